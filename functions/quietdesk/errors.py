@@ -1,0 +1,109 @@
+"""Everything that can go wrong, on one page. A class of its own only where the next step differs.
+
+Messages are lower case, without a full stop, and never hold a resident's words.
+"""
+
+from datetime import date
+
+
+class QuietdeskError(Exception):
+    """Anything Quietdesk refuses or cannot do. The message is fit for staff to read."""
+
+
+class BadSetting(QuietdeskError):
+    """A setting is missing, malformed or not allowed at this stage. Next: correct it and start again."""
+
+
+class BadCity(QuietdeskError):
+    """A file of the city profile does not say what it must. Next: correct the file it names."""
+
+
+class Invalid(QuietdeskError):
+    """What a resident filled in needs another look; `fields` maps a field to a problem code."""
+
+    def __init__(self, fields: dict[str, str]):
+        super().__init__(f"{len(fields)} fields need another look")
+        self.fields = fields
+
+
+class TooLong(Invalid):
+    """A part does not fit its 1,024 bytes; `field` is the text to shorten."""
+
+    def __init__(self, field: str):
+        super().__init__({field: "too_long"})
+        self.field = field
+
+
+class BadCode(QuietdeskError):
+    """A typed reference code is not sixteen letters and digits of the code alphabet."""
+
+
+class BadEnvelope(QuietdeskError):
+    """An envelope is not one that a page of ours makes; `code` says which rule it breaks."""
+
+    def __init__(self, code: str):
+        super().__init__(f"the envelope is refused: {code}")
+        self.code = code
+
+
+class BadSignature(QuietdeskError):
+    """A signed document lacks enough valid signatures of pinned keys, or is malformed."""
+
+
+class BadBundle(QuietdeskError):
+    """A properly signed bundle is not the one to seal to; `reason` is stale, early, queue,
+    deployment, epoch or malformed. Next: seal nothing and show the phone line."""
+
+    def __init__(self, reason: str):
+        super().__init__(f"the published key is refused: {reason}")
+        self.reason = reason
+
+
+class BadRecord(QuietdeskError):
+    """The destruction record has been changed, reordered or cut."""
+
+
+class CannotOpen(QuietdeskError):
+    """No key on this keyring opens the envelope."""
+
+
+class OpeningMismatch(CannotOpen):
+    """The opening named outside the sealed part is not the one inside it."""
+
+
+class KeyDestroyed(CannotOpen):
+    """The key of the envelope's week is gone; nobody can open it."""
+
+    def __init__(self, epoch: str, destroyed_on: date | None = None):
+        when = f" on {destroyed_on}" if destroyed_on else ""
+        super().__init__(f"the key of week {epoch} was destroyed{when}")
+        self.epoch = epoch
+        self.destroyed_on = destroyed_on
+
+
+class WrongPassphrase(QuietdeskError):
+    """The passphrase does not unlock this keyring."""
+
+
+class BadKeyring(QuietdeskError):
+    """The keyring file is damaged, of another version, or for another deployment."""
+
+
+class NotAdmitted(QuietdeskError):
+    """The device is not in the list that custodians signed. Next: have a custodian admit it."""
+
+
+class Conflict(QuietdeskError):
+    """Somebody else wrote first: another envelope has this id, or it changed since it was read."""
+
+
+class NoSeats(Conflict):
+    """The opening has no seat left."""
+
+
+class StoreUnavailable(QuietdeskError):
+    """The store is down, full, locked or read-only. Nothing was written. Next: try again later."""
+
+
+class StoreTooNew(QuietdeskError):
+    """The store was written by a newer Quietdesk. Next: run that version."""
