@@ -1,0 +1,66 @@
+# Quietdesk. `make help` lists what can be done here.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test lint site script shots bench locks clean help
+
+run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
+	@$(BIN)/quietdesk run --port $(PORT)
+
+test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium and node)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+site: $(VENV)/run.stamp ## Build the website into build/site
+	$(BIN)/python -m mkdocs build --quiet
+
+script: tools ## Build site/script into the one file that the pages load
+	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build
+
+shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
+	$(BIN)/python -m tests.shots
+
+bench: $(VENV)/dev.stamp ## Measure, beside a baseline in the same run
+	$(BIN)/python -m tests.bench
+
+locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet 'uv>=0.9'
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --all-extras --group build -o infra/locks/run.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
+
+clean: ## Remove what was built (never var/, where requests and keys lie)
+	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.PHONY: tools
+tools:
+	@sh infra/find-tools.sh
+
+# The first rule that runs on a fresh machine: say plainly what is missing.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Quietdesk needs Python 3.11 or newer (on Debian: apt install git make python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python cannot make a virtual environment here (on Debian: apt install git make python3-venv)" >&2; exit 1; }
+
+$(VENV)/run.stamp: infra/locks/run.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r infra/locks/run.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: infra/locks/dev.txt $(VENV)/run.stamp
+	$(PIP) install --require-hashes -r infra/locks/dev.txt
+	@touch $@

@@ -1,0 +1,273 @@
+"""The city profile: what another city changes, checked and compiled.
+
+`compile_profile` reads the YAML of site/city and the words of site/words, and `make site` writes
+the result to data.json beside this file, so that the functions need neither YAML nor Babel.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from quietdesk.errors import BadCity
+
+_ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Center:
+    """An enrollment center. `verified` is false while nobody has confirmed its address and hours."""
+
+    id: str
+    name: str
+    address: str
+    hours: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Locale:
+    """A language of the site: BCP 47 tag, its own name, and direction `ltr` or `rtl`. The rest
+    says how a day is written: names from Monday and January, and a pattern."""
+
+    tag: str
+    name: str
+    direction: str
+    weekdays: tuple[str, ...]
+    months: tuple[str, ...]
+    day_pattern: str
+
+    def day(self, day: date) -> str:
+        """The day in words: `Thursday, December 3`."""
+        return self.day_pattern.format(
+            weekday=self.weekdays[day.weekday()],
+            month=self.months[day.month - 1],
+            month_number=day.month,
+            day=day.day,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """One programme. Days are calendar days; `words` maps a locale's tag to English text to its
+    translation; `run_by` is empty while no office receives the requests."""
+
+    name: str
+    queue: str
+    deployment: str
+    zone: ZoneInfo
+    run_by: str
+    phone: str
+    answer_by_days: int
+    notice_days: int
+    serve_days: int
+    retention_authority: str
+    max_people: int
+    visit_types: tuple[str, ...]
+    languages: tuple[str, ...]
+    access: tuple[str, ...]
+    centers: tuple[Center, ...]
+    locales: tuple[Locale, ...]
+    words: Mapping[str, Mapping[str, str]]
+
+    def locale(self, tag: str) -> Locale:
+        """The locale of that tag; the first one for a tag the programme does not have."""
+        return next((locale for locale in self.locales if locale.tag == tag), self.locales[0])
+
+
+def load() -> City:
+    """The compiled profile of this installation. Raises BadCity when `make site` has not run."""
+    try:
+        data = json.loads(files("quietdesk").joinpath("data.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadCity("the city profile is not compiled; run: make site") from None
+    return from_data(data)
+
+
+def from_data(data: Mapping[str, Any]) -> City:
+    """The City in what `compile_profile` gave."""
+    values = dict(data)
+    values["zone"] = ZoneInfo(values["zone"])
+    values["centers"] = tuple(Center(**row) for row in values["centers"])
+    values["locales"] = tuple(
+        Locale(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        for row in values["locales"]
+    )
+    for field in ("visit_types", "languages", "access"):
+        values[field] = tuple(values[field])
+    return City(**values)
+
+
+def compile_profile(city: Path, words: Path) -> dict[str, Any]:
+    """The profile in a folder of YAML files and a folder of .po files, as JSON-able values.
+    Raises BadCity with the file and what is wrong in it."""
+    programme = _Checked(city / "programme.yml")
+    centers = _Checked(city / "centers.yml")
+    languages = _Checked(city / "languages.yml")
+    locales = [_locale(row) for row in languages.rows("locales")]
+    return {
+        "name": programme.text("name"),
+        "queue": programme.text("queue", _QUEUE),
+        "deployment": programme.text("deployment", _QUEUE),
+        "zone": programme.valid("time_zone", str, _is_zone, "a time zone such as America/New_York"),
+        "run_by": programme.valid("run_by", str, lambda _: True, "text, empty for a demonstration"),
+        "phone": programme.text("phone"),
+        "answer_by_days": programme.number("answer_by_days", 1, 30),
+        "notice_days": programme.number("notice_days", 0, 30),
+        "serve_days": programme.number("serve_days", 1, 21),
+        "retention_authority": programme.valid(
+            "retention_authority", str, lambda _: True, "text, empty for a demonstration"
+        ),
+        "max_people": programme.number("max_people", 1, 20),
+        "visit_types": programme.ids("visit_types"),
+        "access": programme.ids("access"),
+        "languages": languages.ids("visit_languages"),
+        "centers": [_center(row) for row in centers.rows("centers")],
+        "locales": locales,
+        "words": {locale["tag"]: _words(words, locale["tag"]) for locale in locales},
+    }
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """One YAML file of the profile, as a mapping. Raises BadCity."""
+    import yaml  # not in the functions' bundle
+
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadCity(f"{path.name} is missing from {path.parent}") from None
+    except yaml.YAMLError as error:
+        raise BadCity(f"{path.name} is not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise BadCity(f"{path.name} must be a mapping of names to values")
+    return data
+
+
+class _Checked:
+    """One file's values, each asked for with what it must be."""
+
+    def __init__(self, path: Path, values: Mapping[str, Any] | None = None, where: str = ""):
+        self.path = path
+        self.values = read_yaml(path) if values is None else values
+        self.where = where
+
+    def valid(self, key: str, kind: type, test: Callable[[Any], bool], must: str) -> Any:
+        value = self.values.get(key)
+        if not isinstance(value, kind) or not test(value):
+            raise BadCity(f"{self.path.name}: {self.where}{key} must be {must}")
+        return value
+
+    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
+        must = f"text like {pattern.pattern}" if pattern else "text that is not empty"
+        test = pattern.fullmatch if pattern else str.strip
+        return cast(str, self.valid(key, str, lambda value: bool(test(value)), must))
+
+    def number(self, key: str, least: int, most: int) -> int:
+        must = f"a whole number from {least} to {most}"
+        return cast(int, self.valid(key, int, lambda value: least <= value <= most, must))
+
+    def ids(self, key: str) -> list[str]:
+        def test(value: list[Any]) -> bool:
+            return (
+                bool(value)
+                and len(set(value)) == len(value)
+                and all(isinstance(item, str) and _ID.fullmatch(item) for item in value)
+            )
+
+        return cast(list[str], self.valid(key, list, test, "a list of different short names"))
+
+    def rows(self, key: str) -> "list[_Checked]":
+        rows = self.valid(key, list, bool, "a list of entries")
+        checked = []
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict):
+                raise BadCity(f"{self.path.name}: {key} {number} must be a mapping")
+            checked.append(_Checked(self.path, row, f"{key} {number}: "))
+        names = [row.values.get("id", row.values.get("tag")) for row in checked]
+        if len(set(names)) != len(names):
+            raise BadCity(f"{self.path.name}: two of the {key} have the same name")
+        return checked
+
+
+def _center(row: _Checked) -> dict[str, Any]:
+    if row.values.get("id") == "any":
+        raise BadCity(f"{row.path.name}: {row.where}id must not be the word any")
+    return {
+        "id": row.text("id", _ID),
+        "name": row.text("name"),
+        "address": row.text("address"),
+        "hours": row.text("hours"),
+        "verified": row.valid("verified", bool, lambda _: True, "true or false"),
+    }
+
+
+def _locale(row: _Checked) -> dict[str, Any]:
+    tag = row.text("tag", _TAG)
+    locale = {
+        "tag": tag,
+        "name": row.text("name"),
+        "direction": row.text("direction", re.compile("ltr|rtl")),
+    }
+    given = row.values.get("dates")  # for a language that Babel does not know
+    if given is None:
+        return locale | _dates(tag)
+    dates = _Checked(row.path, given, f"{row.where}dates: ")
+    for key, count in (("weekdays", 7), ("months", 12)):
+        locale[key] = dates.valid(key, list, lambda v, n=count: len(v) == n, f"{count} names")
+    return locale | {"day_pattern": dates.text("day_pattern")}
+
+
+def _dates(tag: str) -> dict[str, Any]:
+    from babel import Locale as BabelLocale
+
+    locale = BabelLocale.parse(tag, sep="-")
+    # The order of weekday, day and month in this language; the names are written out below.
+    pattern = locale.datetime_skeletons["MMMEd"].pattern
+    fields = {
+        "E": "{weekday}", "MMM": "{month}", "LLL": "{month}", "M": "{month_number}", "d": "{day}",
+        "EEE": "{weekday}", "EEEE": "{weekday}", "MMMM": "{month}",
+    }  # fmt: skip
+    written = re.sub(
+        "'([^']*)'|([A-Za-z])\\2*",
+        lambda match: match[1] if match[1] is not None else fields[match[0]],
+        pattern,
+    )
+    return {
+        "weekdays": [locale.days["format"]["wide"][n] for n in range(7)],
+        "months": [locale.months["format"]["wide"][n] for n in range(1, 13)],
+        "day_pattern": written,
+    }
+
+
+def _words(folder: Path, tag: str) -> dict[str, str]:
+    from babel.messages.pofile import PoFileError, read_po
+
+    path = folder / f"{tag}.po"
+    try:
+        with path.open("rb") as file:
+            catalog = read_po(file, locale=tag.replace("-", "_"), abort_invalid=True)
+    except FileNotFoundError:
+        raise BadCity(f"{path.name} is missing from {folder}") from None
+    except PoFileError as error:
+        raise BadCity(f"{path.name} is not a .po file: {error}") from None
+    # An empty or doubtful translation shows the English: an honest gap, which a test counts.
+    return {
+        str(message.id): str(message.string)
+        for message in catalog
+        if message.id and message.string and not message.fuzzy
+    }
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True

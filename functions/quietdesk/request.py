@@ -1,0 +1,197 @@
+"""What a resident asks for: the allowed fields, how typed text becomes values, and packing to a fixed size.
+
+These fields and no others: tests/test_request.py holds the list. site/script/request.js mirrors
+the rules; tests/vectors/request.json pins both.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from quietdesk.city import City
+from quietdesk.code import b64, unb64
+from quietdesk.envelope import PART_BYTES, Parts
+from quietdesk.errors import CannotOpen, Invalid, TooLong
+
+ANY = "any"
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PARTS_OF_DAY = ("am", "pm", "eve")
+WINDOWS = tuple(f"{day}-{part}" for day in DAYS for part in PARTS_OF_DAY)
+REACH = ("text", "call", "voicemail")
+PHONE_OWNERS = ("mine", "shared", "helper")
+MAX_CENTERS = 6
+NAME_LETTERS = 80
+
+CONTACT = ("reach", "phone", "phone_owner")
+MANY = ("centers", "windows", "access", "reach")  # these may be ticked more than once
+
+# Digits of the scripts our residents write in, read as 0-9.
+_DIGITS = {zero + n: str(n) for zero in (0x0660, 0x06F0, 0x0966, 0x09E6, 0xFF10) for n in range(10)}
+# Controls, and marks that reorder or hide text. Joiners (U+200C, U+200D) stay: Bengali and Urdu need them.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+# What people put between the digits of a phone number.
+_PHONE_MARKS = re.compile(r"[\s().\-\u2010-\u2015/]")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """What a resident asks for; docs/envelope.md has the values. It has no repr, so no log line
+    can hold one."""
+
+    centers: tuple[str, ...]
+    windows: tuple[str, ...]
+    opening: str
+    people: int
+    children: int
+    visit_type: str
+    language: str
+    access: tuple[str, ...]
+    name: str
+    reach: tuple[str, ...]
+    phone: str
+    phone_owner: str
+
+    def __repr__(self) -> str:
+        return "<Request>"
+
+
+FIELDS = tuple(field.name for field in fields(Request))
+
+
+def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
+    """The request in a filled-in form: field name to the texts given for it.
+
+    Raises Invalid with every problem at once. Codes: missing, unknown, too_many, too_long, number,
+    range, phone, choose.
+    """
+    problems: dict[str, str] = {}
+
+    def one(field: str) -> str:
+        values = [value for value in typed.get(field, ()) if value.strip()]
+        return values[0].strip() if values else ""
+
+    def choice(field: str, allowed: Sequence[str], needed: bool = True) -> str:
+        value = one(field)
+        if not value and needed:
+            problems[field] = "missing"
+        elif value and value not in allowed:
+            problems[field] = "unknown"
+        return value
+
+    def choices(field: str, allowed: Sequence[str], most: int, needed: bool) -> tuple[str, ...]:
+        ticked = {value.strip() for value in typed.get(field, ())} - {""}
+        if needed and ANY in ticked:
+            return (ANY,)
+        if needed and not ticked:
+            problems[field] = "missing"
+        elif not ticked <= set(allowed):
+            problems[field] = "unknown"
+        elif len(ticked) > most:
+            problems[field] = "too_many"
+        # In the order of the form, so that the order of ticking says nothing.
+        return tuple(value for value in allowed if value in ticked)
+
+    def number(field: str, least: int, most: int, default: str) -> int:
+        text = (one(field) or default).translate(_DIGITS)
+        if not text:
+            problems[field] = "missing"
+        elif not re.fullmatch(r"[0-9]{1,3}", text):
+            problems[field] = "number"
+        elif not least <= int(text) <= most:
+            problems[field] = "range"
+        else:
+            return int(text)
+        return most
+
+    centers = choices("centers", [center.id for center in city.centers], MAX_CENTERS, True)
+    opening = one("opening")
+    windows = () if opening else choices("windows", WINDOWS, len(WINDOWS), True)
+    people = number("people", 1, city.max_people, "")
+    children = number("children", 0, people, "0")
+    visit_type = choice("visit_type", city.visit_types)
+    language = choice("language", city.languages)
+    access = choices("access", city.access, len(city.access), False)
+
+    name = _plain(one("name"))
+    if not name:
+        problems["name"] = "missing"
+    elif len(name) > NAME_LETTERS:
+        problems["name"] = "too_long"
+
+    reach = choices("reach", REACH, len(REACH), False)
+    phone = _PHONE_MARKS.sub("", _HIDDEN.sub("", one("phone"))).translate(_DIGITS)
+    owner = choice("phone_owner", PHONE_OWNERS, needed=bool(reach))
+    if reach and not phone:
+        problems["phone"] = "missing"
+    elif phone and not re.fullmatch(r"\+?[0-9]{7,15}", phone):
+        problems["phone"] = "phone"
+    elif phone and not reach and "reach" not in problems:
+        # A number we were not told to use: we neither keep it silently nor drop it silently.
+        problems["reach"] = "choose"
+    if not reach:
+        owner = ""
+
+    if problems:
+        raise Invalid({field: problems[field] for field in FIELDS if field in problems})
+    return Request(
+        centers, windows, opening, people, children, visit_type, language, access, name,
+        reach, phone, owner,
+    )  # fmt: skip
+
+
+def pack(request: Request, reply_key: bytes) -> Parts:
+    """The two parts of a request, JSON padded with spaces to 1,024 bytes each; the 32-byte reply
+    key travels inside `contact`. Raises TooLong with the field to shorten."""
+    values = asdict(request)
+    contact = {field: values.pop(field) for field in CONTACT} | {"reply_key": b64(reply_key)}
+    return Parts(_padded(values, "name"), _padded(contact, "phone"))
+
+
+def unpack(parts: Parts) -> tuple[Request, bytes]:
+    """The request in opened parts, and its reply key. Raises CannotOpen when they do not hold
+    exactly the allowed fields, each of its kind: whoever sealed it did not use our page."""
+    try:
+        values = _strict(parts.visit) | (contact := _strict(parts.contact))
+        reply_key = unb64(values.pop("reply_key"), 32)
+        if set(values) != set(FIELDS) or set(contact) != {*CONTACT, "reply_key"}:
+            raise ValueError("fields")
+        for field in FIELDS:
+            values[field] = _typed(field, values[field])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise CannotOpen("the parts do not hold a request") from None
+    return Request(**values), reply_key
+
+
+def _plain(text: str) -> str:
+    return " ".join(_HIDDEN.sub("", unicodedata.normalize("NFC", text)).split())
+
+
+def _padded(values: Mapping[str, Any], field: str) -> bytes:
+    data = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(data) > PART_BYTES:
+        raise TooLong(field)
+    return data.ljust(PART_BYTES)
+
+
+def _strict(data: bytes) -> dict[str, Any]:
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("not an object")
+    return values
+
+
+def _typed(field: str, value: object) -> object:
+    if field in MANY:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif field in ("people", "children"):
+        if type(value) is int and 0 <= value <= 999:
+            return value
+    elif isinstance(value, str):
+        return value
+    raise TypeError(field)
