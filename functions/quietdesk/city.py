@@ -18,12 +18,13 @@ from quietdesk.errors import BadCity
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_DAY_PATTERN = "text with {weekday}, {day} and {month} or {month_number}"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Center:
-    """An enrollment center. `verified` is false while nobody has confirmed its address and hours."""
+    """An enrollment center. `verified` is false while nobody has confirmed address and hours."""
 
     id: str
     name: str
@@ -35,7 +36,7 @@ class Center:
 @dataclass(frozen=True, slots=True)
 class Locale:
     """A language of the site: BCP 47 tag, its own name, and direction `ltr` or `rtl`. The rest
-    says how a day is written: names from Monday and January, and a pattern."""
+    says how a day is written: names from Monday and from January, and a pattern."""
 
     tag: str
     name: str
@@ -215,35 +216,32 @@ def _locale(row: _Checked) -> dict[str, Any]:
         "name": row.text("name"),
         "direction": row.text("direction", re.compile("ltr|rtl")),
     }
+    locale["day_pattern"] = row.valid("day_pattern", str, _is_day_pattern, _DAY_PATTERN)
     given = row.values.get("dates")  # for a language that Babel does not know
     if given is None:
-        return locale | _dates(tag)
+        return locale | _names(tag)
     dates = _Checked(row.path, given, f"{row.where}dates: ")
     for key, count in (("weekdays", 7), ("months", 12)):
         locale[key] = dates.valid(key, list, lambda v, n=count: len(v) == n, f"{count} names")
-    return locale | {"day_pattern": dates.text("day_pattern")}
+    return locale
 
 
-def _dates(tag: str) -> dict[str, Any]:
+def _names(tag: str) -> dict[str, list[str]]:
     from babel import Locale as BabelLocale
 
     locale = BabelLocale.parse(tag, sep="-")
-    # The order of weekday, day and month in this language; the names are written out below.
-    pattern = locale.datetime_skeletons["MMMEd"].pattern
-    fields = {
-        "E": "{weekday}", "MMM": "{month}", "LLL": "{month}", "M": "{month_number}", "d": "{day}",
-        "EEE": "{weekday}", "EEEE": "{weekday}", "MMMM": "{month}",
-    }  # fmt: skip
-    written = re.sub(
-        "'([^']*)'|([A-Za-z])\\2*",
-        lambda match: match[1] if match[1] is not None else fields[match[0]],
-        pattern,
-    )
     return {
         "weekdays": [locale.days["format"]["wide"][n] for n in range(7)],
         "months": [locale.months["format"]["wide"][n] for n in range(1, 13)],
-        "day_pattern": written,
     }
+
+
+def _is_day_pattern(pattern: str) -> bool:
+    try:
+        written = pattern.format(weekday="w", month="m", month_number=1, day=23)
+    except (KeyError, IndexError, ValueError):
+        return False
+    return "23" in written and "w" in written
 
 
 def _words(folder: Path, tag: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ class QuietdeskError(Exception):
 
 
 class BadSetting(QuietdeskError):
-    """A setting is missing, malformed or not allowed at this stage. Next: correct it and start again."""
+    """A setting is missing, malformed or not allowed at this stage. Next: correct it."""
 
 
 class BadCity(QuietdeskError):

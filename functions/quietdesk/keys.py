@@ -1,4 +1,4 @@
-"""The public side of the keys: weeks, names and derivations, signed documents, the destruction record.
+"""The public side of keys: weeks, names, derivations, signed documents, the destruction record.
 
 No private key is kept here. A seed passes through `public_key` and `open_sealed` and is forgotten.
 The bytes are specified in docs/envelope.md.

@@ -1,4 +1,4 @@
-"""What a resident asks for: the allowed fields, how typed text becomes values, and packing to a fixed size.
+"""What a resident asks for: the allowed fields, reading typed text, packing to a fixed size.
 
 These fields and no others: tests/test_request.py holds the list. site/script/request.js mirrors
 the rules; tests/vectors/request.json pins both.
@@ -30,7 +30,8 @@ MANY = ("centers", "windows", "access", "reach")  # these may be ticked more tha
 
 # Digits of the scripts our residents write in, read as 0-9.
 _DIGITS = {zero + n: str(n) for zero in (0x0660, 0x06F0, 0x0966, 0x09E6, 0xFF10) for n in range(10)}
-# Controls, and marks that reorder or hide text. Joiners (U+200C, U+200D) stay: Bengali and Urdu need them.
+# Controls, and marks that reorder or hide text. Joiners (U+200C, U+200D) stay: Bengali and Urdu
+# need them.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )

@@ -1,0 +1,84 @@
+"""Where configuration comes from: one table, read by the entry points only.
+
+Defaults are the one-machine set-up; the cloud sets variables, a newcomer sets none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from quietdesk.code import unb64
+from quietdesk.errors import BadSetting
+from quietdesk.keys import DEMO, Trust
+
+SETTINGS = (
+    ("QUIETDESK_STAGE", "demo", "demo or production. Production refuses demo keys and settings."),
+    ("QUIETDESK_STORE", "sqlite:var/requests.db", "Where envelopes wait: sqlite:PATH."),
+    ("QUIETDESK_CITY", "site/city", "Folder of the city profile, for the site build."),
+    ("QUIETDESK_CUSTODIANS", "file:var/custodians.txt",
+     "Custodians' public keys (base64, spaces between), or file:PATH of a file that holds them."),
+    ("QUIETDESK_THRESHOLD", "1", "How many custodians must sign; production needs 2 or more."),
+    ("QUIETDESK_KEYRING", "var/device.keyring", "This device's keyring."),
+    ("QUIETDESK_PASSPHRASE_FILE", "", "File whose first line is the passphrase, for scripts."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the entry points pass down. `custodians` are public keys, SPKI in DER."""
+
+    stage: str
+    store: str
+    city: Path
+    custodians: tuple[bytes, ...]
+    threshold: int
+    keyring: Path
+    passphrase_file: Path | None
+
+    def trust(self, deployment: str) -> Trust:
+        """Whom to believe for this deployment. Raises BadSetting when production would believe
+        demo keys or a single custodian."""
+        if self.stage == "production":
+            if deployment == DEMO:
+                raise BadSetting("deployment is demo; production needs a name and keys of its own")
+            if self.threshold < 2:
+                raise BadSetting("QUIETDESK_THRESHOLD must be 2 or more in production")
+        if deployment != DEMO and self.threshold < 2:
+            raise BadSetting("QUIETDESK_THRESHOLD must be 2 or more for any deployment but demo")
+        return Trust(self.custodians, self.threshold, deployment)
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings in a mapping such as `os.environ`. Raises BadSetting."""
+    values = {name: environ.get(name, default) for name, default, _ in SETTINGS}
+    stage = values["QUIETDESK_STAGE"]
+    if stage not in ("demo", "production"):
+        raise BadSetting("QUIETDESK_STAGE must be demo or production")
+    threshold = values["QUIETDESK_THRESHOLD"]
+    if not threshold.isdecimal() or int(threshold) < 1:
+        raise BadSetting("QUIETDESK_THRESHOLD must be a whole number of 1 or more")
+    custodians = _custodians(values["QUIETDESK_CUSTODIANS"])
+    passphrase_file = values["QUIETDESK_PASSPHRASE_FILE"]
+    return Settings(
+        stage=stage,
+        store=values["QUIETDESK_STORE"],
+        city=Path(values["QUIETDESK_CITY"]),
+        custodians=custodians,
+        threshold=int(threshold),
+        keyring=Path(values["QUIETDESK_KEYRING"]),
+        passphrase_file=Path(passphrase_file) if passphrase_file else None,
+    )
+
+
+def _custodians(value: str) -> tuple[bytes, ...]:
+    if value.startswith("file:"):
+        path = Path(value.removeprefix("file:"))
+        # Before the first start there is no such file; without custodians every form stays closed.
+        value = path.read_text("ascii") if path.exists() else ""
+    try:
+        keys = tuple(unb64(word) for word in value.split())
+    except ValueError:
+        raise BadSetting("QUIETDESK_CUSTODIANS must be base64 public keys, or file:PATH") from None
+    if len(set(keys)) != len(keys):
+        raise BadSetting("QUIETDESK_CUSTODIANS names the same key twice")
+    return keys
