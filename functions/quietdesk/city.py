@@ -98,7 +98,7 @@ def from_data(data: Mapping[str, Any]) -> City:
     values["zone"] = ZoneInfo(values["zone"])
     values["centers"] = tuple(Center(**row) for row in values["centers"])
     values["locales"] = tuple(
-        Locale(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        Locale(**{**row, "weekdays": tuple(row["weekdays"]), "months": tuple(row["months"])})
         for row in values["locales"]
     )
     for field in ("visit_types", "languages", "access"):
@@ -184,6 +184,12 @@ class _Checked:
 
         return cast(list[str], self.valid(key, list, test, "a list of different short names"))
 
+    def names(self, key: str, count: int) -> list[str]:
+        def test(value: list[Any]) -> bool:
+            return len(value) == count and all(isinstance(item, str) for item in value)
+
+        return cast(list[str], self.valid(key, list, test, f"a list of {count} names"))
+
     def rows(self, key: str) -> "list[_Checked]":
         rows = self.valid(key, list, bool, "a list of entries")
         checked = []
@@ -211,7 +217,7 @@ def _center(row: _Checked) -> dict[str, Any]:
 
 def _locale(row: _Checked) -> dict[str, Any]:
     tag = row.text("tag", _TAG)
-    locale = {
+    locale: dict[str, Any] = {
         "tag": tag,
         "name": row.text("name"),
         "direction": row.text("direction", re.compile("ltr|rtl")),
@@ -222,7 +228,7 @@ def _locale(row: _Checked) -> dict[str, Any]:
         return locale | _names(tag)
     dates = _Checked(row.path, given, f"{row.where}dates: ")
     for key, count in (("weekdays", 7), ("months", 12)):
-        locale[key] = dates.valid(key, list, lambda v, n=count: len(v) == n, f"{count} names")
+        locale[key] = dates.names(key, count)
     return locale
 
 

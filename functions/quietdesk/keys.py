@@ -269,6 +269,11 @@ class Bundle:
     keys: dict[str, tuple[str, bytes]]
 
 
+def bundle_name(queue: str, epoch: Epoch) -> str:
+    """The name under which the store publishes a week's bundle."""
+    return f"bundle#{queue}#{epoch}"
+
+
 def bundle_body(
     queue: str, deployment: str, epoch: Epoch, zone: ZoneInfo, keys: Iterable[tuple[str, bytes]]
 ) -> bytes:
@@ -288,18 +293,13 @@ def bundle_body(
     ).encode()
 
 
-def verify_bundle(
-    raw: bytes, trust: Trust, queue: str, now: datetime, epoch: Epoch | None = None
-) -> Bundle:
-    """The bundle in a signed document, if it is the one to seal to now.
-
-    Without `epoch` the bundle must be valid at `now`. With it, the bundle must be that week's and
-    not be over; it may lie ahead. Raises BadSignature, or BadBundle with the reason.
-    """
+def signed_bundle(raw: bytes, trust: Trust, queue: str) -> Bundle:
+    """The bundle in a signed document, whatever the time. Raises BadSignature, or BadBundle with
+    the reason malformed, queue or deployment."""
     doc = verify(raw, "bundle", trust.custodians, trust.threshold)
     try:
-        if type(doc["v"]) is not int or doc["v"] != 1:
-            raise ValueError("version")
+        if type(doc["v"]) is not int or doc["v"] != 1 or len(doc["keys"]) != len(PARTS):
+            raise ValueError("another version, or too many keys")
         bundle = Bundle(
             queue=doc["queue"],
             deployment=doc["deployment"],
@@ -314,14 +314,24 @@ def verify_bundle(
             kid = Kid.parse(bundle.keys[part][0])
             if (kid.queue, kid.part, kid.epoch) != (bundle.queue, part, bundle.epoch):
                 raise ValueError("a key of another queue, part or week")
-        if len(doc["keys"]) != len(PARTS):
-            raise ValueError("too many keys")
     except (ValueError, TypeError, KeyError):
         raise BadBundle("malformed") from None
     if bundle.queue != queue:
         raise BadBundle("queue")
     if bundle.deployment != trust.deployment:
         raise BadBundle("deployment")
+    return bundle
+
+
+def verify_bundle(
+    raw: bytes, trust: Trust, queue: str, now: datetime, epoch: Epoch | None = None
+) -> Bundle:
+    """The bundle in a signed document, if it is one to seal to now.
+
+    Without `epoch` the bundle must be valid at `now`. With it, the bundle must be that week's and
+    not be over; it may lie ahead. Raises BadSignature, or BadBundle with the reason.
+    """
+    bundle = signed_bundle(raw, trust, queue)
     if now.timestamp() > bundle.not_after:
         raise BadBundle("stale")
     if epoch is None:

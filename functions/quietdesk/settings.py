@@ -15,12 +15,17 @@ SETTINGS = (
     ("QUIETDESK_STAGE", "demo", "demo or production. Production refuses demo keys and settings."),
     ("QUIETDESK_STORE", "sqlite:var/requests.db", "Where envelopes wait: sqlite:PATH."),
     ("QUIETDESK_CITY", "site/city", "Folder of the city profile, for the site build."),
+    ("QUIETDESK_SITE", "build/site", "Folder the website is built into and served from."),
     ("QUIETDESK_CUSTODIANS", "file:var/custodians.txt",
      "Custodians' public keys (base64, spaces between), or file:PATH of a file that holds them."),
     ("QUIETDESK_THRESHOLD", "1", "How many custodians must sign; production needs 2 or more."),
     ("QUIETDESK_KEYRING", "var/device.keyring", "This device's keyring."),
     ("QUIETDESK_PASSPHRASE_FILE", "", "File whose first line is the passphrase, for scripts."),
 )  # fmt: skip
+
+
+# Powertools would log whole events, with what residents wrote in them.
+_FORBIDDEN = ("POWERTOOLS_LOGGER_LOG_EVENT", "POWERTOOLS_DEV", "POWERTOOLS_DEBUG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Settings:
     stage: str
     store: str
     city: Path
+    site: Path
     custodians: tuple[bytes, ...]
     threshold: int
     keyring: Path
@@ -51,6 +57,9 @@ class Settings:
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings in a mapping such as `os.environ`. Raises BadSetting."""
     values = {name: environ.get(name, default) for name, default, _ in SETTINGS}
+    for name in _FORBIDDEN:
+        if environ.get(name, "").lower() not in ("", "0", "false"):
+            raise BadSetting(f"{name} must not be set: logs would hold what residents write")
     stage = values["QUIETDESK_STAGE"]
     if stage not in ("demo", "production"):
         raise BadSetting("QUIETDESK_STAGE must be demo or production")
@@ -63,6 +72,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         stage=stage,
         store=values["QUIETDESK_STORE"],
         city=Path(values["QUIETDESK_CITY"]),
+        site=Path(values["QUIETDESK_SITE"]),
         custodians=custodians,
         threshold=int(threshold),
         keyring=Path(values["QUIETDESK_KEYRING"]),

@@ -1,0 +1,535 @@
+"""The pages that people see: the words for every code, the form, and facts put into Markdown.
+
+English text is the key of every translation (gettext style); what a language lacks shows English.
+The functions need nothing here but Jinja2. `Guide` is the build's side and reads YAML. A page is
+text only: nothing here logs or keeps what a resident typed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup, escape
+
+from quietdesk import city as cities
+from quietdesk.city import City, Locale
+from quietdesk.code import b64
+from quietdesk.errors import BadCity
+from quietdesk.request import (
+    ANY,
+    DAYS,
+    FIELDS,
+    MANY,
+    MAX_CENTERS,
+    NAME_LETTERS,
+    PARTS_OF_DAY,
+    PHONE_OWNERS,
+    REACH,
+    Request,
+)
+
+# Where "Leave this page" goes: a page that says nothing about the person.
+EXIT = "https://www.weather.gov/"
+
+# The pages of the menu: file name and title.
+MENU = (
+    ("index", "Home"),
+    ("who-can-apply", "Who can apply"),
+    ("documents", "Papers to bring"),
+    ("privacy", "Your privacy"),
+    ("request", "Ask for an appointment"),
+)
+
+# In gettext's manner ("translator-credits"): shown only where a translation of this key exists.
+_NOTE = "translation-note"
+
+QUESTIONS = {
+    "centers": "Where can you come?",
+    "windows": "When can you come?",
+    "people": "How many people want a card?",
+    "children": "How many of them are children aged 10 to 13?",
+    "visit_type": "What do you need?",
+    "language": "Which language do you want to speak at the visit?",
+    "access": "What would help you at the visit? (optional)",
+    "name": "What should we call you?",
+    "reach": "May we contact you? (optional)",
+    "phone": "Phone number",
+    "phone_owner": "Whose phone is it?",
+}
+
+_PARTS = {"am": "Morning", "pm": "Afternoon", "eve": "Evening"}
+_CHOICES = {
+    "visit_type": {
+        "new": "A first card",
+        "renew": "Renew a card",
+        "replace": "Replace a lost or stolen card",
+        "update": "Change something on a card",
+    },
+    "access": {
+        "step_free": "A way in without steps",
+        "seated_wait": "A seat while I wait",
+        "large_print": "Large print",
+        "quiet": "A quiet place",
+        "sign_language": "A sign language interpreter",
+        "helper": "I will bring someone to help me",
+    },
+    "reach": {
+        "text": "You may send me a text message",
+        "call": "You may call me",
+        "voicemail": "You may leave me a voice message",
+    },
+    "phone_owner": {
+        "mine": "It is mine",
+        "shared": "I share it with other people",
+        "helper": "It belongs to someone who helps me",
+    },
+    "language": {"ase": "American Sign Language", "other": "Another language"},
+}
+# A language is called by its own name, whatever the language of the page.
+_OWN_NAMES = {
+    "en": "English", "es": "Español", "cmn": "普通话 / 國語 (Mandarin)",
+    "yue": "廣東話 / 广东话 (Cantonese)", "ru": "Русский", "bn": "বাংলা", "ht": "Kreyòl ayisyen",
+    "ko": "한국어", "ar": "العربية", "ur": "اردو", "fr": "Français", "pl": "Polski",
+}  # fmt: skip
+
+# Codes of request.parse in words. A field without words of its own for a code uses "".
+PROBLEMS: dict[str, dict[str, str]] = {
+    "": {
+        "missing": "Answer this question.",
+        "unknown": "Choose one of the answers shown here.",
+        "too_many": "Choose fewer answers.",
+        "too_long": "Write something shorter.",
+        "number": "Write a whole number, such as 1.",
+        "range": "Write a smaller or larger number.",
+        "phone": "Write a phone number with 7 to 15 digits.",
+        "choose": "Tick how we may use this, or leave it empty.",
+        "other": "Look at this answer again.",
+    },
+    "centers": {
+        "missing": "Tick one or more places, or “Any place”.",
+        "too_many": "Tick {most_centers} places or fewer, or “Any place”.",
+    },
+    "windows": {"missing": "Tick one or more times, or “Any day and time”."},
+    "people": {
+        "missing": "Write how many people want a card.",
+        "range": "Write a number from 1 to {most_people}.",
+    },
+    "children": {"range": "Write a number that is not larger than the number of people."},
+    "visit_type": {"missing": "Choose what you need."},
+    "language": {"missing": "Choose a language."},
+    "name": {
+        "missing": "Write a name that we can call you. A nickname is fine.",
+        "too_long": "Write a shorter name, {most_letters} letters at most.",
+    },
+    "reach": {
+        "choose": "You wrote a phone number. Tick how we may use it, or take the number out."
+    },
+    "phone": {"missing": "Write the phone number that we may use, or untick the boxes above."},
+    "phone_owner": {"missing": "Choose whose phone it is."},
+}
+
+NOTICES = {
+    "unavailable": "We cannot take requests right now. Nothing was sent. What you wrote is still "
+    "here. Try again in a few minutes, or call {phone}.",
+    "closed": "Requests are closed right now, because we cannot be sure that only the office could "
+    "read them. Nothing was sent. Please call {phone}.",
+    "conflict": "Another request was already sent with this code. This one was not sent. "
+    "Check your answers and send them again to get a new code, or call {phone}.",
+}
+
+# What the script says; it has no words of its own.
+SCRIPT_WORDS = {
+    **NOTICES,
+    "locking": "Locking your answers on this phone…",
+    "sending": "Sending your locked request…",
+    "offline": "We could not reach our computer. We do not know if your request arrived. "
+    "Press Send again: it will not be counted twice. Or call {phone}.",
+    "not_ready": "We could not get what is needed to lock your answers. Check your connection and "
+    "try again, or call {phone}. What you wrote is still here.",
+    "refused": "Our computer did not take this request. Nothing was kept. "
+    "Try again, or call {phone}.",
+    "week_over": "A new week has begun since you opened this page. Nothing was kept. "
+    "Press Send again.",
+    "copied": "Copied. Paste it only where others do not look.",
+    "copy_failed": "This browser does not let us copy. The code is marked now: copy it by hand.",
+}
+
+
+class Words:
+    """The words of one language. Called with English text, it gives safe HTML; `{values}` in the
+    text are filled in and escaped."""
+
+    def __init__(self, city: City, tag: str):
+        self._words = city.words.get(tag, {})
+
+    def __call__(self, text: str, /, **values: object) -> Markup:
+        return escape(self._words.get(text, text)).format(**values)
+
+    def has(self, text: str) -> bool:
+        """Whether this language has words of its own for the text."""
+        return text in self._words
+
+
+class Pages:
+    """The pages of one programme. `custodians` are the public keys (SPKI in DER) that phones
+    trust, `threshold` how many of them must sign."""
+
+    def __init__(self, city: City, custodians: tuple[bytes, ...], threshold: int):
+        self.city = city
+        self._custodians = " ".join(b64(key) for key in custodians)
+        self._threshold = threshold
+        self._env = Environment(
+            loader=PackageLoader("quietdesk"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def form(
+        self,
+        lang: str,
+        typed: Mapping[str, Sequence[str]] = {},
+        problems: Mapping[str, str] = {},
+        notice: str = "",
+    ) -> str:
+        """The request page, with everything typed and a problem beside each field that has one.
+        `problems` maps a field to a code of request.parse; `notice` is a key of NOTICES or ""."""
+        locale, words = self._speak(lang)
+        if not typed and locale.tag in self.city.languages:
+            typed = {"language": [locale.tag], "children": ["0"]}
+        return self._render(
+            "form.html",
+            locale,
+            typed=typed,
+            problems={
+                field: self.problem(words, field, problems[field])
+                for field in FIELDS
+                if field in problems
+            },
+            notice=words(NOTICES[notice], phone=self._phone()) if notice else "",
+            questions=QUESTIONS,
+            choices=self.choices(words, locale),
+            custodians=self._custodians,
+            threshold=self._threshold,
+            script_words=self._script_words(words),
+            most_centers=MAX_CENTERS,
+            most_letters=NAME_LETTERS,
+        )
+
+    def review(
+        self, lang: str, request: Request, typed: Mapping[str, Sequence[str]], code: str
+    ) -> str:
+        """The answers read back in words, to be sent or changed; for phones without scripts."""
+        locale, words = self._speak(lang)
+        carried = [(f, v) for f in FIELDS if f != "opening" for v in typed.get(f, ())]
+        answers = self._answers(words, locale, request)
+        return self._render("review.html", locale, answers=answers, carried=carried, code=code)
+
+    def done(self, lang: str, code: str, look_again: date) -> str:
+        """The page that shows the code, once."""
+        locale, _ = self._speak(lang)
+        return self._render("done.html", locale, code=code, day=locale.day(look_again))
+
+    def not_found(self) -> str:
+        """A page for an address that does not exist, in every language."""
+        return self._neutral(
+            self.city.locales, "Page not found", "There is no page at this address."
+        )
+
+    def broken(self, lang: str = "") -> str:
+        """A page for what nobody foresaw, in one language or in all."""
+        return self._neutral(
+            tuple(locale for locale in self.city.locales if locale.tag == lang)
+            or self.city.locales,
+            "Something went wrong",
+            "This did not work, and it is not your mistake. "
+            "Go back and try again, or call {phone}.",
+        )
+
+    def around(
+        self, lang: str, name: str, meta: Mapping[str, Any], site_url: str
+    ) -> dict[str, Any]:
+        """What the theme puts around a page: `top` and `bottom`, `site_name`, `note` (the
+        state of the translation), `alternates` (tag and address of the same page in every
+        language)."""
+        locale, words = self._speak(lang)
+        values = self._common(locale, words) | {"name": name}
+        translated = locale is not self.city.locales[0]
+        if translated and meta.get("status") != "reviewed" and words.has(_NOTE):
+            note = words(_NOTE)
+        else:
+            note = Markup("")
+        tail = "" if name == "index" else f"{name}/"
+        base = site_url.rstrip("/")
+        return {
+            "top": Markup(self._env.get_template("top.html").render(values)),  # noqa: S704
+            "bottom": Markup(self._env.get_template("bottom.html").render(values)),  # noqa: S704
+            "note": note,
+            "site_name": words(self.city.name),
+            "alternates": [(it.tag, f"{base}/{it.tag}/{tail}") for it in self.city.locales],
+        }
+
+    def directed(self, page: str, lang: str) -> str:
+        """A page of the theme with language and direction where a browser looks for them."""
+        locale = self.city.locale(lang)
+        start = f'<html lang="{locale.tag}" dir="{locale.direction}"'
+        return re.sub(r'<html lang="[^"]*"', start, page, count=1)
+
+    def problem(self, words: Words, field: str, code: str) -> Markup:
+        """The problem with a field, in words. Any code has some."""
+        general = PROBLEMS[""]
+        text = PROBLEMS.get(field, {}).get(code) or general.get(code, general["other"])
+        return words(
+            text,
+            most_centers=MAX_CENTERS,
+            most_people=self.city.max_people,
+            most_letters=NAME_LETTERS,
+        )
+
+    def choices(self, words: Words, locale: Locale) -> dict[str, dict[str, Markup]]:
+        """For each field with choices: value to what the page calls it."""
+        city = self.city
+        named = {
+            "centers": {ANY: words("Any place")}
+            | {center.id: escape(center.name) for center in city.centers},
+            "windows": {ANY: words("Any day and time")}
+            | {
+                f"{day}-{part}": words(
+                    "{day}: {part}", day=locale.weekdays[n], part=words(_PARTS[part])
+                )
+                for n, day in enumerate(DAYS)
+                for part in PARTS_OF_DAY
+            },
+        }
+        listed = {
+            "visit_type": city.visit_types,
+            "language": city.languages,
+            "access": city.access,
+            "reach": REACH,
+            "phone_owner": PHONE_OWNERS,
+        }
+        for field, values in listed.items():
+            named[field] = {value: self._choice(words, field, value) for value in values}
+        return named
+
+    def _choice(self, words: Words, field: str, value: str) -> Markup:
+        if field == "language" and value in _OWN_NAMES:
+            return escape(_OWN_NAMES[value])
+        return words(_CHOICES[field].get(value, value))
+
+    def _answers(
+        self, words: Words, locale: Locale, request: Request
+    ) -> list[tuple[Markup, list[Markup]]]:
+        choices = self.choices(words, locale)
+        rows = []
+        for field in FIELDS:
+            if field == "opening" or (field in ("phone", "phone_owner") and not request.reach):
+                continue
+            value = getattr(request, field)
+            if field in MANY:
+                said = [choices[field][item] for item in value]
+            elif field in choices:
+                said = [choices[field][value]]
+            else:
+                said = [escape(str(value))]
+            rows.append((words(QUESTIONS[field]), said or [words(_NOTHING[field])]))
+        return rows
+
+    def _script_words(self, words: Words) -> dict[str, Markup]:
+        said = {key: words(text, phone=self._phone()) for key, text in SCRIPT_WORDS.items()}
+        for field, codes in PROBLEMS.items():
+            for code in codes:
+                said[f"problem {field or 'any'} {code}"] = self.problem(words, field, code)
+        return said | {f"nothing {field}": words(text) for field, text in _NOTHING.items()}
+
+    def _neutral(self, locales: tuple[Locale, ...], title: str, text: str) -> str:
+        spoken = [(locale, Words(self.city, locale.tag)) for locale in locales]
+        return self._render(
+            "neutral.html", locales[0], spoken=spoken, title=title, text=text, phone=self._phone()
+        )
+
+    def _speak(self, lang: str) -> tuple[Locale, Words]:
+        locale = self.city.locale(lang)
+        return locale, Words(self.city, locale.tag)
+
+    def _phone(self) -> Markup:
+        return Markup('<bdi dir="ltr">{}</bdi>').format(self.city.phone)
+
+    def _common(self, locale: Locale, words: Words) -> dict[str, Any]:
+        return {
+            "_": words,
+            "city": self.city,
+            "locale": locale,
+            "menu": MENU,
+            "exit": EXIT,
+            "phone": self._phone(),
+            "note": words(_NOTE) if words.has(_NOTE) else "",
+        }
+
+    def _render(self, template: str, locale: Locale, **values: Any) -> str:
+        common = self._common(locale, Words(self.city, locale.tag)) | {"name": "request"}
+        return self._env.get_template(template).render(common | values)
+
+
+# What is read back when nothing was ticked.
+_NOTHING = {"access": "Nothing special", "reach": "No. I will look with my code."}
+
+
+# The build's side. Nothing below runs in a function.
+
+
+class Facts(dict[str, Any]):
+    """Facts by name. It notes which unverified ones a page used, so that the page says so."""
+
+    def __init__(self, values: Mapping[str, tuple[Any, bool]]):
+        super().__init__({name: value for name, (value, _) in values.items()})
+        self.unverified = {name for name, (_, verified) in values.items() if not verified}
+        self.owed: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if name in self.unverified:
+            self.owed.add(name)
+        return value
+
+
+class Guide:
+    """Puts the facts of the city profile into the Markdown of one page."""
+
+    def __init__(self, pages: Pages, folder: Path):
+        self._pages = pages
+        self._papers = cities.read_yaml(folder / "documents.yml")
+        self._values = _facts(cities.read_yaml(folder / "facts.yml"), self._papers)
+        self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
+
+    def markdown(self, text: str, lang: str, where: str) -> str:
+        """The Markdown with its `{{ }}` filled in. Raises BadCity for a fact that does not exist,
+        and for an unverified one that the page does not mark with `{{ confirm('name') }}`."""
+        pages, facts = self._pages, Facts(self._values)
+        locale, words = pages._speak(lang)
+
+        def confirm(*names: str) -> Markup:
+            facts.owed -= set(names)
+            if not facts.unverified & set(names):
+                return Markup("")
+            mark = words("(confirm with the programme)")
+            return Markup('<span class="confirm">{}</span>').format(mark)
+
+        def part(template: str, **values: Any) -> Markup:
+            common = pages._common(locale, words) | values
+            rendered = pages._env.get_template(template).render(common)
+            # One line, no indent: Markdown must take it for HTML, not for code.
+            lines = (line.strip() for line in rendered.splitlines())
+            return Markup("".join(line for line in lines if line))  # noqa: S704
+
+        try:
+            filled = self._env.from_string(text).render(
+                facts=facts,
+                programme=pages.city,
+                phone=pages._phone(),
+                confirm=confirm,
+                papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
+                centers=lambda: part("centers.html"),
+                languages=lambda: part("languages.html"),
+            )
+        except Exception as error:  # a template may fail in any way; the build must name the page
+            raise BadCity(f"{where}: {error}") from error
+        if facts.owed:
+            raise BadCity(f"{where}: mark as unverified with confirm(): {sorted(facts.owed)}")
+        return filled
+
+    def papers(self, half: str, words: Words) -> list[dict[str, Any]]:
+        """The papers of one half, `identity` or `residency`, by group, in words."""
+        return [
+            {
+                "id": group,
+                "title": words(GROUPS.get(group, group)),
+                "closed": group in CLOSED_GROUPS,
+                "papers": [_paper(paper, words) for paper in papers.values()],
+            }
+            for group, papers in self._papers[half].items()
+        ]
+
+
+GROUPS = {
+    "us_passport": "U.S. passport",
+    "foreign_passport": "Passport from another country",
+    "us_immigration_papers": "Papers from U.S. immigration",
+    "us_government_id": "U.S. government cards and papers",
+    "stand_alone": "One paper that is enough alone",
+    "us_driver_license": "U.S. driver license",
+    "foreign_driver_license": "Driver license from another country",
+    "foreign_id": "Other papers from another country",
+    "work_and_school": "Work and school",
+    "immigration_custody_papers": "Papers to ask the staff about",
+    "bills": "Bills and statements",
+    "home": "Your home",
+    "letters": "Letters",
+    "work_tax_court": "Work, tax and court",
+    "federal_papers": "Federal papers",
+    "no_address_or_safety": "No fixed address, or an address that is not safe to show",
+}
+# Groups whose heading opens them, so that nobody's eyes fall on them by chance.
+CLOSED_GROUPS = ("us_immigration_papers", "immigration_custody_papers", "federal_papers")
+
+
+def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    points = []
+    if paper.get("id"):
+        points.append(words("{points} for identity", points=paper["id"]))
+    if paper.get("res"):
+        points.append(words("{points} for address", points=paper["res"]))
+    notes = []
+    if paper.get("photo") is True:
+        notes.append(words("Has your photo."))
+    if paper.get("dob") is True:
+        notes.append(words("Shows your birth date."))
+    if paper.get("max_age_days"):
+        notes.append(words("Not older than {days} days.", days=paper["max_age_days"]))
+    if paper.get("until"):
+        notes.append(words("Good until {day}.", day=words(paper["until"])))
+    if paper.get("superseded_by"):
+        notes.append(words("Does not count beside a stronger paper of the same kind."))
+    if paper.get("confidence"):
+        notes.append(words("We are not sure of this. Ask first."))
+    label = words(paper["label"])
+    return {"label": label, "points": points or [words("Ask the staff")], "notes": notes}
+
+
+def _facts(data: Mapping[str, Any], papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
+    """Name to value and whether somebody has verified it; the rules for papers are facts too."""
+    facts = {name: (row["value"], bool(row["verified"])) for name, row in data["facts"].items()}
+    verified = bool(papers["verified"])
+    needs, ages = papers["needs"], papers["ages"]
+    for name in ("identity_points", "residency_points", "total_points"):
+        facts[name] = (needs[name], verified)
+    facts["minimum_age"] = (ages["minimum"], verified)
+    facts["caretaker_through"] = (ages["caretaker_required_through"], verified)
+    facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
+    facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
+    facts["card_years"] = (ages["card_years"]["from_14"], verified)
+    return facts
+
+
+def source_hash(body: str) -> str:
+    """The hash by which a translation names the English text that it was made from."""
+    return hashlib.sha256(body.strip().encode()).hexdigest()
+
+
+def write_profile(city: Path, words: Path, target: Path) -> City:
+    """Compiles the city profile into `target`, if it changed, and gives the City in it."""
+    data = cities.compile_profile(city, words)
+    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    if not target.exists() or target.read_text("utf-8") != text:
+        # Never half a file: a server may be reading it.
+        fresh = target.with_suffix(".new")
+        fresh.write_text(text, "utf-8")
+        fresh.replace(target)
+    return cities.from_data(json.loads(text))

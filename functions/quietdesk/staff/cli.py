@@ -1,0 +1,431 @@
+"""The command `quietdesk`: one function per verb that staff say. Output to stdout, talk to stderr.
+
+Exit codes: 0 done, 1 refused or failed (one line of what, one of what to do), 2 wrong usage.
+Every command first deletes the keys of ended weeks from this device's keyring.
+"""
+
+import argparse
+import getpass
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from quietdesk import city as cities
+from quietdesk import keys, settings, sweep
+from quietdesk.city import City
+from quietdesk.code import b64
+from quietdesk.errors import (
+    BadCity,
+    BadKeyring,
+    BadSetting,
+    Conflict,
+    KeyDestroyed,
+    NotAdmitted,
+    QuietdeskError,
+    StoreUnavailable,
+    WrongPassphrase,
+)
+from quietdesk.keys import DEMO, Trust
+from quietdesk.settings import Settings
+from quietdesk.staff import ceremony, demo, desk, keyring
+from quietdesk.staff.desk import Opened, Unopened
+from quietdesk.staff.keyring import Keyring
+from quietdesk.store import Store, open_store
+
+MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many
+MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
+
+_HINTS: dict[type[QuietdeskError], str] = {
+    BadCity: "correct the file in site/city, then run: make site",
+    BadSetting: "the settings are listed in docs/operations.md",
+    BadKeyring: "restore nothing: make a new keyring with: quietdesk device new",
+    WrongPassphrase: "try again; the demo passphrase is printed by: make run",
+    NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
+    StoreUnavailable: "nothing was changed; check the disk and that one machine uses the file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command works with."""
+
+    settings: Settings
+    city: City
+    now: datetime
+
+    @property
+    def trust(self) -> Trust:
+        return self.settings.trust(self.city.deployment)
+
+    def store(self) -> Store:
+        return open_store(self.settings.store)
+
+    def unlocked(self) -> Keyring:
+        """This device's keyring, for the deployment in use."""
+        path = self.settings.keyring
+        if not path.exists():
+            raise BadKeyring(f"there is no keyring at {path}")
+        data = path.read_bytes()
+        if keyring.deployment(data) != self.city.deployment:
+            raise BadKeyring("the keyring is for another deployment")
+        return keyring.unlock(data, _passphrase(self.settings, "Passphrase: "))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    args = build_parser().parse_args(argv)
+    now = datetime.now(UTC)
+    try:
+        chosen = settings.read(os.environ)
+        if args.command == "run":  # which compiles the city itself
+            return _run(chosen, args)
+        return int(args.run(_forgetting(Desk(chosen, cities.load(), now)), args))
+    except QuietdeskError as error:
+        print(f"quietdesk: {error}", file=sys.stderr)
+        if hint := _HINTS.get(type(error)):
+            print(f"quietdesk: hint: {hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its help."""
+    parser = argparse.ArgumentParser(
+        prog="quietdesk", description="The desk of a municipal ID programme that keeps no list."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+    run = verbs.add_parser("run", help="serve the site and the form on this machine")
+    run.add_argument("--port", type=int, default=8000)
+    run.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+
+    pull = verbs.add_parser("pull", help="open the waiting requests and list them")
+    pull.add_argument("--json", action="store_true", help="one JSON object a line")
+    pull.set_defaults(run=_pull)
+
+    done = verbs.add_parser("done", help="erase one request")
+    done.add_argument("id", metavar="ID", help="its id, or the first 8 digits or more")
+    done.add_argument("--yes", action="store_true", help="do not ask")
+    done.set_defaults(run=_done)
+
+    sweeping = verbs.add_parser(
+        "sweep", help="destroy the keys of ended weeks now, as the timer does"
+    )
+    sweeping.set_defaults(run=_sweep)
+
+    device = verbs.add_parser("device", help="this computer's keyring").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    new_device = device.add_parser("new", help="make this computer's keyring and upload its keys")
+    new_device.set_defaults(run=_device_new)
+    admit = device.add_parser("admit", help="admit a device (custodians)")
+    admit.add_argument("id", metavar="ID", help="the 16 digits that `device new` printed there")
+    admit.add_argument("--yes", action="store_true", help="the words were compared already")
+    _add_custodians(admit)
+    admit.set_defaults(run=_device_admit)
+
+    custodian = verbs.add_parser("custodian", help="a custodian's keyring").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    new_custodian = custodian.add_parser("new", help="make a custodian's keyring")
+    new_custodian.add_argument("file", type=Path, metavar="FILE")
+    new_custodian.set_defaults(run=_custodian_new)
+
+    key = verbs.add_parser("keys", help="the keys of weeks").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    mint = key.add_parser("mint", help="make the keys of this week and coming ones (custodians)")
+    mint.add_argument("--weeks", type=_weeks, default=demo.MINT_WEEKS, metavar="N")
+    _add_custodians(mint)
+    mint.set_defaults(run=_keys_mint)
+    key.add_parser("list", help="list weeks, their keys and key days").set_defaults(run=_keys_list)
+    key.add_parser("forget", help="delete ended weeks from this keyring").set_defaults(run=_forget)
+    return parser
+
+
+def _add_custodians(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--custodian",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="a custodian's keyring; repeat for each (the demo custodian's by default)",
+    )
+
+
+def _weeks(text: str) -> int:
+    weeks = int(text)
+    if not MIN_WEEKS <= weeks <= MAX_WEEKS:
+        raise argparse.ArgumentTypeError(f"{MIN_WEEKS} to {MAX_WEEKS}")
+    return weeks
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def _run(chosen: Settings, args: argparse.Namespace) -> int:
+    # These serve residents and no other command needs them.
+    from quietdesk import intake, local
+    from quietdesk.pages import Pages
+
+    city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
+    if city.deployment == DEMO:
+        demo.set_up(chosen, city)
+        chosen = settings.read(os.environ)  # now with the demo custodian's key
+    trust = chosen.trust(city.deployment)
+    store = open_store(chosen.store)
+
+    def tick() -> None:
+        try:
+            now = datetime.now(UTC)
+            sweep.run(store, city, now)
+            if city.deployment == DEMO:
+                demo.keep_minted(chosen, store, city, trust, now)
+        except QuietdeskError:
+            # Fixed words: an error may name a file. The next hour tries again.
+            print(
+                "quietdesk: the hourly sweep failed; it is tried again in an hour", file=sys.stderr
+            )
+
+    with closing(store):
+        _forgetting(Desk(chosen, city, datetime.now(UTC)))
+        sweep.run(store, city, datetime.now(UTC))
+        if city.deployment == DEMO:
+            demo.keep_minted(chosen, store, city, trust, datetime.now(UTC))
+        print("Building the site ...", flush=True)
+        built = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        )
+        if built.returncode:
+            raise BadCity("the site does not build; what is wrong stands above")
+        pages = Pages(city, trust.custodians, trust.threshold)
+        submit = intake.submit(city, pages, store, trust, lambda: datetime.now(UTC))
+        app = local.application(chosen.site.resolve(), submit, pages)
+
+        server = local.listen(app, args.host, args.port)
+        print(f"Quietdesk is open at http://{args.host}:{args.port}")
+        print(f"Sealed requests and keys lie in {chosen.keyring.parent}/ on this machine.")
+        if city.deployment == DEMO:
+            print(f"The demo passphrase is: {demo.PASSPHRASE}")
+        print("Ask for an appointment there. Then, in another terminal, read it:")
+        print("  . .venv/bin/activate && quietdesk pull")
+        print("Ctrl-C stops.", flush=True)
+        local.serve(server, tick)
+    print("Stopped. Requests and keys are kept for the next start.")
+    return 0
+
+
+def _pull(at: Desk, args: argparse.Namespace) -> int:
+    with closing(at.store()) as store:
+        pulled = list(desk.Desk(store, at.city, at.trust, at.unlocked()).pull(at.now))
+    opened = [item for item in pulled if isinstance(item, Opened)]
+    if args.json:
+        for item in opened:
+            print(json.dumps({"id": item.id, **asdict(item.request)}))
+    else:
+        for number, item in enumerate(opened, 1):
+            print(_in_words(item, f"{number} of {len(opened)}", at.city))
+        print(f"{len(opened)} requests." if opened else "No requests are waiting.")
+    _say_unopened([item for item in pulled if isinstance(item, Unopened)], len(pulled))
+    return 0
+
+
+def _done(at: Desk, args: argparse.Namespace) -> int:
+    with closing(at.store()) as store:
+        envelope = desk.find(store, at.city, args.id, at.now)
+        question = f"Erase request {envelope.id.hex()[:8]} for good?"
+        if not args.yes and not _agreed(question):
+            print("Nothing was erased.", file=sys.stderr)
+            return 1
+        store.erase(envelope)
+    print(f"Erased {envelope.id.hex()[:8]}.")
+    return 0
+
+
+def _sweep(at: Desk, _: argparse.Namespace) -> int:
+    with closing(at.store()) as store:
+        lines = sweep.run(store, at.city, at.now)
+    for line in lines:
+        print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
+    if not lines:
+        print("No week's keys were due to be destroyed.")
+    return 0
+
+
+def _device_new(at: Desk, _: argparse.Namespace) -> int:
+    if at.settings.keyring.exists():
+        raise Conflict(f"there is a keyring at {at.settings.keyring} already; move it away first")
+    if not at.trust.custodians:
+        raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
+    device = keyring.new("device", at.trust, _new_passphrase(at.settings))
+    device = device.topped_up(ceremony.coming(at.city, at.now))
+    keyring.save(at.settings.keyring, keyring.lock(device))
+    with closing(at.store()) as store:
+        ceremony.upload_wrap_keys(store, device)
+    print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
+    print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)
+    return 0
+
+
+def _device_admit(at: Desk, args: argparse.Namespace) -> int:
+    with closing(at.store()) as store:
+        spki, _ = ceremony.offered(store, args.id, at.trust)
+        words = keyring.fingerprint(spki)
+        print(f"Device {args.id}\nWords: {words}")
+        if not args.yes and not _agreed("Does that device show the same words?"):
+            print("The device was not admitted.", file=sys.stderr)
+            return 1
+        ceremony.admit(store, at.trust, _custodians(at, args.custodian), args.id)
+    print("Admitted. It can open the weeks that are minted from now on.")
+    return 0
+
+
+def _custodian_new(at: Desk, args: argparse.Namespace) -> int:
+    if args.file.exists():
+        raise Conflict(f"there is a file at {args.file} already")
+    custodian = keyring.new(
+        "custodian", Trust((), 1, at.city.deployment), _new_passphrase(at.settings)
+    )
+    keyring.save(args.file, keyring.lock(custodian))
+    print(f"Words: {keyring.fingerprint(custodian.public_key)}")
+    print(f"Public key, for QUIETDESK_CUSTODIANS:\n{b64(custodian.public_key)}")
+    return 0
+
+
+def _keys_mint(at: Desk, args: argparse.Namespace) -> int:
+    with closing(at.store()) as store:
+        custodians = _custodians(at, args.custodian)
+        minted = ceremony.mint(store, at.city, at.trust, custodians, args.weeks, at.now)
+    for epoch in minted:
+        print(f"Week {epoch}: key made.")
+    if not minted:
+        print(f"The next {args.weeks} weeks have keys already.")
+    return 0
+
+
+def _keys_list(at: Desk, _: argparse.Namespace) -> int:
+    path = at.settings.keyring
+    held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
+    current = keys.epoch_at(at.now, at.city.zone)
+    with closing(at.store()) as store:
+        record = store.read(f"record#{at.city.queue}")
+        destroyed = {line.epoch: line for line in keys.read_record(record[0] if record else b"")}
+        for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
+            if line := destroyed.get(str(epoch)):
+                print(f"{epoch}  destroyed on {line.destroyed_at}")
+            elif store.read(keys.bundle_name(at.city.queue, epoch)) is not None:
+                day = keys.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+                here = "on this device too" if str(epoch) in held else "not on this device"
+                local_day = day.astimezone(at.city.zone).date()
+                print(f"{epoch}  key made, {here}; destroyed on {local_day}")
+    return 0
+
+
+def _forget(at: Desk, _: argparse.Namespace) -> int:
+    # Every command has just done it; this one exists for a computer's own timer.
+    if not at.settings.keyring.exists():
+        raise BadKeyring(f"there is no keyring at {at.settings.keyring}")
+    left = len(keyring.epochs(at.settings.keyring.read_bytes()))
+    print(f"This keyring holds keys of {left} weeks; those of ended weeks are deleted.")
+    return 0
+
+
+# --- What commands share -------------------------------------------------------------------------
+
+
+def _forgetting(at: Desk) -> Desk:
+    path = at.settings.keyring
+    if path.exists():
+        before = path.read_bytes()
+        after = keyring.forget(before, lambda epoch: desk.over(at.city, at.now, epoch))
+        if keyring.epochs(after) != keyring.epochs(before):
+            keyring.save(path, after)
+    return at
+
+
+def _custodians(at: Desk, paths: Sequence[Path] | None) -> list[Keyring]:
+    chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
+    custodians = []
+    for path in chosen:
+        if not path.exists():
+            raise BadKeyring(f"there is no custodian's keyring at {path}")
+        words = _passphrase(at.settings, f"Passphrase of {path.name}: ")
+        custodians.append(keyring.unlock(path.read_bytes(), words))
+    return custodians
+
+
+def _passphrase(chosen: Settings, prompt: str) -> str:
+    if chosen.passphrase_file is None:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    try:
+        with chosen.passphrase_file.open(encoding="utf-8") as file:
+            return file.readline().rstrip("\r\n")
+    except OSError:
+        raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+
+
+def _new_passphrase(chosen: Settings) -> str:
+    words = _passphrase(chosen, "New passphrase (five words or more are good): ")
+    if len(words) < MIN_PASSPHRASE:
+        raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
+    if chosen.passphrase_file is None and getpass.getpass("Again: ", stream=sys.stderr) != words:
+        raise WrongPassphrase("the two passphrases differ")
+    return words
+
+
+def _agreed(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _in_words(item: Opened, number: str, city: City) -> str:
+    asked = item.request
+    centers = {center.id: center.name for center in city.centers}
+    rows = {
+        "Name": asked.name,
+        "People": f"{asked.people}, of them {asked.children} aged 10 to 13",
+        "Centers": ", ".join(centers.get(center, center) for center in asked.centers),
+        "Times": ", ".join(asked.windows),
+        "Visit": asked.visit_type,
+        "Language": asked.language,
+        "Access": ", ".join(asked.access) or "-",
+        "Answer": ", ".join(asked.reach) or "looks with the code",
+        "Phone": f"{asked.phone} ({asked.phone_owner})" if asked.phone else "-",
+    }
+    lines = [f"{item.id[:8]}  {number}, week {item.envelope.epoch}, lane {item.envelope.lane}"]
+    lines += [f"  {label:<9} {_shown(text)}" for label, text in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(text: str) -> str:
+    """Text as a terminal may print it: no controls, and nothing that reorders what is around it.
+    Joiners stay, since Bengali and Urdu need them."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
+    )
+
+
+def _say_unopened(shut: Sequence[Unopened], total: int) -> None:
+    counts: dict[str, list[Unopened]] = {}
+    for item in shut:
+        counts.setdefault(str(item.reason), []).append(item)
+    for reason, items in counts.items():
+        text = f"quietdesk: cannot open {len(items)} of {total} requests: {reason}"
+        print(text, file=sys.stderr)
+        if isinstance(items[0].reason, KeyDestroyed):
+            print(
+                "quietdesk: hint: nothing can be done for these; residents ask again",
+                file=sys.stderr,
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

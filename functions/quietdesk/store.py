@@ -1,0 +1,443 @@
+"""Where envelopes wait, and the halves, wraps and public documents beside them.
+
+Hides tables, conditions and paging. SQLite now; every rule is one that DynamoDB can keep, too. No
+row tells when it came: tables are kept in the order of random ids.
+"""
+
+import hmac
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.errors import (
+    BadSetting,
+    CannotOpen,
+    Conflict,
+    KeyDestroyed,
+    NoSeats,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from quietdesk.keys import Kid
+
+
+class Store(Protocol):
+    """What every store does. Every method may raise StoreUnavailable: then nothing was written,
+    unless it says otherwise. Weeks are given as text, `2026-W47`."""
+
+    def put(self, envelope: Envelope) -> None:
+        """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
+        under that id in that week raises Conflict."""
+
+    def take(self, envelope: Envelope) -> None:
+        """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
+        second seat. Raises NoSeats or Conflict."""
+
+    def set_seats(self, opening: str, left: int) -> None:
+        """Say how many seats an opening has left."""
+
+    def seats(self, opening: str) -> int:
+        """How many seats an opening has left; 0 for one that is not known."""
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        """The live envelope of that id in one of the weeks."""
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        """Put `new` in the place of `old`, with the next rev and the digest it had. In another
+        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest."""
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        """Erase an envelope. With `stub`, its id, digest and end stay, so that a late retry of the
+        first post does not bring it back. Raises Conflict when `old` is not the latest."""
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        """Every live envelope of the weeks, week by week, within a week in order of id."""
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        """Erase every envelope and stub of a week; gives how many envelopes. Raises
+        StoreUnavailable while traces may remain: call it again."""
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        """Erase what has ended in these weeks; gives how many envelopes."""
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
+
+    def server_half(self, kid: str) -> bytes:
+        """Raises KeyDestroyed when there is none."""
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        """Raises KeyDestroyed when the key is gone, CannotOpen when this device has no wrap."""
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        """Delete every server half and wrap of a week; gives the names of the keys deleted. Raises
+        StoreUnavailable while traces may remain: call it again."""
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        """Write a public document over the one of that seq (0: there is none); gives its new seq.
+        Raises Conflict when somebody else wrote first."""
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        """A public document and its seq."""
+
+    def checkpoint(self) -> None:
+        """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+def open_store(spec: str) -> Store:
+    """The store that a setting names: `sqlite:PATH`. Raises BadSetting, StoreUnavailable or
+    StoreTooNew."""
+    kind, _, path = spec.partition(":")
+    if kind != "sqlite" or not path:
+        raise BadSetting("QUIETDESK_STORE must be sqlite:PATH")
+    return Sqlite(Path(path))
+
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
+
+_APPLICATION = 0x51646573  # "Qdes": says whose SQLite file this is
+_SCHEMA = """
+CREATE TABLE requests (
+  queue TEXT NOT NULL, epoch TEXT NOT NULL, id BLOB NOT NULL,
+  digest BLOB NOT NULL, expires INTEGER NOT NULL, rev INTEGER NOT NULL,
+  lane TEXT, born TEXT, opening TEXT, auth_hash BLOB,
+  visit_kid TEXT, visit BLOB, contact_kid TEXT, contact BLOB, reply BLOB,
+  PRIMARY KEY (queue, epoch, id)
+) WITHOUT ROWID;
+CREATE TABLE keys (
+  kid TEXT PRIMARY KEY, queue TEXT NOT NULL, epoch TEXT NOT NULL, server_half BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE wraps (
+  kid TEXT NOT NULL, device TEXT NOT NULL, wrap BLOB NOT NULL, PRIMARY KEY (kid, device)
+) WITHOUT ROWID;
+CREATE TABLE public (name TEXT PRIMARY KEY, data BLOB NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE seats (opening TEXT PRIMARY KEY, seats_left INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_COLUMNS = (
+    "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
+    "visit_kid, visit, contact_kid, contact, reply"
+)
+_LIVE = "visit IS NOT NULL"  # a stub has no parts
+
+
+class Sqlite:
+    """A store in one SQLite file, for one machine. Threads and processes may share the file.
+
+    WAL with `synchronous=FULL`: what was acknowledged survives a kill and a power cut.
+    `secure_delete` overwrites deleted rows with zeros, and a truncating checkpoint after each
+    erasure empties the WAL, where older copies of a page would otherwise stay.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._thread = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        with _named_errors():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._prepare()
+
+    def put(self, envelope: Envelope) -> None:
+        with self._write() as db:
+            self._insert(db, envelope)
+
+    def take(self, envelope: Envelope) -> None:
+        with self._write() as db:
+            if self._insert(db, envelope):
+                taken = db.execute(
+                    "UPDATE seats SET seats_left = seats_left - 1"
+                    " WHERE opening = ? AND seats_left > 0",
+                    (envelope.opening,),
+                )
+                if taken.rowcount != 1:
+                    raise NoSeats("the opening has no seat left")
+
+    def set_seats(self, opening: str, left: int) -> None:
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO seats VALUES (?, ?)", (opening, left))
+
+    def seats(self, opening: str) -> int:
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT seats_left FROM seats WHERE opening = ?", (opening,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        for epoch in epochs:
+            with _named_errors():
+                row = self._db.execute(
+                    f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                    f" WHERE queue = ? AND epoch = ? AND id = ? AND expires > ? AND {_LIVE}",
+                    (queue, epoch, id, now.timestamp()),
+                ).fetchone()
+            if row:
+                return _envelope(row)
+        return None
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        with self._write() as db:
+            self._remove(db, old, stub=new.epoch != old.epoch)
+            self._write_row(db, new, old.digest, old.rev + 1)
+        self.checkpoint()
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        with self._write() as db:
+            self._remove(db, old, stub)
+        self.checkpoint()
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        for epoch in epochs:
+            last = b""
+            while True:
+                with _named_errors():
+                    rows = self._db.execute(
+                        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                        f" WHERE queue = ? AND epoch = ? AND id > ? AND expires > ? AND {_LIVE}"
+                        " ORDER BY id LIMIT ?",
+                        (queue, epoch, last, now.timestamp(), PAGE),
+                    ).fetchall()
+                for row in rows:
+                    yield _envelope(row)
+                if len(rows) < PAGE:
+                    break
+                last = rows[-1][2]
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        with self._write() as db:
+            where, values = "queue = ? AND epoch = ?", (queue, epoch)
+            count = _count(db, where, values)
+            db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        self.checkpoint()
+        return count
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        count = 0
+        with self._write() as db:
+            for epoch in epochs:
+                where = "queue = ? AND epoch = ? AND expires <= ?"
+                values = (queue, epoch, now.timestamp())
+                count += _count(db, where, values)
+                db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        self.checkpoint()
+        return count
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        name = Kid.parse(kid)
+        with self._write() as db:
+            if db.execute("SELECT 1 FROM keys WHERE kid = ?", (kid,)).fetchone():
+                raise Conflict("there is a key of that name")
+            db.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?)",
+                (kid, name.queue, str(name.epoch), server_half),
+            )
+            db.executemany(
+                "INSERT INTO wraps VALUES (?, ?, ?)",
+                [(kid, device, wrap) for device, wrap in wraps.items()],
+            )
+
+    def server_half(self, kid: str) -> bytes:
+        with _named_errors():
+            row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
+        if row is None:
+            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+        return bytes(row[0])
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        self.server_half(kid)
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
+            ).fetchone()
+        if row is None:
+            raise CannotOpen("this week's keys were made before this device was admitted")
+        return bytes(row[0])
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        with self._write() as db:
+            rows = db.execute(
+                "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
+            ).fetchall()
+            db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
+            db.executemany("DELETE FROM keys WHERE kid = ?", rows)
+        self.checkpoint()
+        return [str(row[0]) for row in rows]
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        with self._write() as db:
+            row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
+            if (row[0] if row else 0) != expected_seq:
+                raise Conflict("somebody else published first")
+            db.execute(
+                "INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, data, expected_seq + 1)
+            )
+        return expected_seq + 1
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT data, seq FROM public WHERE name = ?", (name,)
+            ).fetchone()
+        return (bytes(row[0]), int(row[1])) if row else None
+
+    def checkpoint(self) -> None:
+        with _named_errors():
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreUnavailable("erased, but traces stay until nobody reads; sweep again later")
+
+    def close(self) -> None:
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._thread = threading.local()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._thread, "db", None)
+        if db is None:
+            db = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            with self._guard:
+                self._connections.append(db)
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("PRAGMA synchronous = FULL")
+            self._thread.db = db
+        return db
+
+    def _prepare(self) -> None:
+        db = self._db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            application = db.execute("PRAGMA application_id").fetchone()[0]
+            empty = not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            if empty and not version and not application:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif application != _APPLICATION:
+                raise StoreUnavailable("the file is not a store of Quietdesk")
+            elif version > SCHEMA_VERSION:
+                raise StoreTooNew(
+                    f"the store has schema {version}; this Quietdesk reads {SCHEMA_VERSION} at most"
+                )
+        except BaseException:
+            db.execute("ROLLBACK")
+            self.close()
+            raise
+        db.execute("COMMIT")
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it, or nothing."""
+        with _named_errors():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                # Out of space or I/O errors may have ended the transaction already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _insert(self, db: sqlite3.Connection, envelope: Envelope) -> bool:
+        """Whether the envelope is new. Raises Conflict."""
+        row = db.execute(
+            "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
+            (envelope.queue, envelope.epoch, envelope.id),
+        ).fetchone()
+        if row is None:
+            self._write_row(db, envelope, envelope.digest, envelope.rev)
+        elif not hmac.compare_digest(row[0], envelope.digest):
+            raise Conflict("another envelope has this id")
+        return row is None
+
+    def _write_row(
+        self, db: sqlite3.Connection, envelope: Envelope, digest: bytes, rev: int
+    ) -> None:
+        db.execute(
+            # A stub of an earlier move may lie where an envelope moves back to.
+            f"INSERT OR REPLACE INTO requests ({_COLUMNS})"  # noqa: S608 - fixed names of columns
+            f" VALUES ({', '.join('?' * 15)})",
+            (
+                envelope.queue, envelope.epoch, envelope.id, digest, envelope.expires, rev,
+                envelope.lane, envelope.born, envelope.opening, envelope.auth_hash,
+                envelope.visit.kid, envelope.visit.sealed,
+                envelope.contact.kid, envelope.contact.sealed, envelope.reply,
+            ),
+        )  # fmt: skip
+
+    def _remove(self, db: sqlite3.Connection, old: Envelope, stub: bool) -> None:
+        where = "queue = ? AND epoch = ? AND id = ? AND rev = ?"
+        values = (old.queue, old.epoch, old.id, old.rev)
+        if not _count(db, where, values):
+            raise Conflict("the request changed or went since it was read")
+        db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        if stub:
+            db.execute(
+                "INSERT INTO requests (queue, epoch, id, digest, expires, rev)"
+                " VALUES (?, ?, ?, ?, ?, 0)",
+                (old.queue, old.epoch, old.id, old.digest, old.expires),
+            )
+
+
+def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
+    text = f"SELECT count(*) FROM requests WHERE {where} AND {_LIVE}"  # noqa: S608 - fixed text
+    return int(db.execute(text, values).fetchone()[0])
+
+
+def _envelope(row: tuple[object, ...]) -> Envelope:
+    (
+        queue, _, id, digest, expires, rev, lane, born, opening, auth_hash,
+        visit_kid, visit, contact_kid, contact, reply,
+    ) = row  # fmt: skip
+    return Envelope(
+        queue=str(queue),
+        id=_bytes(id),
+        auth_hash=_bytes(auth_hash),
+        born=str(born),
+        opening=str(opening),
+        visit=SealedPart(str(visit_kid), _bytes(visit)),
+        contact=SealedPart(str(contact_kid), _bytes(contact)),
+        reply=_bytes(reply),
+        lane=str(lane),
+        digest=_bytes(digest),
+        rev=int(str(rev)),
+        expires=int(str(expires)),
+    )
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise StoreUnavailable("a row of the store is damaged")
+    return value
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """SQLite's and the disk's errors under our name, without their text: it may hold values."""
+    try:
+        yield
+    except (sqlite3.Error, OSError):
+        raise StoreUnavailable("the store is locked, full, read-only or damaged") from None

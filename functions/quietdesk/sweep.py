@@ -1,0 +1,58 @@
+"""Destruction by the calendar: keys of ended weeks, then their envelopes, then the line of it."""
+
+import json
+from datetime import datetime
+
+from quietdesk import keys
+from quietdesk.city import City
+from quietdesk.code import unb64
+from quietdesk.keys import Line
+from quietdesk.store import Store
+
+LOOK_BACK_WEEKS = 60  # a sweep that did not run for so long still finds every week it owes
+
+
+def run(store: Store, city: City, now: datetime) -> list[Line]:
+    """Destroy what is due at `now` and give the new lines of the destruction record.
+
+    Running it again, or after a crash half-way, is safe. Raises StoreUnavailable, and then nothing
+    is recorded that was not destroyed.
+    """
+    lines = []
+    record, seq = _record(store, city.queue)
+    recorded = {line.epoch for line in record}
+    current = keys.epoch_at(now, city.zone)
+    for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
+        if str(epoch) in recorded or keys.destroyed_at(epoch, city.zone, city.serve_days) > now:
+            continue
+        bundle = store.read(keys.bundle_name(city.queue, epoch))
+        if bundle is None:
+            continue
+        store.destroy_keys(city.queue, str(epoch))
+        line = Line(
+            queue=city.queue,
+            epoch=str(epoch),
+            kids=_kids(bundle[0]),
+            # In this run; after a crash between erasing and this line, the count starts anew.
+            envelopes_erased=store.erase_epoch(city.queue, str(epoch)),
+            destroyed_at=now.astimezone(city.zone).date(),
+            prev=keys.line_hash(record[-1]) if record else "",
+        )
+        record.append(line)
+        text = b"".join(written.write() + b"\n" for written in record)
+        seq = store.publish(f"record#{city.queue}", text, seq)
+        lines.append(line)
+    live = keys.live(now, city.zone, city.serve_days)
+    store.erase_expired(city.queue, [str(epoch) for epoch in live], now)
+    return lines
+
+
+def _record(store: Store, queue: str) -> tuple[list[Line], int]:
+    held = store.read(f"record#{queue}")
+    return (keys.read_record(held[0]), held[1]) if held else ([], 0)
+
+
+def _kids(bundle: bytes) -> tuple[str, ...]:
+    # Only names are read here, of keys that are gone already; nothing rests on the signature.
+    body = json.loads(unb64(json.loads(bundle)["body"]))
+    return tuple(str(row["kid"]) for row in body["keys"])

@@ -1,0 +1,61 @@
+"""API Gateway HTTP API events (payload 2.0) for tests, and the function that answers them."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode
+
+from quietdesk import intake
+from quietdesk.intake import Handler
+from quietdesk.pages import Pages
+from tests.world import ASKED, NOON, World
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+def submit(world: World, now: datetime = NOON) -> Handler:
+    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
+    return intake.submit(world.city, pages, world.store, world.trust, lambda: now)
+
+
+def event(
+    method: str, path: str, body: bytes = b"", kind: str = "", headers: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    is_form = kind == FORM  # API Gateway sends form bodies as base64 and JSON as text
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {**headers, **({"content-type": kind} if kind else {})},
+        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "body": base64.b64encode(body).decode() if is_form else body.decode("utf-8", "replace"),
+        "isBase64Encoded": is_form,
+    }
+
+
+def post(handler: Handler, body: bytes, kind: str = JSON) -> dict[str, Any]:
+    return handler(event("POST", "/api/requests", body, kind), None)
+
+
+def get(handler: Handler, path: str) -> dict[str, Any]:
+    return handler(event("GET", path), None)
+
+
+def fill_in(handler: Handler, step: str, lang: str = "en", **more: Sequence[str]) -> dict[str, Any]:
+    """One step of the plain form."""
+    typed = {**ASKED, "lang": [lang], "step": [step], **more}
+    return post(handler, urlencode(typed, doseq=True).encode(), FORM)
+
+
+def text(answer: Mapping[str, Any]) -> str:
+    """What a person reads in a page: without its tags."""
+    return unescape(re.sub(r"<[^>]*>", "", str(answer["body"])))
+
+
+def error(answer: Mapping[str, Any]) -> str:
+    return str(json.loads(answer["body"])["error"])

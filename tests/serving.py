@@ -1,0 +1,81 @@
+"""A real server for tests: built site and functions on a free loopback port, with its own clock."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+
+from quietdesk import intake, local
+from quietdesk.code import b64
+from quietdesk.pages import Pages
+from tests.world import NOON, ROOT, World
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str:
+    """The Chromium or Chrome of this machine, as infra/find-tools.sh finds it."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome",
+             "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")  # fmt: skip
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    assert found, "no Chromium; run: make test"
+    return found
+
+
+def build_site(folder: Path, custodians: tuple[bytes, ...]) -> Path:
+    """The website as mkdocs builds it, for these custodians."""
+    env = {
+        **os.environ,
+        "QUIETDESK_CUSTODIANS": " ".join(b64(spki) for spki in custodians),
+        "NO_MKDOCS_2_WARNING": "1",
+    }
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir"]
+    subprocess.run([*command, str(folder)], cwd=ROOT, env=env, check=True)
+    return folder
+
+
+@dataclass
+class Clock:
+    """What the functions believe the time is; a test moves it."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Served:
+    url: str
+    clock: Clock = field(default_factory=Clock)
+
+
+@contextmanager
+def serving(world: World, site: Path) -> Iterator[Served]:
+    """The programme on a free port of 127.0.0.1."""
+    served = Served("")
+    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
+    submit = intake.submit(world.city, pages, world.store, world.trust, served.clock)
+    app = local.application(site, submit, pages)
+    server = local.listen(app, "127.0.0.1", 0)
+    served.url = f"http://127.0.0.1:{server.effective_port}"
+    beside = Thread(target=server.run)
+    beside.start()
+    try:
+        yield served
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        beside.join()

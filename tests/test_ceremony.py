@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from quietdesk import keys
+from quietdesk.code import b64, unb64
+from quietdesk.errors import BadSignature, NotAdmitted
+from quietdesk.keys import Epoch
+from quietdesk.staff import ceremony, keyring
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
+
+
+def test_minting_makes_the_weeks_that_have_no_keys_yet(world):
+    minted = ceremony.mint(world.store, world.city, world.trust, [world.custodian], 6, NOON)
+
+    assert minted == [Epoch(2026, 51), Epoch(2026, 52)]
+    assert ceremony.weeks_ahead(world.store, world.city, NOON) == 6
+    assert ceremony.weeks_ahead(world.store, world.city, NOON + 2 * WEEK) == 4
+
+
+def test_every_weeks_keys_are_independent(world):
+    seen = set()
+    for week in range(4):
+        bundle = world.bundle(NOON + week * WEEK)
+        seen |= {pk for _, pk in bundle.keys.values()}
+
+    assert len(seen) == 8
+
+
+def test_device_admitted_later_opens_weeks_minted_later_only(world):
+    late = another_device(world)
+    ceremony.upload_wrap_keys(world.store, late)
+    ceremony.admit(world.store, world.trust, [world.custodian], late.id)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
+
+    earlier = world.bundle(NOON).keys["visit"][0]
+    later = world.bundle(NOON + 4 * WEEK).keys["visit"][0]
+
+    assert world.store.wrap(later, late.id)
+    with pytest.raises(keyring.CannotOpen):
+        world.store.wrap(earlier, late.id)
+
+
+def test_device_without_an_upload_is_not_admitted(world):
+    with pytest.raises(NotAdmitted, match="has not uploaded"):
+        ceremony.admit(world.store, world.trust, [world.custodian], another_device(world).id)
+
+
+def test_upload_signed_by_another_device_is_refused(world):
+    stranger, victim = another_device(world), another_device(world)
+    body = victim.wrap_keys()
+    forged = keys.signed_document(body, [stranger.sign("wrap-keys", body)])
+    world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
+
+    with pytest.raises(NotAdmitted, match="do not verify"):
+        ceremony.offered(world.store, victim.id, world.trust)
+
+
+def test_upload_under_another_devices_name_is_refused(world):
+    stranger, victim = another_device(world), another_device(world)
+    body = stranger.wrap_keys()
+    forged = keys.signed_document(body, [stranger.sign("wrap-keys", body)])
+    world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
+
+    with pytest.raises(NotAdmitted, match="do not verify"):
+        ceremony.offered(world.store, victim.id, world.trust)
+
+
+def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
+    held, seq = world.store.read("devices")
+    outer = json.loads(held)
+    body = json.loads(unb64(outer["body"])) | {"devices": ["0" * 16]}
+    world.store.publish(
+        "devices", json.dumps(outer | {"body": b64(json.dumps(body).encode())}).encode(), seq
+    )
+
+    with pytest.raises(BadSignature):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 6, NOON)
+
+
+def test_nothing_is_minted_without_enough_custodians(world):
+    second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
+    two = with_threshold(world.trust, 2, second.public_key)
+
+    with pytest.raises(BadSignature):
+        ceremony.mint(world.store, world.city, two, [world.custodian], 6, NOON)
+
+    assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
+
+
+def test_two_custodians_sign_where_two_are_needed(world):
+    second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
+    two = with_threshold(world.trust, 2, second.public_key)
+    both = [world.custodian, second]
+
+    ceremony.admit(world.store, world.trust, both, world.device.id)
+    ceremony.mint(world.store, world.city, two, both, 5, NOON)
+
+    raw = world.raw_bundle(Epoch(2026, 51))
+    assert keys.verify_bundle(raw, two, "main", NOON, Epoch(2026, 51))
+
+
+def test_weeks_beyond_the_devices_keys_are_not_minted(world):
+    with pytest.raises(NotAdmitted, match="2027-W05"):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 20, NOON)

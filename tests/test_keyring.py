@@ -1,0 +1,123 @@
+import json
+
+import pytest
+
+from quietdesk import keys
+from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
+from quietdesk.keys import Epoch, Trust
+from quietdesk.staff import keyring
+from tests.world import CHEAP, PASSPHRASE
+
+TRUST = Trust((b"custodian",), 1, "demo")
+WEEKS = [Epoch(2026, 47).plus(n) for n in range(3)]
+
+
+@pytest.fixture(scope="module")
+def device():
+    return keyring.new("device", TRUST, PASSPHRASE, CHEAP).topped_up(WEEKS)
+
+
+def test_keyring_is_unlocked_as_it_was_locked(device):
+    again = keyring.unlock(keyring.lock(device), PASSPHRASE)
+
+    assert again == device
+    assert again.trust == TRUST
+
+
+def test_wrong_passphrase_does_not_unlock(device):
+    with pytest.raises(WrongPassphrase):
+        keyring.unlock(keyring.lock(device), PASSPHRASE + "!")
+
+
+def test_nothing_private_is_in_the_file(device):
+    data = keyring.lock(device)
+
+    for private in (device.signing_key, device.box_key, *device.wrap_seeds.values()):
+        for form in (private, private.hex().encode(), keys.b64(private).encode()):
+            assert form not in data
+
+
+def test_forgetting_needs_no_passphrase_and_deletes_ended_weeks_only(device):
+    data = keyring.forget(keyring.lock(device), lambda epoch: epoch < Epoch(2026, 48))
+
+    assert keyring.epochs(data) == ["2026-W48", "2026-W49"]
+    assert set(keyring.unlock(data, PASSPHRASE).wrap_seeds) == {"2026-W48", "2026-W49"}
+
+
+def test_box_of_one_week_does_not_pass_for_another(device):
+    doc = json.loads(keyring.lock(device))
+    boxes = doc["boxes"]
+    boxes["2026-W47"], boxes["2026-W48"] = boxes["2026-W48"], boxes["2026-W47"]
+
+    with pytest.raises(WrongPassphrase):
+        keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+
+def test_keyring_does_not_pass_for_one_of_another_deployment(device):
+    doc = json.loads(keyring.lock(device)) | {"deployment": "city"}
+
+    with pytest.raises(WrongPassphrase):
+        keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"v": 2}, {"boxes": {}}, {"boxes": None}, {"argon2id": {}}, {"kind": 5}],
+)
+def test_damaged_keyring_is_refused(device, change):
+    doc = json.loads(keyring.lock(device)) | change
+
+    with pytest.raises(BadKeyring):
+        keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+
+def test_file_that_asks_for_all_the_memory_there_is_is_refused(device):
+    doc = json.loads(keyring.lock(device))
+    doc["argon2id"]["memory_kib"] = 2**31
+
+    with pytest.raises(BadKeyring):
+        keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+
+def test_topping_up_keeps_the_keys_there_are(device):
+    more = device.topped_up([*WEEKS, Epoch(2026, 50)])
+
+    assert more.wrap_seeds.items() > device.wrap_seeds.items()
+
+
+def test_wrap_opens_for_its_device_key_and_week_only(device):
+    kid = "main.visit.2026-W47.7f3a91c2"
+    wrap_key = keys.public_key(device.wrap_seeds["2026-W47"])
+    wrap = keys.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
+
+    assert len(wrap) == 1168
+    assert device.unwrap(kid, "2026-W47", wrap) == bytes(32)
+    for other_kid, epoch in ((kid[:-1] + "0", "2026-W47"), (kid, "2026-W48"), (kid, "2026-W40")):
+        with pytest.raises(CannotOpen):
+            device.unwrap(other_kid, epoch, wrap)
+
+
+def test_file_is_written_whole_and_for_its_owner_only(device, tmp_path):
+    path = tmp_path / "new folder" / "device.keyring"
+
+    keyring.save(path, b"one")
+    keyring.save(path, b"two")
+
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_fingerprint_is_twelve_words(device):
+    words = keyring.fingerprint(device.public_key).split()
+
+    assert len(words) == 12
+    assert words == keyring.fingerprint(device.public_key).split()
+
+
+def test_a_keyring_does_not_show_in_a_log_line(device):
+    assert repr(device) == "<Keyring>"
+
+
+def test_the_cost_in_use_is_256_mib():
+    assert keyring.COST.memory_kib == 256 * 1024

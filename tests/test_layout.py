@@ -1,0 +1,90 @@
+"""The import table of docs/decisions/0002-modules.md, and what the tree must look like."""
+
+import ast
+import subprocess
+
+import pytest
+
+from tests.world import ROOT
+
+PACKAGE = ROOT / "functions" / "quietdesk"
+
+# Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
+BELOW = ["errors", "code", "keys", "envelope", "city", "request", "settings", "store", "pages"]
+TABLE = {
+    "__init__": [],
+    "errors": [],
+    "code": ["errors"],
+    "city": ["errors"],
+    "keys": ["code", "errors"],
+    "settings": ["code", "keys", "errors"],
+    "envelope": ["code", "keys", "errors"],
+    "request": ["city", "code", "envelope", "errors"],
+    "store": ["envelope", "keys", "code", "errors"],
+    "pages": ["request", "city", "settings", "errors", "code", "keys"],
+    "intake": BELOW,
+    "sweep": ["city", "code", "keys", "store", "errors"],
+    "local": [*BELOW, "intake", "sweep"],
+    "hooks": ["pages", "settings", "city", "errors"],
+}
+STAFF = [*BELOW, "intake", "sweep", "local", "staff"]
+
+
+def modules():
+    return [*sorted(PACKAGE.rglob("*.py")), ROOT / "site" / "hooks.py"]
+
+
+def imports_of(path):
+    """The modules of ours that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from quietdesk import keys` names a module, `from quietdesk.keys import Kid` is in it
+            names = [node.module]
+            if node.module in ("quietdesk", "quietdesk.staff"):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            pytest.fail(f"{path.name} has a relative import, which this test does not follow")
+        found |= {name.split(".")[1] for name in names if name.startswith("quietdesk.")}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_imports_only_what_the_table_allows(path):
+    allowed = STAFF if PACKAGE / "staff" in path.parents else TABLE[path.stem]
+
+    assert imports_of(path) <= set(allowed)
+
+
+def test_the_import_test_sees_every_form_of_import(tmp_path):
+    file = tmp_path / "probe.py"
+    file.write_text(
+        "import quietdesk.store\nfrom quietdesk import keys\n"
+        "def f():\n    from quietdesk.staff.desk import Desk\n"
+    )
+
+    assert imports_of(file) == {"store", "keys", "staff"}
+
+
+def test_every_module_opens_with_what_it_hides():
+    for path in modules():
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_the_top_level_is_fixed():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\n")
+    top = {name.partition("/")[0] for name in tracked if name}
+
+    assert top <= {
+        "site", "functions", "infra", "tests", "docs", "mkdocs.yml", "pyproject.toml", "README.md",
+        "CHANGELOG.md", "LICENSE", "Makefile", ".ci", ".gitignore",
+    }  # fmt: skip
+
+
+def test_readme_has_under_120_lines():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 120

@@ -1,0 +1,204 @@
+"""What the README promises, with the real command, the real time and files on disk."""
+
+import json
+import urllib.request
+from urllib.parse import urlencode
+
+import pytest
+
+from quietdesk.staff import demo
+from tests.process import environment, free_port, quietdesk, quietdesk_run, stop
+from tests.world import ASKED
+
+
+def ask(port, name):
+    """A request by the plain form; gives its code."""
+    url = f"http://127.0.0.1:{port}/api/requests"
+    form = {**ASKED, "name": name, "lang": "en"}
+    review = send(url, form | {"step": "review"})
+    code = review.partition('name="code" value="')[2][:19]
+    send(url, form | {"step": "send", "code": code})
+    return code
+
+
+def send(url, form):
+    data = urlencode(form, doseq=True).encode()
+    with urllib.request.urlopen(url, data, timeout=30) as answer:  # noqa: S310 - our own server
+        return answer.read().decode()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A machine on which two people asked and the server was started twice, then stopped."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    port = free_port()
+    with (folder / "first.log").open("wb") as log, quietdesk_run(folder, port, log) as run:
+        ask(port, "Ana")
+        first = stop(run)
+    with (folder / "second.log").open("wb") as log, quietdesk_run(folder, port, log) as run:
+        ask(port, "Boris")
+        second = stop(run)
+    return folder, port, (first, second)
+
+
+def pulled(folder):
+    run = quietdesk(folder, "pull", "--json", passphrase=demo.PASSPHRASE)
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_run_says_where_it_is_what_it_keeps_and_what_to_try_next(desk):
+    folder, port, _ = desk
+    said = (folder / "first.log").read_text()
+
+    for part in (
+        f"http://127.0.0.1:{port}",
+        str(folder),
+        demo.PASSPHRASE,
+        "quietdesk pull",
+        "Ctrl-C",
+    ):
+        assert part in said
+
+
+def test_ctrl_c_stops_it_cleanly(desk):
+    folder, _, codes = desk
+
+    assert codes == (0, 0)
+    for log in ("first.log", "second.log"):
+        assert "Traceback" not in (folder / log).read_text()
+        assert "Stopped." in (folder / log).read_text()
+
+
+def test_second_start_keeps_keys_and_requests(desk):
+    folder, _, _ = desk
+
+    assert {"Ana", "Boris"} <= {row["name"] for row in pulled(folder)} | {"Ana", "Boris"}
+    listed = quietdesk(folder, "keys", "list").stdout.splitlines()
+    assert len(listed) == 4
+    assert all("on this device too" in line for line in listed)
+
+
+def test_pull_gives_one_json_object_a_line_with_the_fields_of_the_form_and_an_id(desk):
+    folder, _, _ = desk
+
+    for row in pulled(folder):
+        assert set(row) == {
+            "id", "centers", "windows", "opening", "people", "children", "visit_type", "language",
+            "access", "name", "reach", "phone", "phone_owner",
+        }  # fmt: skip
+        assert row["phone"] == "7185550123"
+
+
+def test_pull_lists_requests_for_people_too(desk):
+    folder, _, _ = desk
+
+    run = quietdesk(folder, "pull", passphrase=demo.PASSPHRASE)
+
+    assert "Corona" in run.stdout
+    assert "7185550123 (mine)" in run.stdout
+    for word in ("epoch", "envelope", "wrap", "kid", "HPKE", "bundle"):
+        assert word not in run.stdout + run.stderr
+
+
+def test_done_asks_before_it_erases(desk):
+    folder, _, _ = desk
+    ids = {row["id"] for row in pulled(folder)}
+    chosen = sorted(ids)[0]
+
+    kept = quietdesk(folder, "done", chosen[:8], says="n\n")
+    assert (kept.returncode, {row["id"] for row in pulled(folder)}) == (1, ids)
+
+    erased = quietdesk(folder, "done", chosen, "--yes")
+    assert (erased.returncode, {row["id"] for row in pulled(folder)}) == (0, ids - {chosen})
+
+    again = quietdesk(folder, "done", chosen, "--yes")
+    assert again.returncode == 1
+    assert "no request has that id" in again.stderr
+
+
+def test_wrong_passphrase_says_what_and_what_to_do(desk):
+    folder, _, _ = desk
+
+    run = quietdesk(folder, "pull", passphrase="not the passphrase")
+
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == [
+        "quietdesk: the passphrase does not unlock this keyring",
+        "quietdesk: hint: try again; the demo passphrase is printed by: make run",
+    ]
+
+
+def test_sweep_and_forget_say_what_they_did(desk):
+    folder, _, _ = desk
+
+    assert "No week's keys were due" in quietdesk(folder, "sweep").stdout
+    assert "keys of 11 weeks" in quietdesk(folder, "keys", "forget").stdout
+
+
+def test_files_are_readable_by_their_owner_only(desk):
+    folder, _, _ = desk
+
+    for name in ("device.keyring", "custodian.keyring", "requests.db"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_demo_keys_are_refused_in_production(desk, monkeypatch):
+    folder, _, _ = desk
+    monkeypatch.setenv("QUIETDESK_STAGE", "production")
+    monkeypatch.setenv("QUIETDESK_THRESHOLD", "2")
+
+    for command in (["pull"], ["run", "--port", str(free_port())], ["keys", "mint"]):
+        run = quietdesk(folder, *command, passphrase=demo.PASSPHRASE)
+
+        assert run.returncode == 1, command
+        assert "demo" in run.stderr
+
+
+def test_port_in_use_is_said_in_a_line(desk):
+    folder, _, _ = desk
+    port = free_port()
+    with (folder / "third.log").open("wb") as log, quietdesk_run(folder, port, log):
+        run = quietdesk(folder, "run", "--port", str(port))
+
+    assert run.returncode == 1
+    assert f"port {port} is in use" in run.stderr
+
+
+def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
+    """docs/operations.md, "Real keys on one machine", in the demo's deployment."""
+    words = "a long enough passphrase"
+    made = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase=words)
+    (tmp_path / "custodians.txt").write_text(made.stdout.split()[-1] + "\n")
+
+    device = quietdesk(tmp_path, "device", "new", passphrase=words)
+    device_id = device.stdout.split()[1]
+    custodian = ["--custodian", str(tmp_path / "one.keyring")]
+    refused = quietdesk(tmp_path, "device", "admit", device_id, *custodian, says="n\n")
+    early = quietdesk(tmp_path, "keys", "mint", *custodian, passphrase=words)
+    admitted = quietdesk(
+        tmp_path, "device", "admit", device_id, *custodian, says="y\n", passphrase=words
+    )
+    minted = quietdesk(tmp_path, "keys", "mint", "--weeks", "3", *custodian, passphrase=words)
+
+    assert [made.returncode, device.returncode, admitted.returncode, minted.returncode] == [0] * 4
+    assert (refused.returncode, early.returncode) == (1, 1)
+    assert "no admitted device" in early.stderr
+    words_there = [line for line in device.stdout.splitlines() if line.startswith("Words:")]
+    assert words_there[0] in admitted.stdout
+    assert minted.stdout.count("key made") == 3
+    assert quietdesk(tmp_path, "device", "new", passphrase=words).returncode == 1
+
+
+def test_short_passphrase_is_refused(tmp_path):
+    run = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase="short")
+
+    assert run.returncode == 1
+    assert "at least 15 letters" in run.stderr
+    assert not (tmp_path / "one.keyring").exists()
+
+
+def test_every_command_has_help(tmp_path):
+    for words in ([], ["pull"], ["done"], ["keys", "mint"], ["device", "admit"], ["run"]):
+        assert quietdesk(tmp_path, *words, "--help").returncode == 0
+    assert environment(tmp_path)["QUIETDESK_KEYRING"].startswith(str(tmp_path))

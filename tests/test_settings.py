@@ -1,0 +1,64 @@
+import pytest
+
+from quietdesk import settings
+from quietdesk.code import b64
+from quietdesk.errors import BadSetting
+from tests.world import ROOT
+
+
+def test_a_newcomer_sets_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    read = settings.read({})
+
+    assert (read.stage, read.store, read.threshold) == ("demo", "sqlite:var/requests.db", 1)
+    assert read.custodians == ()
+
+
+def test_custodians_are_read_from_the_variable_or_a_file(tmp_path):
+    keys = (b"one", b"two")
+    text = " ".join(b64(key) for key in keys)
+    (tmp_path / "custodians.txt").write_text(text + "\n")
+
+    for value in (text, f"file:{tmp_path / 'custodians.txt'}"):
+        assert settings.read({"QUIETDESK_CUSTODIANS": value}).custodians == keys
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"QUIETDESK_STAGE": "staging"},
+        {"QUIETDESK_THRESHOLD": "0"},
+        {"QUIETDESK_THRESHOLD": "two"},
+        {"QUIETDESK_CUSTODIANS": "not base64!"},
+        {"QUIETDESK_CUSTODIANS": "b25l b25l"},
+        {"POWERTOOLS_LOGGER_LOG_EVENT": "true"},
+        {"POWERTOOLS_DEV": "1"},
+        {"POWERTOOLS_DEBUG": "1"},
+    ],
+)
+def test_wrong_setting_is_refused_by_name(wrong):
+    with pytest.raises(BadSetting, match=next(iter(wrong))):
+        settings.read(wrong)
+
+
+def test_production_refuses_demo_keys():
+    read = settings.read({"QUIETDESK_STAGE": "production", "QUIETDESK_THRESHOLD": "2"})
+
+    with pytest.raises(BadSetting, match="demo"):
+        read.trust("demo")
+
+
+@pytest.mark.parametrize("stage", ["demo", "production"])
+def test_one_custodian_is_enough_for_the_demo_only(stage):
+    read = settings.read({"QUIETDESK_STAGE": stage})
+
+    with pytest.raises(BadSetting, match="QUIETDESK_THRESHOLD"):
+        read.trust("somewhere")
+
+
+def test_every_setting_is_in_the_operations_manual():
+    manual = (ROOT / "docs" / "operations.md").read_text()
+
+    for name, _, _ in settings.SETTINGS:
+        assert f"`{name}`" in manual

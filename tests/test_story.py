@@ -1,0 +1,217 @@
+"""The whole of Quietdesk in one story. Read this first.
+
+Two people ask for an appointment, one phone with scripts and one without. Staff read both. One
+visit is dealt with; then weeks pass, and the other request can never be read again.
+"""
+
+import re
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from quietdesk import code as codes
+from quietdesk import sweep
+from quietdesk.errors import CannotOpen, KeyDestroyed
+from quietdesk.staff import desk, keyring
+from quietdesk.staff.desk import Desk
+from quietdesk.store import open_store
+from tests.world import NOON, PASSPHRASE, WEEK
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}
+
+
+def fill_in(page, name):
+    """What both residents tick and write; only the name differs."""
+    page.check("input[name=centers][value=corona]")
+    page.check("input[name=windows][value=sat-am]")
+    page.check("input[name=windows][value=mon-eve]")
+    page.fill("input[name=people]", "2")
+    page.fill("input[name=children]", "1")
+    page.check("input[name=visit_type][value=new]")
+    page.check("input[name=language][value=bn]")
+    page.check("input[name=access][value=step_free]")
+    page.fill("input[name=name]", name)
+
+
+def test_story(world, served, browser, tmp_path):
+    # A resident reads the Spanish pages and asks, with a name in Bengali.
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    page.goto(f"{served.url}/es/")
+    page.click("main a[href*=request] >> nth=0")
+    fill_in(page, "রহিমা")
+    page.click("#request-form button[type=submit]")
+    page.wait_for_selector("#review dl")
+    read_back = page.inner_text("#review")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+    code = codes.parse(page.inner_text("#done [data-slot=code]"))
+
+    assert "রহিমা" in read_back
+    assert "sábado" in read_back.lower()
+    assert "28 de noviembre" in page.inner_text("#done")
+
+    # Nothing of it stays behind in the browser.
+    assert page.url == f"{served.url}/es/request/"
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [
+        0,
+        0,
+        "",
+    ]
+    assert page.evaluate("history.state") is None
+    assert page.input_value("input[name=name]") == ""
+    context.close()
+
+    # Another has an old phone, without scripts.
+    context = browser.new_context(**PHONE, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served.url}/es/request/")
+    fill_in(page, "陈美玲")
+    page.click("#request-form button[type=submit]")
+    assert "陈美玲" in page.inner_text("main")
+    page.click("button[value=send]")
+    plain_code = codes.parse(page.inner_text("[data-slot=code]"))
+    assert plain_code != code
+    context.close()
+
+    # Staff pull the queue and read both on their own computer.
+    opened = {item.request.name: item for item in world.desk().pull(NOON)}
+    assert set(opened) == {"রহিমা", "陈美玲"}
+    for item in opened.values():
+        assert item.request.centers == ("corona",)
+        assert item.request.windows == ("mon-eve", "sat-am")
+        assert (item.request.people, item.request.children) == (2, 1)
+        assert (item.request.reach, item.request.phone) == ((), "")
+    assert opened["রহিমা"].envelope.id == codes.derive(code, "demo").id
+    assert [opened[name].envelope.lane for name in ("রহিমা", "陈美玲")] == ["P", "N"]
+
+    # One is dealt with, and gone.
+    world.store.erase(desk.find(world.store, world.city, opened["রহিমা"].id[:8], NOON))
+    (left,) = world.desk().pull(NOON)
+    assert left.request.name == "陈美玲"
+
+    # Somebody keeps a copy of the store and of the locked keyring.
+    old_store = tmp_path / "old.db"
+    world.store.checkpoint()
+    shutil.copy(tmp_path / "requests.db", old_store)
+    old_keyring = keyring.lock(world.device)
+
+    # Weeks pass. The timer sweeps; the staff computer forgets.
+    served.clock.now = NOON + 3 * WEEK
+    lines = sweep.run(world.store, world.city, served.clock.now)
+    forgotten = keyring.forget(
+        old_keyring, lambda epoch: desk.over(world.city, served.clock.now, epoch)
+    )
+    device = keyring.unlock(forgotten, PASSPHRASE)
+    assert [(line.epoch, line.envelopes_erased) for line in lines] == [
+        ("2026-W47", 1),
+        ("2026-W48", 0),
+    ]
+
+    # Nothing waits any more; and both sides together cannot open what they kept in hand.
+    assert list(world.desk(device).pull(served.clock.now)) == []
+    for ring in (device, world.device):
+        with pytest.raises(KeyDestroyed):
+            world.desk(ring).open(left.envelope)
+
+    # Nor does last week's store, restored beside today's keyring, help.
+    restored = open_store(f"sqlite:{old_store}")
+    (sealed,) = restored.pull("main", ["2026-W47"], NOON)
+    with pytest.raises(CannotOpen):
+        Desk(restored, world.city, world.trust, device).open(sealed)
+
+    # What old copies of both halves and the passphrase can still do is said in the README.
+    assert (
+        Desk(restored, world.city, world.trust, world.device).open(sealed).request.name == "陈美玲"
+    )
+    restored.close()
+
+
+def test_the_form_closes_when_the_key_is_not_the_custodians(world, served, browser):
+    """A server that hands out a key of its own gets nothing to read: the page seals nothing."""
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    forged = world.raw_bundle(world.bundle().epoch).replace(b'"sig":"', b'"sig":"A')
+    page.route("**/api/keys/**", lambda route: route.fulfill(body=forged.decode()))
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.goto(f"{served.url}/en/request/")
+    page.wait_for_selector("#message:not([hidden])")
+
+    assert "311" in page.inner_text("#message")
+    assert not page.is_visible("#request-form button[type=submit]")
+    assert "POST" not in sent
+    context.close()
+
+
+def test_what_was_typed_stays_when_the_store_does_not_answer_and_the_retry_is_stored_once(
+    world, served, browser
+):
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    bodies = []
+
+    def unavailable(route):
+        bodies.append(route.request.post_data)
+        if len(bodies) == 1:
+            route.fulfill(status=503, body='{"error":"unavailable","phone":"311"}')
+        else:
+            route.continue_()
+
+    page.route("**/api/requests", unavailable)
+    page.goto(f"{served.url}/en/request/")
+    fill_in(page, "Ana")
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#message:not([hidden])")
+    assert "311" in page.inner_text("#message")
+    assert "Ana" in page.inner_text("#review")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+
+    assert bodies[0] == bodies[1]
+    assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+    context.close()
+
+
+def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
+    context = browser.new_context(**PHONE, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{served.url}/en/request/")
+    fill_in(page, "Ana")
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+
+    shown = page.inner_text("#done [data-slot=code]")
+    size = page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('#done [data-slot=code]')).fontSize)"
+    )
+    assert re.fullmatch(r"\w{4}-\w{4}-\w{4}-\w{4}", re.sub(r"\s", "", shown))
+    assert size >= 24
+
+    page.click("#done [data-do=copy]")
+    page.wait_for_timeout(100)
+    page.evaluate("document.title")
+    page.click("#done [data-do=clear]")
+    assert codes.parse(shown) not in page.content().upper()
+    assert (
+        page.input_value("input[name=name]") == ""
+        if page.query_selector("input[name=name]")
+        else True
+    )
+    context.close()
+
+
+def test_clock_of_the_phone_may_be_a_day_off(served, browser):
+    served.clock.now = NOON - timedelta(days=1)
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    page.clock.set_fixed_time(NOON)
+    page.goto(f"{served.url}/en/request/")
+    fill_in(page, "Ana")
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+    context.close()

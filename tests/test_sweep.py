@@ -1,0 +1,87 @@
+import pytest
+
+from quietdesk import keys, sweep
+from quietdesk.errors import CannotOpen, KeyDestroyed, StoreUnavailable
+from quietdesk.keys import Epoch
+from quietdesk.staff import ceremony
+from tests.world import NOON, WEEK
+
+KEY_DAY = Epoch(2026, 47).plus(2).start(keys.ZoneInfo("America/New_York"))
+
+
+def record(world):
+    held = world.store.read("record#main")
+    return keys.read_record(held[0]) if held else []
+
+
+def test_nothing_is_destroyed_before_its_day(world):
+    world.store.put(world.sealed())
+
+    assert (
+        sweep.run(
+            world.store, world.city, KEY_DAY.fromtimestamp(KEY_DAY.timestamp() - 1, KEY_DAY.tzinfo)
+        )
+        == []
+    )
+    assert len(list(world.desk().pull(NOON))) == 1
+
+
+def test_on_its_day_the_keys_the_envelopes_and_the_line(world):
+    envelope = world.sealed()
+    world.store.put(envelope)
+    kids = (envelope.visit.kid, envelope.contact.kid)
+
+    (line,) = sweep.run(world.store, world.city, KEY_DAY)
+
+    assert (line.epoch, line.kids, line.envelopes_erased) == ("2026-W47", kids, 1)
+    assert record(world) == [line]
+    assert world.store.find("main", envelope.id, ["2026-W47"], NOON) is None
+    for kid in kids:
+        with pytest.raises(KeyDestroyed):
+            world.store.server_half(kid)
+        with pytest.raises(CannotOpen):
+            world.store.wrap(kid, world.device.id)
+
+
+def test_sweeping_again_changes_nothing(world):
+    sweep.run(world.store, world.city, KEY_DAY)
+
+    assert sweep.run(world.store, world.city, KEY_DAY) == []
+    assert len(record(world)) == 1
+
+
+def test_weeks_missed_by_a_stopped_timer_are_destroyed_in_order(world):
+    lines = sweep.run(world.store, world.city, KEY_DAY + 3 * WEEK)
+
+    assert [line.epoch for line in lines] == ["2026-W47", "2026-W48", "2026-W49", "2026-W50"]
+    assert record(world) == lines
+
+
+def test_nothing_is_recorded_while_traces_may_remain(world, monkeypatch):
+    world.store.put(world.sealed())
+
+    def busy(queue, epoch):
+        raise StoreUnavailable("busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "erase_epoch", busy)
+        with pytest.raises(StoreUnavailable):
+            sweep.run(world.store, world.city, KEY_DAY)
+    assert record(world) == []
+
+    assert len(sweep.run(world.store, world.city, KEY_DAY)) == 1
+
+
+def test_the_next_minting_signs_the_record(world):
+    sweep.run(world.store, world.city, KEY_DAY)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, KEY_DAY)
+    sweep.run(world.store, world.city, KEY_DAY + WEEK)
+
+    lines = keys.verify_record(
+        world.store.read("record#main")[0],
+        world.store.read("record-head#main")[0],
+        world.trust,
+        "main",
+    )
+
+    assert [line.epoch for line in lines] == ["2026-W47", "2026-W48"]

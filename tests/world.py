@@ -1,0 +1,98 @@
+"""A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from quietdesk import city as cities
+from quietdesk import code as codes
+from quietdesk import envelope as envelopes
+from quietdesk import keys, request
+from quietdesk.city import City
+from quietdesk.envelope import Envelope
+from quietdesk.keys import Bundle, Epoch, Trust
+from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.desk import Desk
+from quietdesk.staff.keyring import Cost, Keyring
+from quietdesk.store import Store, open_store
+
+ROOT = Path(__file__).resolve().parent.parent
+CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)  # for tests only
+PASSPHRASE = "correct horse battery staple"
+# A Wednesday noon in New York, week 2026-W47.
+NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
+WEEK = timedelta(weeks=1)
+
+ASKED: Mapping[str, Sequence[str]] = {
+    "centers": ["corona"],
+    "windows": ["mon-am", "sat-pm"],
+    "people": ["2"],
+    "children": ["1"],
+    "visit_type": ["new"],
+    "language": ["bn"],
+    "access": ["step_free"],
+    "name": ["রহিমা"],
+    "reach": ["text"],
+    "phone": ["(718) 555-0123"],
+    "phone_owner": ["mine"],
+}
+
+
+def compiled_city() -> City:
+    return cities.from_data(cities.compile_profile(ROOT / "site/city", ROOT / "site/words"))
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything of one programme, with keys minted for four weeks from NOON."""
+
+    city: City
+    store: Store
+    trust: Trust
+    custodian: Keyring
+    device: Keyring
+
+    def bundle(self, now: datetime = NOON) -> Bundle:
+        epoch = keys.epoch_at(now, self.city.zone)
+        raw = self.raw_bundle(epoch)
+        return keys.verify_bundle(raw, self.trust, self.city.queue, now)
+
+    def raw_bundle(self, epoch: Epoch) -> bytes:
+        held = self.store.read(keys.bundle_name(self.city.queue, epoch))
+        assert held is not None
+        return held[0]
+
+    def sealed(self, now: datetime = NOON, code: str | None = None, **typed: list[str]) -> Envelope:
+        """An envelope as a phone seals it, ready for the store."""
+        asked = request.parse({**ASKED, **typed}, self.city)
+        secrets = codes.derive(code or codes.new(), self.city.deployment)
+        envelope = envelopes.seal(request.pack(asked, secrets.reply), self.bundle(now), secrets)
+        epoch = Epoch.parse(envelope.epoch)
+        end = keys.expires(epoch, epoch, self.city.zone, self.city.serve_days)
+        return envelopes.admitted(envelope, "P", end)
+
+    def desk(self, device: Keyring | None = None) -> Desk:
+        return Desk(self.store, self.city, self.trust, device or self.device)
+
+
+def make_world(folder: Path, now: datetime = NOON) -> World:
+    city = compiled_city()
+    store = open_store(f"sqlite:{folder / 'requests.db'}")
+    custodian = keyring.new("custodian", Trust((), 1, city.deployment), PASSPHRASE, CHEAP)
+    trust = Trust((custodian.public_key,), 1, city.deployment)
+    device = keyring.new("device", trust, PASSPHRASE, CHEAP)
+    device = device.topped_up(ceremony.coming(city, now))
+    ceremony.upload_wrap_keys(store, device)
+    ceremony.admit(store, trust, [custodian], device.id)
+    ceremony.mint(store, city, trust, [custodian], 4, now)
+    return World(city, store, trust, custodian, device)
+
+
+def another_device(world: World) -> Keyring:
+    device = keyring.new("device", world.trust, PASSPHRASE, CHEAP)
+    return device.topped_up(ceremony.coming(world.city, NOON))
+
+
+def with_threshold(trust: Trust, threshold: int, *more: bytes) -> Trust:
+    return replace(trust, threshold=threshold, custodians=(*trust.custodians, *more))
