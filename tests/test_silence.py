@@ -8,8 +8,10 @@ careless line of code would leave behind.
 import base64
 import http.client
 import json
+import logging
 import os
 import sqlite3
+from io import StringIO
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -52,7 +54,12 @@ QUERY, PATH = "queryplant71", "pathplant72"
 def spellings(value: str) -> set[bytes]:
     """The value as text, percent, JSON, hex, and base64 at each of its three alignments."""
     raw = value.encode()
-    found = {raw, quote(value).encode(), json.dumps(value)[1:-1].encode()}
+    found = {
+        raw,
+        quote(value).encode(),
+        quote(value, safe="").encode(),
+        json.dumps(value)[1:-1].encode(),
+    }
     found |= {raw.hex().encode(), raw.hex().upper().encode(), value.encode("utf-16-le")}
     for shift in range(3):
         # Without the letters at either end that also depend on what stands beside the value.
@@ -200,7 +207,17 @@ def malformed(port: int) -> None:
         assert leaks(answer, [PATH]) == []
 
 
-def test_exception_text_reaches_no_log_and_no_answer(world: World, monkeypatch, capfd):
+@pytest.fixture
+def log(world: World, monkeypatch) -> StringIO:
+    """What the function's logger writes. It keeps the stream it was made with, for the process."""
+    written = StringIO()
+    submit(world)
+    for handler in logging.getLogger("quietdesk").handlers:
+        monkeypatch.setattr(handler, "stream", written)
+    return written
+
+
+def test_exception_text_reaches_no_log_and_no_answer(world, monkeypatch, log, caplog, capfd):
     """An exception whose text is the resident's own words, in every step that could raise one."""
     planted = FIELDS["name"]
 
@@ -225,17 +242,17 @@ def test_exception_text_reaches_no_log_and_no_answer(world: World, monkeypatch, 
                 for data, kind in ((body, JSON), (form, FORM))
             ]
 
-    out, err = capfd.readouterr()
+    seen = "".join([log.getvalue(), caplog.text, *capfd.readouterr(), str(answers)])
     assert 500 in {answer["statusCode"] for answer in answers}
-    assert leaks((out + err + str(answers)).encode(), [planted, *AROUND.values()]) == []
-    assert "answered" in out + err
+    assert leaks(seen.encode(), [planted, *AROUND.values()]) == []
+    assert log.getvalue().count("answered") == len(answers)
 
 
-def test_log_lines_hold_a_fixed_text_a_status_and_a_duration_only(world, capfd):
+def test_log_lines_hold_a_fixed_text_a_status_and_a_duration_only(world, log):
     handler = submit(world)
     handler(event("POST", "/api/requests", envelopes.write(world.sealed()), JSON, AROUND), None)
 
-    (line,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    line = json.loads(log.getvalue())
 
-    assert set(line) == {"level", "message", "timestamp", "service", "status", "milliseconds"}
+    assert set(line) == {"level", "message", "service", "status", "milliseconds"}
     assert line["message"] == "answered"

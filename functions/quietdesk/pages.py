@@ -63,8 +63,8 @@ QUESTIONS = {
     "phone_owner": "Whose phone is it?",
 }
 
-_PARTS = {"am": "Morning", "pm": "Afternoon", "eve": "Evening"}
-_CHOICES = {
+PARTS = {"am": "Morning", "pm": "Afternoon", "eve": "Evening"}
+CHOICES = {
     "visit_type": {
         "new": "A first card",
         "renew": "Renew a card",
@@ -97,6 +97,9 @@ _OWN_NAMES = {
     "yue": "廣東話 / 广东话 (Cantonese)", "ru": "Русский", "bn": "বাংলা", "ht": "Kreyòl ayisyen",
     "ko": "한국어", "ar": "العربية", "ur": "اردو", "fr": "Français", "pl": "Polski",
 }  # fmt: skip
+
+# What is read back when nothing was ticked.
+NOTHING = {"access": "Nothing special", "reach": "No. I will look with my code."}
 
 # Codes of request.parse in words. A field without words of its own for a code uses "".
 PROBLEMS: dict[str, dict[str, str]] = {
@@ -159,6 +162,13 @@ SCRIPT_WORDS = {
     "copied": "Copied. Paste it only where others do not look.",
     "copy_failed": "This browser does not let us copy. The code is marked now: copy it by hand.",
 }
+
+
+NOT_FOUND = ("Page not found", "There is no page at this address.")
+BROKEN = (
+    "Something went wrong",
+    "This did not work, and it is not your mistake. Go back and try again, or call {phone}.",
+)
 
 
 class Words:
@@ -239,18 +249,14 @@ class Pages:
 
     def not_found(self) -> str:
         """A page for an address that does not exist, in every language."""
-        return self._neutral(
-            self.city.locales, "Page not found", "There is no page at this address."
-        )
+        return self._neutral(self.city.locales, *NOT_FOUND)
 
     def broken(self, lang: str = "") -> str:
         """A page for what nobody foresaw, in one language or in all."""
         return self._neutral(
             tuple(locale for locale in self.city.locales if locale.tag == lang)
             or self.city.locales,
-            "Something went wrong",
-            "This did not work, and it is not your mistake. "
-            "Go back and try again, or call {phone}.",
+            *BROKEN,
         )
 
     def around(
@@ -302,7 +308,7 @@ class Pages:
             "windows": {ANY: words("Any day and time")}
             | {
                 f"{day}-{part}": words(
-                    "{day}: {part}", day=locale.weekdays[n], part=words(_PARTS[part])
+                    "{day}: {part}", day=locale.weekdays[n], part=words(PARTS[part])
                 )
                 for n, day in enumerate(DAYS)
                 for part in PARTS_OF_DAY
@@ -322,7 +328,7 @@ class Pages:
     def _choice(self, words: Words, field: str, value: str) -> Markup:
         if field == "language" and value in _OWN_NAMES:
             return escape(_OWN_NAMES[value])
-        return words(_CHOICES[field].get(value, value))
+        return words(CHOICES[field].get(value, value))
 
     def _answers(
         self, words: Words, locale: Locale, request: Request
@@ -339,7 +345,7 @@ class Pages:
                 said = [choices[field][value]]
             else:
                 said = [escape(str(value))]
-            rows.append((words(QUESTIONS[field]), said or [words(_NOTHING[field])]))
+            rows.append((words(QUESTIONS[field]), said or [words(NOTHING[field])]))
         return rows
 
     def _script_words(self, words: Words) -> dict[str, Markup]:
@@ -347,7 +353,7 @@ class Pages:
         for field, codes in PROBLEMS.items():
             for code in codes:
                 said[f"problem {field or 'any'} {code}"] = self.problem(words, field, code)
-        return said | {f"nothing {field}": words(text) for field, text in _NOTHING.items()}
+        return said | {f"nothing {field}": words(text) for field, text in NOTHING.items()}
 
     def _neutral(self, locales: tuple[Locale, ...], title: str, text: str) -> str:
         spoken = [(locale, Words(self.city, locale.tag)) for locale in locales]
@@ -376,10 +382,6 @@ class Pages:
     def _render(self, template: str, locale: Locale, **values: Any) -> str:
         common = self._common(locale, Words(self.city, locale.tag)) | {"name": "request"}
         return self._env.get_template(template).render(common | values)
-
-
-# What is read back when nothing was ticked.
-_NOTHING = {"access": "Nothing special", "reach": "No. I will look with my code."}
 
 
 # The build's side. Nothing below runs in a function.

@@ -1,0 +1,119 @@
+"""`make shots`: every page in every language at two widths, as pictures in build/shots.
+
+Fails when a page is wider than its screen or a picture has one colour only. Look at the pictures.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from quietdesk.pages import MENU
+from tests.serving import CHROMIUM_ARGS, build_site, chromium, serving
+from tests.world import ASKED, NOON, ROOT, make_world
+
+TARGET = ROOT / "build/shots"
+WIDTHS = (360, 1280)
+
+
+def main() -> int:
+    """Takes the pictures; 1 when one of them is not right."""
+    for old in TARGET.glob("*.png"):
+        old.unlink()
+    TARGET.mkdir(parents=True, exist_ok=True)
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        world = make_world(Path(folder))
+        site = build_site(Path(folder) / "site", world.trust.custodians)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        with serving(world, site) as served:
+            for width in WIDTHS:
+                for locale in world.city.locales:
+                    for name, page in visits(browser, served.url, locale.tag, width):
+                        wrong += take(page, f"{locale.tag}-{name}-{width}")
+        browser.close()
+        world.store.close()
+    print(f"{len(list(TARGET.glob('*.png')))} pictures are in {TARGET.relative_to(ROOT)}")
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[str, Page]]:
+    """The name of each page and state, and a browser that shows it."""
+    size: dict[str, Any] = {"viewport": {"width": width, "height": 800}}
+    context = browser.new_context(**size)
+    context.clock.install(time=NOON)
+    page = context.new_page()
+    for name, _ in MENU:
+        page.goto(f"{url}/{tag}/{'' if name == 'index' else f'{name}/'}", wait_until="networkidle")
+        yield name, page
+    page.click("#request-form button")
+    page.wait_for_selector("#problems:not([hidden])")
+    yield "request-problems", page
+    fill_in(page)
+    page.click("#request-form button")
+    page.wait_for_selector("#review dl")
+    yield "request-review", page
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+    yield "request-done", page
+    page.goto(f"{url}/no/such/page/")
+    yield "not-found", page
+    page.goto(f"{url}/")
+    yield "languages", page
+    context.close()
+
+    context = browser.new_context(java_script_enabled=False, **size)
+    page = context.new_page()
+    page.goto(f"{url}/{tag}/request/")
+    yield "plain", page
+    page.click("#request-form button")
+    yield "plain-problems", page
+    fill_in(page)
+    page.click("#request-form button")
+    yield "plain-review", page
+    page.click("button[value=send]")
+    yield "plain-done", page
+    context.close()
+
+    context = browser.new_context(color_scheme="dark", **size)
+    context.clock.install(time=NOON)
+    page = context.new_page()
+    page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
+    yield "request-dark", page
+    context.close()
+
+
+def fill_in(page: Page) -> None:
+    """The form as tests.world has it filled in."""
+    for field, values in ASKED.items():
+        for value in values:
+            ticks = page.locator(f'input[name={field}][value="{value}"]')
+            if field not in ("people", "children", "name", "phone") and ticks.count():
+                ticks.check()
+            else:
+                page.fill(f"input[name={field}]", value)
+
+
+def take(page: Page, name: str) -> list[str]:
+    """Writes the picture; what is wrong with it."""
+    path = TARGET / f"{name}.png"
+    # What sticks to the screen would lie over the middle of a long picture.
+    page.screenshot(path=path, full_page=True, animations="disabled")
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    wrong = [f"{name}: {wide} pixels wider than the screen"] if wide > 0 else []
+    return wrong + ([f"{name}: the picture is empty"] if one_colour(path) else [])
+
+
+def one_colour(path: Path) -> bool:
+    """Whether a picture shows nothing: a page with text does not compress this far."""
+    width, height = (int.from_bytes(path.read_bytes()[at : at + 4], "big") for at in (16, 20))
+    return path.stat().st_size < 2000 + width * height / 1000
+
+
+if __name__ == "__main__":
+    sys.exit(main())

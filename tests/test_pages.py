@@ -1,0 +1,330 @@
+import ast
+import re
+from datetime import date
+from string import Formatter
+
+import pytest
+from babel.messages.pofile import read_po
+from jinja2 import Environment
+
+from quietdesk import pages, request
+from quietdesk.city import read_yaml
+from quietdesk.errors import BadCity
+from quietdesk.pages import Facts, Guide, Pages, Words
+from tests.world import ASKED, ROOT
+
+CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
+CODE = "7K3M-9QXT-2B6H-W3ZD"
+HOSTILE = "\"><script>alert(1)</script>'{{ 7*7 }}{x}&amp;"
+NEVER_SAID = re.compile(
+    r"\b(epochs?|envelopes?|wraps?|wrapped|kids?|HPKE|bundles?|anonymous|an[oó]nim[oa]s?"
+    r"|guaranteed?|garantizad[oa]s?)\b|100 ?%",
+    re.IGNORECASE,
+)
+TEMPLATES = ROOT / "functions/quietdesk/templates"
+
+
+@pytest.fixture
+def made(city):
+    return Pages(city, (b"one", b"two"), 2)
+
+
+def texts_of_templates():
+    env = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    for path in TEMPLATES.glob("*.html"):
+        for _, _, text in env.extract_translations(path.read_text("utf-8"), ("_", "say")):
+            text = text[0] if isinstance(text, tuple) else text  # a tuple has values after it
+            if text is not None:  # a name, whose text is in one of the tables
+                yield text
+
+
+def texts_of_the_module():
+    """What pages.py gives to `words`: literally, and from its tables."""
+    for node in ast.walk(ast.parse((ROOT / "functions/quietdesk/pages.py").read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
+            if isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+    yield from (title for _, title in pages.MENU)
+    for table in (pages.QUESTIONS, pages.SCRIPT_WORDS, pages.GROUPS, pages.NOTHING, pages.PARTS):
+        yield from table.values()
+    for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
+        yield from table.values()
+    yield from pages.NOT_FOUND
+    yield from pages.BROKEN
+
+
+def texts_of_the_city():
+    papers = read_yaml(ROOT / "site/city/documents.yml")
+    for half in ("identity", "residency"):
+        for group in papers[half].values():
+            for paper in group.values():
+                yield paper["label"]
+                if "until" in paper:
+                    yield paper["until"]
+
+
+def all_texts(city):
+    return {*texts_of_templates(), *texts_of_the_module(), *texts_of_the_city(), city.name}
+
+
+def catalog(tag):
+    with (ROOT / f"site/words/{tag}.po").open("rb") as file:
+        return {m.id: m.string for m in read_po(file, abort_invalid=True) if m.id}
+
+
+def placeholders(text):
+    return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+
+
+def visible(html):
+    """The text that people see or hear; not names of classes and addresses."""
+    said = re.findall(r'(?:aria-label|data-say|content|alt|title)="([^"]*)"', html)
+    return re.sub(r"<[^>]*>", " ", html) + " ".join(said)
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", request.FIELDS)
+@pytest.mark.parametrize("code", [*CODES, "a code of next year"])
+def test_every_code_of_every_field_has_words_in_every_language(city, made, field, code):
+    for locale in city.locales:
+        said = made.problem(Words(city, locale.tag), field, code)
+
+        assert len(said) > 10
+        assert "{" not in said
+    english, spanish = (made.problem(Words(city, tag), field, code) for tag in ("en", "es"))
+    assert english != spanish
+
+
+def test_every_text_has_a_spanish_translation(city):
+    spanish = catalog("es")
+
+    assert sorted(text for text in all_texts(city) if not spanish.get(text)) == []
+
+
+def test_no_translation_is_left_over(city):
+    assert set(catalog("es")) - all_texts(city) == {"translation-note"}
+
+
+@pytest.mark.parametrize("tag", ["en", "es"])
+def test_translations_fill_in_the_same_values(tag):
+    for text, translation in catalog(tag).items():
+        assert placeholders(text) == placeholders(translation), text
+
+
+def test_words_that_people_must_not_read_are_nowhere(city):
+    texts = all_texts(city) | {text for tag in ("en", "es") for text in catalog(tag).values()}
+    texts |= {path.read_text("utf-8") for path in (ROOT / "site/pages").rglob("*.md")}
+
+    assert [text for text in texts if NEVER_SAID.search(text)] == []
+    assert NEVER_SAID.search("your envelope is 100% safe")
+
+
+def test_missing_translation_shows_english(city):
+    assert Words(city, "es")("A text of next year") == "A text of next year"
+
+
+# --- The form ------------------------------------------------------------------------------------
+
+
+def test_form_asks_the_allowed_fields_and_no_other(made):
+    names = set(re.findall(r'name="(\w+)"', made.form("en").partition("<form")[2]))
+
+    assert names == {*request.FIELDS, "lang", "step"} - {"opening"}
+
+
+def test_every_value_on_the_form_is_one_that_parse_takes(city, made):
+    html = made.form("en")
+    for field in ("centers", "windows", "access", "reach", "visit_type", "phone_owner"):
+        values = re.findall(rf'name="{field}" value="([^"]*)"', html)
+
+        assert values
+        for value in values:
+            request.parse({**ASKED, field: [value], "phone": [ASKED["phone"][0]]}, city)
+
+
+@pytest.mark.parametrize("field", ["name", "people", "children", "phone"])
+def test_typed_text_stays_and_cannot_become_markup(made, field):
+    html = made.form("es", {field: [HOSTILE]}, {field: "missing"}, "unavailable")
+
+    assert "<script>alert" not in html
+    assert "&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&#39;{{ 7*7 }}{x}&amp;amp;" in html
+
+
+def test_ticked_answers_stay(made):
+    html = made.form("en", ASKED, {"name": "missing"})
+
+    checked = re.findall(r'name="(\w+)" value="([\w-]+)"[^>]* checked', html)
+
+    assert set(checked) == {
+        (field, value)
+        for field, values in ASKED.items()
+        for value in values
+        if field not in ("people", "children", "name", "phone")
+    }
+
+
+def test_fresh_form_lets_nobody_be_contacted(made):
+    checked = re.findall(r'name="(\w+)" value="([\w-]+)"[^>]* checked', made.form("es"))
+
+    assert checked == [("language", "es")]
+
+
+def test_problems_are_beside_the_field_and_in_a_summary_that_has_the_focus(made):
+    html = made.form("en", {}, {"people": "range", "name": "missing"})
+
+    assert html.count("Write a number from 1 to 6.") == 2 + 1  # the third is for the script
+    assert re.search(r'<div id="problems"[^>]* autofocus>', html)
+    assert re.search(r'href="#f-people".*href="#f-name"', html, re.DOTALL)
+    assert re.search(r'<input id="f-name"[^>]*aria-describedby="hint-name problem-name"', html)
+    assert re.search(r'<input id="f-name"[^>]*aria-invalid="true"', html)
+    assert "<title>There is a problem: " in html
+
+
+@pytest.mark.parametrize("notice", ["unavailable", "closed", "conflict"])
+def test_notice_names_the_phone_line(made, city, notice):
+    for locale in city.locales:
+        html = made.form(locale.tag, ASKED, notice=notice)
+        box = re.search(r'<div id="message"[^>]* autofocus>(.*?)</div>', html, re.DOTALL)
+
+        assert f'<bdi dir="ltr">{city.phone}</bdi>' in box[1]
+        assert "রহিমা" in html
+
+
+def test_form_tells_the_script_whom_to_trust(made, city):
+    html = made.form("en")
+
+    assert 'data-custodians="b25l dHdv" data-threshold="2"' in html
+    assert f'data-queue="{city.queue}" data-deployment="{city.deployment}"' in html
+
+
+def test_unknown_language_gets_the_first_one(made):
+    assert '<html lang="en" dir="ltr">' in made.form("xx")
+
+
+# --- What follows --------------------------------------------------------------------------------
+
+
+def test_answers_are_read_back_in_words(made, city):
+    asked = request.parse(ASKED, city)
+
+    html = made.review("es", asked, ASKED, CODE)
+
+    for said in ("Corona", "lunes: Mañana", "sábado: Tarde", "বাংলা", "রহিমা", "7185550123"):
+        assert f"<dd><bdi>{said}</bdi></dd>" in html
+    assert '<button type="submit" name="step" value="send"' in html
+    assert '<button type="submit" name="step" value="change"' in html
+
+
+def test_who_gives_no_number_reads_that_nobody_contacts_them(made, city):
+    typed = {**ASKED, "reach": [], "phone": [], "phone_owner": []}
+
+    html = made.review("en", request.parse(typed, city), typed, CODE)
+
+    assert "<dd><bdi>No. I will look with my code.</bdi></dd>" in html
+    assert "<dt>Phone number</dt>" not in html
+
+
+def test_review_carries_everything_typed_and_the_code(made, city):
+    typed = {**ASKED, "name": ['<b>"রহিমা"']}
+    html = made.review("es", request.parse(typed, city), typed, CODE)
+
+    carried = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html)
+
+    expected = [(f, v) for f in request.FIELDS if f != "opening" for v in typed[f]]
+    escaped = [(f, v.replace("<b>", "&lt;b&gt;").replace('"', "&#34;")) for f, v in expected]
+    assert carried == [("lang", "es"), ("code", CODE), *escaped]
+
+
+def test_done_shows_the_code_in_groups_and_the_day_in_words(made):
+    html = made.done("es", CODE, date(2026, 12, 3))
+
+    assert re.findall(r"<span>(\w{4})</span>", html) == CODE.split("-")
+    assert "jueves 3 de diciembre" in html
+
+
+def test_neutral_pages_speak_every_language(made, city):
+    for html in (made.not_found(), made.broken()):
+        for locale in city.locales:
+            assert f'<section class="neutral" lang="{locale.tag}" dir="{locale.direction}">' in html
+            assert f'href="/{locale.tag}/"' in html
+    assert made.broken("es").count("<section") == 1
+
+
+def every_page(made, city):
+    asked = request.parse(ASKED, city)
+    for locale in city.locales:
+        tag = locale.tag
+        yield made.form(tag)
+        yield made.form(tag, ASKED, dict.fromkeys(request.FIELDS, "missing"), "conflict")
+        yield made.review(tag, asked, ASKED, CODE)
+        yield made.done(tag, CODE, date(2026, 12, 3))
+        yield made.broken(tag)
+    yield made.not_found()
+
+
+def test_every_page_has_banner_exit_phone_and_language(made, city):
+    for html in every_page(made, city):
+        assert re.search(r'<html lang="(en|es)" dir="ltr">', html)
+        assert 'class="demo"' in html
+        assert f'<a id="leave" class="exit" href="{pages.EXIT}" rel="nofollow noreferrer">' in html
+        assert f'<bdi dir="ltr">{city.phone}</bdi>' in html
+
+
+def test_no_page_says_a_forbidden_word(made, city):
+    for html in every_page(made, city):
+        assert NEVER_SAID.findall(visible(html)) == []
+
+
+# --- Facts ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guide(made):
+    return Guide(made, ROOT / "site/city")
+
+
+def test_fact_that_does_not_exist_stops_the_build(guide):
+    with pytest.raises(BadCity, match=r"en/x\.md: .*'no_such_fact'"):
+        guide.markdown("{{ facts.no_such_fact }}", "en", "en/x.md")
+
+
+def test_unverified_fact_without_a_mark_stops_the_build(guide):
+    with pytest.raises(BadCity, match="minimum_age"):
+        guide.markdown("From {{ facts.minimum_age }} years.", "en", "en/x.md")
+
+
+def test_unverified_fact_is_marked_in_the_language_of_the_page(guide):
+    text = "{{ facts.minimum_age }}. {{ confirm('minimum_age') }}"
+
+    assert "(confirm with the programme)" in guide.markdown(text, "en", "x")
+    assert "10. " in guide.markdown(text, "es", "x")
+    assert "(confirme con el programa)" in guide.markdown(text, "es", "x")
+
+
+def test_verified_fact_needs_no_mark(made):
+    facts = Facts({"days": (3, True), "fee": ("$10", False)})
+
+    assert (facts["days"], facts["fee"]) == (3, "$10")
+    assert facts.owed == {"fee"}
+
+
+def test_template_of_a_page_cannot_reach_into_python(guide):
+    with pytest.raises(BadCity):
+        guide.markdown("{{ ''.__class__.__mro__ }}", "en", "x")
+
+
+def test_every_paper_is_in_the_table_with_its_points(guide, city):
+    papers = read_yaml(ROOT / "site/city/documents.yml")
+    for half in ("identity", "residency"):
+        html = guide.markdown(f"{{{{ papers('{half}') }}}}", "en", "x")
+
+        rows = [paper for group in papers[half].values() for paper in group.values()]
+        assert html.count('<tr><th scope="row">') == len(rows)
+        assert len(re.findall(r">\d for identity<", html)) == sum(
+            1 for row in rows if row.get("id")
+        )
+        assert len(re.findall(r">\d for address<", html)) == sum(
+            1 for row in rows if row.get("res")
+        )

@@ -1,0 +1,327 @@
+"""The website as a browser gets it: built by MkDocs, served with the real headers."""
+
+import hashlib
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from playwright.sync_api import expect
+
+from quietdesk.pages import EXIT, MENU
+from tests.serving import build_site, serving
+from tests.world import NOON, ROOT, make_world
+
+PAGES = ROOT / "site/pages"
+SMALL = {"viewport": {"width": 320, "height": 640}}
+# What the page does when it goes to the network, or shows something from it.
+LOADING = {("link", "href"), ("script", "src"), ("img", "src"), ("form", "action"),
+           ("iframe", "src"), ("source", "src"), ("use", "href"), ("object", "data")}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory):
+    made = make_world(tmp_path_factory.mktemp("programme"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="session")
+def site(programme, tmp_path_factory):
+    return build_site(tmp_path_factory.mktemp("built") / "site", programme.trust.custodians)
+
+
+@pytest.fixture(scope="session")
+def url(programme, site):
+    with serving(programme, site) as running:
+        yield running.url
+
+
+class Elements(HTMLParser):
+    """The start tags of a page and the text inside <script> and <style>."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.inline, self._open = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag):
+        self._open = ""
+
+    def handle_data(self, data):
+        if self._open and data.strip():
+            self.inline.append((self._open, data))
+
+
+def html_files(site):
+    files = sorted(site.rglob("*.html"))
+    assert len(files) == 2 + 2 * len(MENU)
+    return files
+
+
+def addresses(site):
+    """The path of each built page, and one that does not exist."""
+    paths = [f"/{file.relative_to(site)}".removesuffix("index.html") for file in html_files(site)]
+    return [*(path for path in paths if path != "/404.html"), "/no/such/page/"]
+
+
+def front_matter(path):
+    _, head, body = path.read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(head), body
+
+
+# --- What is built -------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_to_fill_in(site):
+    for file in html_files(site):
+        html = file.read_text("utf-8")
+        assert "{{" not in html, file
+        assert "{%" not in html, file
+
+
+def test_no_page_loads_anything_from_elsewhere(site):
+    for file in html_files(site):
+        for tag, attrs in Elements(file.read_text("utf-8")).tags:
+            for name, value in attrs.items():
+                if (tag, name) in LOADING and attrs.get("rel") != "alternate":
+                    assert not urlsplit(value).netloc, (file, tag, value)
+
+
+def test_styles_load_nothing(site):
+    for file in site.rglob("*.css"):
+        found = re.findall(r"url\(\s*[\"']?([^\"')]{0,40})", file.read_text("utf-8"))
+        assert [address for address in found if not address.startswith("data:")] == []
+        assert "@import" not in file.read_text("utf-8")
+
+
+def test_no_page_has_a_script_or_style_inside(site):
+    for file in html_files(site):
+        elements = Elements(file.read_text("utf-8"))
+        assert elements.inline == [], file
+        for _, attrs in elements.tags:
+            assert not [name for name in attrs if name == "style" or name.startswith("on")], file
+
+
+def test_only_the_form_has_a_script(site):
+    for file in html_files(site):
+        scripts = [
+            attrs for tag, attrs in Elements(file.read_text("utf-8")).tags if tag == "script"
+        ]
+        form = [{"type": "module", "src": "/assets/form.js"}]
+        assert scripts == (form if file.parent.name == "request" else []), file
+
+
+def test_form_has_no_theme(site):
+    assert "stylesheets/main" not in (site / "en/request/index.html").read_text("utf-8")
+
+
+def test_no_script_of_the_theme_is_served(site):
+    assert [str(file.relative_to(site)) for file in site.rglob("*.js")] == ["assets/form.js"]
+
+
+def test_every_page_has_language_direction_banner_exit_and_one_heading(site):
+    for file in html_files(site):
+        elements = Elements(file.read_text("utf-8"))
+        first = elements.tags[0]
+        folder = file.relative_to(site).parts[0]
+        assert first[0] == "html"
+        assert first[1]["lang"] == (folder if folder in ("en", "es") else "en"), file
+        assert first[1]["dir"] == "ltr"
+        classes = [attrs.get("class") for _, attrs in elements.tags]
+        assert classes.count("demo") == 1, file
+        exits = [attrs for tag, attrs in elements.tags if attrs.get("class") == "exit"]
+        assert [(link["href"], link["rel"]) for link in exits] == [(EXIT, "nofollow noreferrer")]
+        outside = file.read_text("utf-8").partition("<template")[0]
+        assert outside.count("<h1") == 1, file
+
+
+def test_language_links_lead_to_the_same_page(site):
+    for name, _ in MENU:
+        tail = "" if name == "index" else f"{name}/"
+        html = (site / "en" / tail / "index.html").read_text("utf-8")
+        assert f'<a href="/es/{tail}" lang="es"' in html
+
+
+def test_spanish_pages_say_that_nobody_has_reviewed_them(site):
+    for file in (site / "es").rglob("*.html"):
+        assert "Esta traducción todavía no ha sido revisada" in file.read_text("utf-8"), file
+
+
+def test_every_page_exists_in_every_language_from_the_english_of_today():
+    for path in (PAGES / "en").glob("*.md"):
+        _, english = front_matter(path)
+        other, _ = front_matter(PAGES / "es" / path.name)
+
+        assert other["status"] in ("unreviewed", "reviewed")
+        assert other["source_hash"] == hashlib.sha256(english.strip().encode()).hexdigest(), path
+
+
+def test_every_page_uses_the_same_facts_and_links_as_the_english():
+    for path in (PAGES / "en").glob("*.md"):
+        english, spanish = (
+            sorted(re.findall(r"{{.*?}}|\]\([^)]*\)", front_matter(PAGES / tag / path.name)[1]))
+            for tag in ("en", "es")
+        )
+        assert english == spanish, path
+
+
+def test_pages_have_no_number_of_their_own():
+    for path in PAGES.rglob("*.md"):
+        text = re.sub(r"{{.*?}}|^\d\. |{ #[\w-]+ }", "", front_matter(path)[1], flags=re.MULTILINE)
+        assert not re.search(r"\d", text), path
+
+
+def test_no_mkdocs_configuration_can_delete_the_sources():
+    found = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*mkdocs*.y*ml"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert found == ["mkdocs.yml"]
+    text = re.sub(r"!ENV.*", "''", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    config = yaml.safe_load(text)
+    docs, target = (Path(ROOT, config[key]).resolve() for key in ("docs_dir", "site_dir"))
+
+    assert ROOT / "build" in target.parents
+    assert docs not in (target, *target.parents)
+    assert target not in docs.parents
+
+
+def test_git_does_not_ignore_the_sources():
+    ignored = subprocess.run(["git", "check-ignore", "site/", "site/pages/index.md"], cwd=ROOT)
+
+    assert ignored.returncode == 1
+
+
+# --- In a browser --------------------------------------------------------------------------------
+
+
+def context_at_noon(browser, **options):
+    context = browser.new_context(**options)
+    context.clock.install(time=NOON)
+    return context
+
+
+def test_every_page_loads_cleanly_and_fits_a_small_phone(browser, url, site):
+    """No violation of the policy, no failed or foreign request, nothing wider than 320 pixels."""
+    context = context_at_noon(browser, **SMALL)
+    context.add_init_script(
+        "window.refused = []; addEventListener('securitypolicyviolation',"
+        " (event) => refused.push(event.blockedURI + ' ' + event.violatedDirective))"
+    )
+    page = context.new_page()
+    asked, failed, said = [], [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("response", lambda response: response.ok or failed.append(response.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    for path in addresses(site):
+        page.goto(url + path, wait_until="networkidle")
+
+        assert page.evaluate("refused") == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+    missing = f"{url}/no/such/page/"
+    assert [address for address in failed if address != missing] == []
+    assert [text for text in said if "404" not in text] == []
+    assert {urlsplit(address).netloc for address in asked} == {urlsplit(url).netloc}
+    context.close()
+
+
+def test_everything_on_the_form_can_be_reached_and_ticked_by_keyboard(browser, url):
+    context = context_at_noon(browser, java_script_enabled=True, **SMALL)
+    page = context.new_page()
+    page.goto(f"{url}/en/request/")
+    reached = set()
+    page.focus(".exit")
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        name, value, kind = page.evaluate(
+            "(({name, value, type}) => [name || '', value || '', type || ''])(document.activeElement)"
+        )
+        if kind == "checkbox":
+            before = page.evaluate("document.activeElement.checked")
+            page.keyboard.press("Space")
+            assert page.evaluate("document.activeElement.checked") is not before
+        elif kind == "radio":
+            page.keyboard.press("ArrowDown")
+            assert page.evaluate("document.activeElement.checked")
+        elif kind in ("text", "tel"):
+            page.keyboard.type("2")
+        elif kind == "submit":
+            reached.add("submit")
+            break
+        if name:
+            reached.add((name, value) if kind == "checkbox" else name)
+
+    every = page.evaluate(
+        "[...document.querySelectorAll('#request-form input:not([type=hidden])')]"
+        ".map(({name, value, type}) => type == 'checkbox' ? [name, value] : name)"
+    )
+    wanted = {tuple(item) if isinstance(item, list) else item for item in every} | {"submit"}
+    assert wanted - reached == set()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(browser, url, scheme):
+    """Contrast of 4.5 for every text of the form and of the papers, as WCAG 1.4.3 asks."""
+    context = context_at_noon(browser, color_scheme=scheme)
+    page = context.new_page()
+    for path in ("/en/request/", "/es/documents/", "/"):
+        page.goto(url + path)
+        weak = page.evaluate(CONTRAST)
+        assert weak == [], path
+    context.close()
+
+
+CONTRAST = """() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number)
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((c) => c / 255)
+      .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z
+  }
+  const behind = (element) => {
+    for (let it = element; it; it = it.parentElement) {
+      const color = numbers(getComputedStyle(it).backgroundColor)
+      if (color.length < 4 || color[3] > 0) return color
+    }
+    return [255, 255, 255]
+  }
+  const weak = []
+  for (const element of document.body.querySelectorAll('*')) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())
+    if (!own || !element.checkVisibility()) continue
+    const [a, b] = [numbers(getComputedStyle(element).color), behind(element)].map(light)
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    if (ratio < 4.5) weak.push([element.className, element.textContent.slice(0, 40), ratio])
+  }
+  return weak
+}"""
+
+
+def test_plain_form_works_without_scripts_and_keeps_what_was_typed(browser, url):
+    context = browser.new_context(java_script_enabled=False, **SMALL)
+    page = context.new_page()
+    page.goto(f"{url}/es/request/")
+    expect(page.locator("#plain-note")).to_be_visible()
+    page.check("input[name=centers][value=corona]")
+    page.fill("input[name=name]", '<b>"রহিমা"')
+    page.click("#request-form button")
+
+    expect(page.locator("#problems")).to_be_visible()
+    assert page.input_value("input[name=name]") == '<b>"রহিমা"'
+    assert page.is_checked("input[name=centers][value=corona]")
+    assert page.inner_text("#problem-people")
+    assert not page.is_visible("#problem-name")
+    context.close()
