@@ -1,0 +1,86 @@
+/**
+ * Which key to lock a request with: the week's signed bundle, verified before it is parsed.
+ * The same as functions/quietdesk/keys.py, but for the clock: a phone's may be a day wrong.
+ */
+import { b64, unb64 } from './code.js'
+
+const TOLERANCE_MS = 26 * 3600 * 1000
+const KID = /^([a-z][a-z0-9-]{0,15})\.(visit|contact)\.(\d{4}-W\d\d)\.[0-9a-f]{8}$/
+
+/** The bundle is not one to seal to. `reason`: signatures, malformed, queue, deployment, stale, early. */
+export class BadBundle extends Error {
+  constructor(reason) {
+    super(reason)
+    this.reason = reason
+  }
+}
+
+/**
+ * The keys of a signed bundle: {epoch, queue, keys: {visit: {kid, pk}, contact: {kid, pk}}}.
+ * `custodians` are public keys (SPKI, base64), of which `threshold` different ones must have signed;
+ * `now` is in milliseconds. Throws BadBundle.
+ */
+export async function verifyBundle(raw, { custodians, threshold, queue, deployment, now }) {
+  const body = await verified(raw, 'bundle', custodians, threshold)
+  const bundle = read(body)
+  if (bundle.queue !== queue) throw new BadBundle('queue')
+  if (bundle.deployment !== deployment) throw new BadBundle('deployment')
+  if (now > bundle.notAfter * 1000 + TOLERANCE_MS) throw new BadBundle('stale')
+  if (now < bundle.notBefore * 1000 - TOLERANCE_MS) throw new BadBundle('early')
+  return { epoch: bundle.epoch, queue: bundle.queue, keys: bundle.keys }
+}
+
+async function verified(raw, kind, custodians, threshold) {
+  let body, sigs
+  try {
+    const outer = JSON.parse(raw)
+    body = unb64(outer.body)
+    sigs = outer.sigs.map(({ by, sig }) => ({ by: b64(unb64(by, 8)), sig: unb64(sig, 64) }))
+  } catch (error) {
+    throw new BadBundle('signatures')
+  }
+  const prefix = new TextEncoder().encode(`quietdesk/1|${kind}|`)
+  const message = new Uint8Array(prefix.length + body.length)
+  message.set(prefix)
+  message.set(body, prefix.length)
+  let good = 0
+  for (const spki of new Set(custodians)) {
+    if (await signed(unb64(spki), sigs, message)) good += 1
+  }
+  if (threshold < 1 || good < threshold) throw new BadBundle('signatures')
+  return body
+}
+
+async function signed(spki, sigs, message) {
+  const id = b64(new Uint8Array(await crypto.subtle.digest('SHA-256', spki)).slice(0, 8))
+  const curve = { name: 'ECDSA', namedCurve: 'P-256' }
+  const key = await crypto.subtle.importKey('spki', spki, curve, false, ['verify'])
+  for (const { by, sig } of sigs) {
+    const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
+    if (by === id && (await crypto.subtle.verify(ecdsa, key, sig, message))) return true
+  }
+  return false
+}
+
+function read(body) {
+  try {
+    const doc = JSON.parse(new TextDecoder().decode(body))
+    if (doc.v !== 1 || doc.keys.length !== 2) throw new TypeError('version, or keys')
+    if (!Number.isInteger(doc.not_before) || !Number.isInteger(doc.not_after)) {
+      throw new TypeError('dates')
+    }
+    const keys = {}
+    for (const { kid, part, pk } of doc.keys) {
+      const [, kidQueue, kidPart, kidEpoch] = KID.exec(kid)
+      if (kidQueue !== doc.queue || kidPart !== part || kidEpoch !== doc.epoch) {
+        throw new TypeError('a key of another queue, part or week')
+      }
+      keys[part] = { kid, pk: unb64(pk, 1216) }
+    }
+    if (!keys.visit || !keys.contact) throw new TypeError('one part twice')
+    const { epoch, queue, deployment } = doc
+    return { epoch, queue, deployment, notBefore: doc.not_before, notAfter: doc.not_after, keys }
+  } catch (error) {
+    throw new BadBundle('malformed')
+  }
+}
