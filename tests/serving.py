@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Event as ThreadEvent
 from threading import Thread
+
+from waitress import wasyncore
 
 from quietdesk import intake, local
 from quietdesk.code import b64
@@ -71,11 +74,19 @@ def serving(world: World, site: Path) -> Iterator[Served]:
     app = local.application(site, submit, pages)
     server = local.listen(app, "127.0.0.1", 0)
     served.url = f"http://127.0.0.1:{server.effective_port}"
-    beside = Thread(target=server.run)
+    stopping = ThreadEvent()
+
+    def run() -> None:
+        # As server.run() does, which only a signal can end.
+        while not stopping.is_set():
+            server.asyncore.loop(timeout=0.05, map=server._map, count=1)
+        server.task_dispatcher.shutdown()
+        wasyncore.close_all(server._map)
+
+    beside = Thread(target=run, daemon=True)
     beside.start()
     try:
         yield served
     finally:
-        server.close()
-        server.task_dispatcher.shutdown()
+        stopping.set()
         beside.join()

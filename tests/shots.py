@@ -102,7 +102,7 @@ def fill_in(page: Page) -> None:
 def take(page: Page, name: str) -> list[str]:
     """Writes the picture; what is wrong with it."""
     path = TARGET / f"{name}.png"
-    # What sticks to the screen would lie over the middle of a long picture.
+    page.evaluate("scrollTo(0, 0)")  # else what sticks to the screen lies over the middle
     page.screenshot(path=path, full_page=True, animations="disabled")
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     wrong = [f"{name}: {wide} pixels wider than the screen"] if wide > 0 else []

@@ -246,7 +246,7 @@ def test_everything_on_the_form_can_be_reached_and_ticked_by_keyboard(browser, u
     for _ in range(120):
         page.keyboard.press("Tab")
         name, value, kind = page.evaluate(
-            "(({name, value, type}) => [name || '', value || '', type || ''])(document.activeElement)"
+            "(({name = '', value = '', type = ''}) => [name, value, type])(document.activeElement)"
         )
         if kind == "checkbox":
             before = page.evaluate("document.activeElement.checked")

@@ -4,7 +4,6 @@ Two people ask for an appointment, one phone with scripts and one without. Staff
 visit is dealt with; then weeks pass, and the other request can never be read again.
 """
 
-import re
 import shutil
 from datetime import timedelta
 
@@ -176,7 +175,7 @@ def test_what_was_typed_stays_when_the_store_does_not_answer_and_the_retry_is_st
 
 
 def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
-    context = browser.new_context(**PHONE, permissions=["clipboard-read", "clipboard-write"])
+    context = browser.new_context(**PHONE, permissions=["clipboard-write"])
     page = context.new_page()
     page.goto(f"{served.url}/en/request/")
     fill_in(page, "Ana")
@@ -188,19 +187,19 @@ def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
     size = page.evaluate(
         "parseFloat(getComputedStyle(document.querySelector('#done [data-slot=code]')).fontSize)"
     )
-    assert re.fullmatch(r"\w{4}-\w{4}-\w{4}-\w{4}", re.sub(r"\s", "", shown))
+    assert len(shown.split()) == 4
     assert size >= 24
 
     page.click("#done [data-do=copy]")
-    page.wait_for_timeout(100)
-    page.evaluate("document.title")
+    elsewhere = context.new_page()
+    elsewhere.set_content("<textarea></textarea>")
+    elsewhere.focus("textarea")
+    elsewhere.keyboard.press("Control+V")
+    assert elsewhere.input_value("textarea") == codes.parse(shown)
+
     page.click("#done [data-do=clear]")
-    assert codes.parse(shown) not in page.content().upper()
-    assert (
-        page.input_value("input[name=name]") == ""
-        if page.query_selector("input[name=name]")
-        else True
-    )
+    for group in shown.split():
+        assert group not in page.content()
     context.close()
 
 

@@ -281,8 +281,8 @@ async function send() {
       await new Promise((painted) => setTimeout(painted, 50))
       const code = newCode()
       const secrets = await derive(code, form.dataset.deployment)
-      const body = await seal(pack(asked, secrets.reply), bundle, secrets)
-      sealed = { code, body }
+      const envelope = await seal(pack(asked, secrets.reply), bundle, secrets)
+      sealed = { code, body: JSON.stringify(envelope) }
     }
     say(byId('progress'), word('sending'))
     await post()
