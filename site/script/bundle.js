@@ -55,11 +55,12 @@ async function signed(spki, sigs, message) {
   const id = b64(new Uint8Array(await crypto.subtle.digest('SHA-256', spki)).slice(0, 8))
   const curve = { name: 'ECDSA', namedCurve: 'P-256' }
   const key = await crypto.subtle.importKey('spki', spki, curve, false, ['verify'])
-  for (const { by, sig } of sigs) {
-    const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
-    if (by === id && (await crypto.subtle.verify(ecdsa, key, sig, message))) return true
-  }
-  return false
+  const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
+  const byThisKey = sigs.filter(({ by }) => by === id)
+  const good = await Promise.all(
+    byThisKey.map(({ sig }) => crypto.subtle.verify(ecdsa, key, sig, message)),
+  )
+  return good.includes(true)
 }
 
 function read(body) {

@@ -1,0 +1,71 @@
+// Reads tests/vectors with the page's own modules. Prints how many cases of each file held; any
+// case that does not hold ends it. Usage: node vectors.mjs FOLDER-OF-site/script FOLDER-OF-vectors
+import assert from 'node:assert/strict'
+import { webcrypto } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+globalThis.crypto ??= webcrypto // node 18 has it under another name
+const [, , script, vectors] = process.argv
+const from = (name) => import(pathToFileURL(`${script}/${name}`))
+const { BadCode, derive, parseCode } = await from('code.js')
+const { BadBundle, verifyBundle } = await from('bundle.js')
+const { Invalid, pack, parse } = await from('request.js')
+const { openEnvelope } = await import('./open.mjs')
+
+const read = (name) => JSON.parse(readFileSync(`${vectors}/${name}.json`, 'utf8'))
+const hex = (bytes) => Buffer.from(bytes).toString('hex')
+const text = (bytes) => new TextDecoder().decode(bytes)
+const counts = {}
+
+const code = read('code')
+for (const { code: typed, deployment, ...secrets } of code.derive) {
+  const made = await derive(typed, deployment)
+  assert.deepEqual({ id: hex(made.id), auth: hex(made.auth), reply: hex(made.reply) }, secrets)
+}
+for (const { typed, code: expected } of code.read) assert.equal(parseCode(typed), expected)
+for (const typed of code.refused) assert.throws(() => parseCode(typed), BadCode, typed)
+counts.code = code.derive.length + code.read.length + code.refused.length
+
+const { rules, valid, invalid } = read('request')
+for (const { typed, request, visit, contact } of valid) {
+  const asked = parse(typed, rules)
+  assert.deepEqual(asked, request)
+  const parts = pack(asked, new Uint8Array(32))
+  assert.equal(parts.visit.length, 1024)
+  assert.equal(text(parts.visit).trimEnd(), visit)
+  assert.equal(text(parts.contact).trimEnd(), contact)
+}
+for (const { typed, problems } of invalid) {
+  assert.throws(
+    () => parse(typed, rules),
+    (error) => error instanceof Invalid && !assert.deepEqual(error.fields, problems),
+    JSON.stringify(typed),
+  )
+}
+counts.request = valid.length + invalid.length
+
+const bundle = read('bundle')
+for (const { name, raw, now, queue, expect } of bundle.cases) {
+  const check = verifyBundle(raw, { ...bundle.trust, queue: queue || bundle.queue, now: now * 1000 })
+  if (expect === 'good') assert.equal((await check).epoch, '2026-W47', name)
+  else await assert.rejects(check, (error) => error instanceof BadBundle && error.reason === expect, name)
+}
+counts.bundle = bundle.cases.length
+
+const envelope = read('envelope')
+counts.envelope = 0
+for (const { name, envelope: wire, seeds, expect } of envelope.cases) {
+  const opening = openEnvelope(script, wire, seeds || envelope.seeds)
+  if (expect === 'opens') {
+    const { visit, contact } = await opening
+    assert.equal(visit.trimEnd(), envelope.visit, name)
+    assert.equal(contact.trimEnd(), envelope.contact, name)
+  } else if (expect === 'cannot open') await assert.rejects(opening, /OpenError|Invalid/, name)
+  else {
+    await opening.catch(() => {}) // shapes are for the function and the desk to refuse
+    continue
+  }
+  counts.envelope += 1
+}
+console.log(JSON.stringify(counts))

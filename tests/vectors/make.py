@@ -1,0 +1,215 @@
+"""How the vectors were made: `python -m tests.vectors.make` writes a file that is missing. What is
+there is never changed: old envelopes must stay readable. Further cases are added by hand, as "sealed
+by JavaScript" was with tests/browser/seal.mjs. All keys are test keys, and public.
+
+Both test_vectors.py and tests/browser/vectors.mjs read them.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from quietdesk import code as codes
+from quietdesk import envelope as envelopes
+from quietdesk import keys, request
+from quietdesk.code import b64
+from quietdesk.errors import Invalid
+from quietdesk.keys import Bundle, Epoch, Kid, Trust
+from quietdesk.staff import keyring
+from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
+
+FOLDER = Path(__file__).resolve().parent
+NOW = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
+WEEK = Epoch(2026, 47)
+CODE = "7K3M-9QXT-2B6H-W3ZD"
+
+
+def main() -> None:
+    for name, made in (
+        ("code", make_code()),
+        ("request", make_request()),
+        ("bundle", make_bundle()),
+        ("envelope", make_envelope()),
+    ):
+        path = FOLDER / f"{name}.json"
+        if not path.exists():
+            path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n")
+            print(f"made {path.name}")
+
+
+def make_code() -> dict[str, Any]:
+    derived = []
+    for code, deployment in ((CODE, "demo"), (CODE, "somewhere"), ("0000-0000-0000-0000", "demo")):
+        secrets = codes.derive(code, deployment)
+        values = {"id": secrets.id.hex(), "auth": secrets.auth.hex(), "reply": secrets.reply.hex()}
+        derived.append({"code": code, "deployment": deployment, **values})
+    read = [
+        "7k3m-9qxt-2b6h-w3zd",
+        "7K3M9QXT2B6HW3ZD",
+        " 7K3M 9QXT\t2B6H W3ZD\n",
+        "o0OI-1iLl-0000-1111",
+    ]
+    return {
+        "derive": derived,
+        "read": [{"typed": typed, "code": codes.parse(typed)} for typed in read],
+        "refused": ["", "7K3M-9QXT-2B6H-W3Z", "7K3M-9QXT-2B6H-W3ZDD", "7K3M-9QXT-2B6H-W3ZU", "৭K3M-9QXT-2B6H-W3ZD"],
+    }  # fmt: skip
+
+
+def make_request() -> dict[str, Any]:
+    city = compiled_city()
+    centers = [center.id for center in city.centers]
+    changes: list[dict[str, list[str]]] = [
+        {}, {"centers": ["corona", "any"]}, {"windows": ["sat-pm", "mon-am", "sat-pm"]},
+        {"windows": [], "opening": ["corona-1"]}, {"people": ["৩"]}, {"people": ["٢"]},
+        {"people": [" 2 "]}, {"children": []}, {"name": ["  Ana \u202e  Lucía\t"]},
+        {"name": ["Luci\u0301a"]}, {"name": ["می\u200cخواهم"]}, {"name": ["𝔸" * 80]},
+        {"name": ["<b>\"Ana\" & 'Eva'</b> \\"]}, {"phone": ["+1 (718) 555.0123"]},
+        {"phone": ["৭১৮-৫৫৫-০১২৩"]}, {"phone": ["718–555–0123"]},
+        {"reach": [], "phone": [], "phone_owner": ["mine"]}, {"centers": centers},
+        {"windows": list(request.WINDOWS), "access": list(city.access), "name": ["ব" * 80]},
+        {"centers": ["nowhere"]}, {"windows": ["mon-night"]}, {"windows": []}, {"people": ["two"]},
+        {"people": ["0"]}, {"people": ["7"]}, {"people": ["-1"]}, {"people": ["1.5"]},
+        {"people": ["1"], "children": ["2"]}, {"visit_type": ["steal"]}, {"visit_type": []},
+        {"language": ["tlh"]}, {"access": ["jacuzzi"]}, {"name": ["a" * 81]},
+        {"name": ["\u202e \u200b"]}, {"name": [" \u3000 "]}, {"phone": []}, {"phone": ["call me"]},
+        {"phone": ["123"]}, {"phone": ["1234567890123456"]}, {"phone_owner": []},
+        {"phone_owner": ["boss"]}, {"reach": []}, {"reach": ["pigeon"]},
+    ]  # fmt: skip
+    cases = [{**ASKED, **change} for change in changes] + [{}]
+    valid, invalid = [], []
+    for typed in cases:
+        try:
+            asked = request.parse(typed, city)
+        except Invalid as error:
+            invalid.append({"typed": typed, "problems": error.fields})
+        else:
+            parts = request.pack(asked, bytes(32))
+            packed = {
+                "visit": parts.visit.decode().rstrip(),
+                "contact": parts.contact.decode().rstrip(),
+            }
+            valid.append({"typed": typed, "request": asdict(asked), **packed})
+    rules = {
+        "centers": centers,
+        "visit_types": city.visit_types,
+        "languages": city.languages,
+        "access": city.access,
+        "max_people": city.max_people,
+    }
+    return {"rules": rules, "valid": valid, "invalid": invalid}
+
+
+def make_bundle() -> dict[str, Any]:
+    zone = compiled_city().zone
+    one, two, stranger = (
+        keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in range(3)
+    )
+    rows = [
+        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
+        for n, part in enumerate(keys.PARTS)
+    ]
+    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+
+    def signed(body: bytes, *signers: keyring.Keyring, kind: str = "bundle") -> str:
+        return keys.signed_document(body, [s.sign(kind, body) for s in signers]).decode()
+
+    def changed(**values: object) -> str:
+        return signed(json.dumps({**json.loads(body), **values}).encode(), one, two)
+
+    flipped = bytearray(body)
+    flipped[100] ^= 1
+    good = signed(body, one, two)
+    doc = json.loads(good)
+    start, end = int(WEEK.start(zone).timestamp()), int(WEEK.end(zone).timestamp())
+    now = int(NOW.timestamp())
+    day = 86_400
+    cases: list[dict[str, Any]] = [
+        {"name": "good", "raw": good, "now": now, "expect": "good"},
+        {"name": "good with a third signature", "raw": signed(body, one, stranger, two), "now": now, "expect": "good"},
+        {"name": "stale", "raw": good, "now": end + 4 * day, "expect": "stale"},
+        {"name": "early", "raw": good, "now": start - 3 * day, "expect": "early"},
+        {"name": "other queue", "raw": good, "now": now, "queue": "other", "expect": "queue"},
+        {"name": "other deployment", "raw": changed(deployment="demo"), "now": now, "expect": "deployment"},
+        {"name": "one changed byte", "raw": json.dumps(doc | {"body": b64(bytes(flipped))}), "now": now, "expect": "signatures"},
+        {"name": "too few signatures", "raw": signed(body, one), "now": now, "expect": "signatures"},
+        {"name": "repeated signature", "raw": signed(body, one, one), "now": now, "expect": "signatures"},
+        {"name": "foreign signer", "raw": signed(body, one, stranger), "now": now, "expect": "signatures"},
+        {"name": "another kind of document", "raw": signed(body, one, two, kind="devices"), "now": now, "expect": "signatures"},
+        {"name": "no signatures", "raw": json.dumps(doc | {"sigs": []}), "now": now, "expect": "signatures"},
+        {"name": "not JSON", "raw": "{", "now": now, "expect": "signatures"},
+        {"name": "another version", "raw": changed(v=2), "now": now, "expect": "malformed"},
+        {"name": "another week's keys", "raw": changed(epoch="2026-W48"), "now": now, "expect": "malformed"},
+        {"name": "no keys", "raw": changed(keys=[]), "now": now, "expect": "malformed"},
+        {"name": "one part twice", "raw": changed(keys=[json.loads(body)["keys"][0]] * 2), "now": now, "expect": "malformed"},
+    ]  # fmt: skip
+    trust = {
+        "custodians": [b64(one.public_key), b64(two.public_key)],
+        "threshold": 2,
+        "deployment": "vectors",
+    }
+    return {"queue": "main", "trust": trust, "cases": cases}
+
+
+def make_envelope() -> dict[str, Any]:
+    city = compiled_city()
+    halves, seeds, bundle_keys = {}, {}, {}
+    for n, part in enumerate(keys.PARTS):
+        kid = str(Kid("main", part, WEEK, f"0000000{n}"))
+        halves[kid] = {
+            "device": bytes([0xD0 + n] * 32).hex(),
+            "server": bytes([0x50 + n] * 32).hex(),
+        }
+        seeds[kid] = keys.seed(*(bytes.fromhex(half) for half in halves[kid].values()), kid)
+        bundle_keys[part] = (kid, keys.public_key(seeds[kid]))
+    bundle = Bundle("main", "demo", WEEK, 0, 0, bundle_keys)
+    secrets = codes.derive(CODE, "demo")
+    parts = request.pack(request.parse(ASKED, city), secrets.reply)
+    wire = json.loads(envelopes.write(envelopes.seal(parts, bundle, secrets)))
+    other = codes.derive("0000-0000-0000-0000", "demo")
+    theirs = json.loads(envelopes.write(envelopes.seal(parts, bundle, other)))
+    visit, contact = wire["visit"], wire["contact"]
+
+    def resealed(data: bytes) -> dict[str, Any]:
+        return {**wire, "visit": {**visit, "sealed": b64(data)}}
+
+    sealed = codes.unb64(visit["sealed"])
+    flipped = bytearray(sealed)
+    flipped[1500] ^= 1
+    moved = visit["kid"].replace("W47", "W48")
+    plain = {kid: seed.hex() for kid, seed in seeds.items()}
+    alone = {
+        side: {kid: keys.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
+        for side in ("device", "server")
+    }  # fmt: skip
+    shut = "cannot open"
+    cases: list[dict[str, Any]] = [
+        {"name": "sealed by Python", "envelope": wire, "expect": "opens"},
+        {"name": "wrong key", "envelope": wire, "seeds": dict.fromkeys(plain, "00" * 32), "expect": shut},
+        {"name": "device half alone", "envelope": wire, "seeds": alone["device"], "expect": shut},
+        {"name": "server half alone", "envelope": wire, "seeds": alone["server"], "expect": shut},
+        {"name": "moved part", "envelope": {**wire, "contact": theirs["contact"]}, "expect": shut},
+        {"name": "swapped parts", "envelope": {**wire, "visit": {**visit, "sealed": contact["sealed"]}, "contact": {**contact, "sealed": visit["sealed"]}}, "expect": shut},
+        {"name": "wrong week", "envelope": {**wire, "visit": {**visit, "kid": moved}}, "seeds": {**plain, moved: plain[visit["kid"]]}, "expect": shut},
+        {"name": "wrong week of birth", "envelope": {**wire, "born": "2026-W46"}, "expect": shut},
+        {"name": "flipped byte", "envelope": resealed(bytes(flipped)), "expect": shut},
+        {"name": "missing byte", "envelope": resealed(sealed[:-1]), "expect": "size"},
+        {"name": "extra byte", "envelope": resealed(sealed + b"\0"), "expect": "size"},
+        {"name": "unknown version", "envelope": {**wire, "v": 2}, "expect": "version"},
+    ]  # fmt: skip
+    return {
+        "code": CODE,
+        "deployment": "demo",
+        "halves": halves,
+        "seeds": plain,
+        "public_keys": {kid: b64(pk) for kid, pk in bundle_keys.values()},
+        "visit": parts.visit.decode().rstrip(),
+        "contact": parts.contact.decode().rstrip(),
+        "cases": cases,
+    }
+
+
+if __name__ == "__main__":
+    main()
