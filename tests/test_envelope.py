@@ -11,16 +11,18 @@ from quietdesk import keys, request
 from quietdesk.code import b64
 from quietdesk.envelope import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
+from quietdesk.keys import PrivateKey
 from tests.world import ASKED, NOON, another_device
 
 
-def seeds(world, envelope):
-    """The two seeds of an envelope, made as the desk makes them."""
+def private_keys(world, envelope):
+    """The two keys of an envelope, made as the desk makes them."""
     made = {}
     for part in (envelope.visit, envelope.contact):
         wrap = world.store.wrap(part.kid, world.device.id)
         half = world.device.unwrap(part.kid, envelope.epoch, wrap)
-        made[part.kid] = keys.seed(half, world.store.server_half(part.kid), part.kid)
+        seed = keys.seed(half, world.store.server_half(part.kid), part.kid)
+        made[part.kid] = PrivateKey(seed)
     return made
 
 
@@ -31,7 +33,7 @@ def flipped(data, at):
 def test_envelope_opens_with_both_halves(world):
     envelope = world.sealed()
 
-    parts = envelopes.unseal(envelope, seeds(world, envelope))
+    parts = envelopes.unseal(envelope, private_keys(world, envelope))
 
     asked, _ = request.unpack(parts)
     assert asked == request.parse(ASKED, world.city)
@@ -39,7 +41,7 @@ def test_envelope_opens_with_both_halves(world):
 
 def test_wrong_key_does_not_open(world):
     envelope = world.sealed()
-    wrong = dict.fromkeys(seeds(world, envelope), bytes(32))
+    wrong = dict.fromkeys(private_keys(world, envelope), PrivateKey(bytes(32)))
 
     with pytest.raises(CannotOpen):
         envelopes.unseal(envelope, wrong)
@@ -56,7 +58,7 @@ def test_either_half_alone_does_not_open(world):
                 kid, envelope.epoch, world.store.wrap(kid, world.device.id)
             )
             halves = (device, bytes(32)) if only == "device" else (bytes(32), server)
-            alone[kid] = keys.seed(*halves, kid)
+            alone[kid] = PrivateKey(keys.seed(*halves, kid))
 
         with pytest.raises(CannotOpen):
             envelopes.unseal(envelope, alone)
@@ -67,7 +69,7 @@ def test_part_moved_to_another_envelope_does_not_open(world):
     moved = replace(one, contact=other.contact)
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(moved, seeds(world, one))
+        envelopes.unseal(moved, private_keys(world, one))
 
 
 def test_swapped_parts_do_not_open(world):
@@ -79,14 +81,14 @@ def test_swapped_parts_do_not_open(world):
     )
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(swapped, seeds(world, envelope))
+        envelopes.unseal(swapped, private_keys(world, envelope))
 
 
 def test_part_under_another_week_does_not_open(world):
     envelope = world.sealed()
     later = dict(world.bundle(NOON).keys)
     later_kid = later["visit"][0].replace("W47", "W48")
-    known = seeds(world, envelope)
+    known = private_keys(world, envelope)
     moved = replace(envelope, visit=SealedPart(later_kid, envelope.visit.sealed))
 
     with pytest.raises(CannotOpen):
@@ -97,7 +99,7 @@ def test_another_week_of_birth_does_not_open(world):
     envelope = world.sealed()
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(replace(envelope, born="2026-W46"), seeds(world, envelope))
+        envelopes.unseal(replace(envelope, born="2026-W46"), private_keys(world, envelope))
 
 
 @pytest.mark.parametrize("at", [0, 1119, 1120, 2159])
@@ -106,7 +108,7 @@ def test_flipped_byte_does_not_open(world, at):
     visit = SealedPart(envelope.visit.kid, flipped(envelope.visit.sealed, at))
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(replace(envelope, visit=visit), seeds(world, envelope))
+        envelopes.unseal(replace(envelope, visit=visit), private_keys(world, envelope))
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0"])
@@ -116,7 +118,7 @@ def test_missing_or_extra_byte_does_not_open_and_is_not_read(world, change):
     changed = replace(envelope, visit=visit)
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(changed, seeds(world, envelope))
+        envelopes.unseal(changed, private_keys(world, envelope))
     with pytest.raises(BadEnvelope) as refused:
         envelopes.read(envelopes.write(changed))
     assert refused.value.code == "size"

@@ -120,7 +120,7 @@ def test_public_key_has_1216_bytes():
 def test_sealed_bytes_open_only_with_their_key_and_info():
     sealed = keys.seal_to(keys.public_key(bytes(32)), b"info", b"text")
 
-    assert keys.open_sealed(bytes(32), b"info", sealed) == b"text"
+    assert keys.PrivateKey(bytes(32)).open(b"info", sealed) == b"text"
     for seed, info, data in (
         (bytes([1] * 32), b"info", sealed),
         (bytes(32), b"other", sealed),
@@ -128,7 +128,7 @@ def test_sealed_bytes_open_only_with_their_key_and_info():
         (bytes(32), b"info", b""),
     ):
         with pytest.raises(CannotOpen):
-            keys.open_sealed(seed, info, data)
+            keys.PrivateKey(seed).open(info, data)
 
 
 # --- Signed documents and the bundle -------------------------------------------------------------

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from quietdesk.code import Secrets, b64, unb64
 from quietdesk.errors import BadEnvelope, CannotOpen
-from quietdesk.keys import Bundle, Epoch, Kid, open_sealed, seal_to
+from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, seal_to
 
 VERSION = 1
 PART_BYTES = 1024
@@ -104,14 +104,14 @@ def seal(
     )
 
 
-def unseal(envelope: Envelope, seeds: Mapping[str, bytes]) -> Parts:
-    """The parts of an envelope; `seeds` maps a kid to its 32-byte seed. Raises CannotOpen."""
+def unseal(envelope: Envelope, private_keys: Mapping[str, PrivateKey]) -> Parts:
+    """The parts of an envelope; `private_keys` maps a kid to its key. Raises CannotOpen."""
     opened = []
     for part in (envelope.visit, envelope.contact):
-        if part.kid not in seeds:
+        if part.kid not in private_keys:
             raise CannotOpen("the keyring has no key of that name")
         info = _info(part.kid, envelope.id, envelope.born)
-        opened.append(open_sealed(seeds[part.kid], info, part.sealed))
+        opened.append(private_keys[part.kid].open(info, part.sealed))
     if any(len(data) != PART_BYTES for data in opened):
         raise CannotOpen("a part has the wrong size inside")
     return Parts(*opened)

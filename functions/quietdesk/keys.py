@@ -1,6 +1,6 @@
 """The public side of keys: weeks, names, derivations, signed documents, the destruction record.
 
-No private key is kept here. A seed passes through `public_key` and `open_sealed` and is forgotten.
+No private key is kept here: who asks for a PrivateKey holds it.
 The bytes are specified in docs/envelope.md.
 """
 
@@ -146,10 +146,36 @@ def seed(device_half: bytes, server_half: bytes, kid: str) -> bytes:
     return hkdf.derive(device_half + server_half)
 
 
+class PrivateKey:
+    """What opens things sealed to one public key, made from a 32-byte seed. Making it takes longer
+    than using it, so the desk makes one for each key it needs and lets go of it when it locks."""
+
+    __slots__ = ("_hybrid", "public_key")
+
+    def __init__(self, seed: bytes):
+        if len(seed) != 32:
+            raise ValueError("a seed is 32 bytes")
+        # The hybrid class has no raw import, and DeriveKeyPair differs between drafts.
+        expanded = hashlib.shake_256(seed).digest(96)
+        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+        x25519 = X25519PrivateKey.from_private_bytes(expanded[64:])
+        self._hybrid = MLKEM768X25519PrivateKey(mlkem, x25519)
+        self.public_key = (
+            mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        )
+
+    def open(self, info: bytes, sealed: bytes) -> bytes:
+        """What `seal_to` sealed. Raises CannotOpen for another key, another info or changed
+        bytes."""
+        try:
+            return _SUITE.decrypt(sealed, self._hybrid, info)
+        except (InvalidTag, ValueError):
+            raise CannotOpen("the key does not open this") from None
+
+
 def public_key(seed: bytes) -> bytes:
     """The 1,216-byte X-Wing public key of a 32-byte seed: ML-KEM-768 (1,184), then X25519 (32)."""
-    mlkem, x25519 = _expand(seed)
-    return mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+    return PrivateKey(seed).public_key
 
 
 def seal_to(public_key: bytes, info: bytes, plaintext: bytes) -> bytes:
@@ -160,25 +186,6 @@ def seal_to(public_key: bytes, info: bytes, plaintext: bytes) -> bytes:
     mlkem = MLKEM768PublicKey.from_public_bytes(public_key[:_MLKEM_BYTES])
     x25519 = X25519PublicKey.from_public_bytes(public_key[_MLKEM_BYTES:])
     return _SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(mlkem, x25519), info)
-
-
-def open_sealed(seed: bytes, info: bytes, sealed: bytes) -> bytes:
-    """What `seal_to` sealed. Raises CannotOpen for another key, another info or changed bytes."""
-    try:
-        return _SUITE.decrypt(sealed, MLKEM768X25519PrivateKey(*_expand(seed)), info)
-    except (InvalidTag, ValueError):
-        raise CannotOpen("the key does not open this") from None
-
-
-def _expand(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
-    # The hybrid class has no raw import, and DeriveKeyPair differs between drafts.
-    if len(seed) != 32:
-        raise ValueError("a seed is 32 bytes")
-    expanded = hashlib.shake_256(seed).digest(96)
-    return (
-        MLKEM768PrivateKey.from_seed_bytes(expanded[:64]),
-        X25519PrivateKey.from_private_bytes(expanded[64:]),
-    )
 
 
 # --- Signed documents ----------------------------------------------------------------------------

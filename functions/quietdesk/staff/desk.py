@@ -9,7 +9,7 @@ from quietdesk import keys, request
 from quietdesk.city import City
 from quietdesk.envelope import Envelope
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, OpeningMismatch
-from quietdesk.keys import Epoch, Kid, Trust
+from quietdesk.keys import Epoch, Kid, PrivateKey, Trust
 from quietdesk.request import Request
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store
@@ -42,15 +42,15 @@ class Unopened:
 
 
 class Desk:
-    """A queue and the unlocked keyring that opens it. Seeds are made when first needed, held in
-    memory, and gone with this object."""
+    """A queue and the unlocked keyring that opens it. Private keys are made when first needed, held
+    in memory, and gone with this object."""
 
     def __init__(self, store: Store, city: City, trust: Trust, keyring: Keyring):
         self._store = store
         self._city = city
         self._trust = trust
         self._keyring = keyring
-        self._seeds: dict[str, bytes] = {}
+        self._private_keys: dict[str, PrivateKey] = {}
 
     def pull(self, now: datetime) -> Iterator[Opened | Unopened]:
         """Every envelope waiting in the queue. One that does not open never stops the others."""
@@ -63,23 +63,23 @@ class Desk:
     def open(self, envelope: Envelope) -> Opened:
         """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
         kids = (envelope.visit.kid, envelope.contact.kid)
-        parts = envelopes.unseal(envelope, {kid: self._seed(kid) for kid in kids})
+        parts = envelopes.unseal(envelope, {kid: self._private_key(kid) for kid in kids})
         opened, reply_key = request.unpack(parts)
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
         return Opened(envelope, opened, reply_key)
 
-    def _seed(self, text: str) -> bytes:
-        if text not in self._seeds:
+    def _private_key(self, text: str) -> PrivateKey:
+        if text not in self._private_keys:
             kid = Kid.parse(text)
             server_half = self._store.server_half(text)
             wrap = self._store.wrap(text, self._keyring.id)
             device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
-            seed = keys.seed(device_half, server_half, text)
-            if (text, keys.public_key(seed)) != self._published(kid):
+            private_key = PrivateKey(keys.seed(device_half, server_half, text))
+            if (text, private_key.public_key) != self._published(kid):
                 raise CannotOpen("the key is not the one that custodians signed")
-            self._seeds[text] = seed
-        return self._seeds[text]
+            self._private_keys[text] = private_key
+        return self._private_keys[text]
 
     def _published(self, kid: Kid) -> tuple[str, bytes]:
         held = self._store.read(keys.bundle_name(kid.queue, kid.epoch))

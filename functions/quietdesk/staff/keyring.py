@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from quietdesk.code import b64, unb64
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
-from quietdesk.keys import Epoch, Trust, key_id, open_sealed, public_key, signed_bytes
+from quietdesk.keys import Epoch, PrivateKey, Trust, key_id, public_key, signed_bytes
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 
@@ -104,7 +104,7 @@ class Keyring:
         """The 32-byte device half in a wrap. Raises CannotOpen."""
         if epoch not in self.wrap_seeds:
             raise CannotOpen("this device has no key for that week")
-        return open_sealed(self.wrap_seeds[epoch], wrap_info(kid, self.id), wrap)
+        return PrivateKey(self.wrap_seeds[epoch]).open(wrap_info(kid, self.id), wrap)
 
 
 def wrap_info(kid: str, device: str) -> bytes:
