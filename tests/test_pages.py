@@ -1,5 +1,6 @@
 import ast
 import re
+from dataclasses import replace
 from datetime import date
 from string import Formatter
 
@@ -270,6 +271,13 @@ def test_every_page_has_banner_exit_phone_and_language(made, city):
         assert 'class="demo"' in html
         assert f'<a id="leave" class="exit" href="{pages.EXIT}" rel="nofollow noreferrer">' in html
         assert f'<bdi dir="ltr">{city.phone}</bdi>' in html
+
+
+def test_banner_goes_when_an_office_receives_the_requests(city):
+    made = Pages(replace(city, run_by="The office"), (b"one",), 1)
+
+    for html in every_page(made, city):
+        assert 'class="demo"' not in html
 
 
 def test_no_page_says_a_forbidden_word(made, city):

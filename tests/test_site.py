@@ -1,4 +1,4 @@
-"""The website as a browser gets it: built by MkDocs, served with the real headers."""
+"""The website as MkDocs builds it. tests/browser has what a browser makes of it."""
 
 import hashlib
 import re
@@ -9,35 +9,20 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from playwright.sync_api import expect
 
 from quietdesk.pages import EXIT, MENU
-from tests.serving import build_site, serving
-from tests.world import NOON, ROOT, make_world
+from tests.serving import build_site
+from tests.world import ROOT
 
 PAGES = ROOT / "site/pages"
-SMALL = {"viewport": {"width": 320, "height": 640}}
 # What the page does when it goes to the network, or shows something from it.
 LOADING = {("link", "href"), ("script", "src"), ("img", "src"), ("form", "action"),
            ("iframe", "src"), ("source", "src"), ("use", "href"), ("object", "data")}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def programme(tmp_path_factory):
-    made = make_world(tmp_path_factory.mktemp("programme"))
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(scope="session")
-def site(programme, tmp_path_factory):
-    return build_site(tmp_path_factory.mktemp("built") / "site", programme.trust.custodians)
-
-
-@pytest.fixture(scope="session")
-def url(programme, site):
-    with serving(programme, site) as running:
-        yield running.url
+def site(tmp_path_factory):
+    return build_site(tmp_path_factory.mktemp("built") / "site", (b"a custodian",))
 
 
 class Elements(HTMLParser):
@@ -64,12 +49,6 @@ def html_files(site):
     files = sorted(site.rglob("*.html"))
     assert len(files) == 2 + 2 * len(MENU)
     return files
-
-
-def addresses(site):
-    """The path of each built page, and one that does not exist."""
-    paths = [f"/{file.relative_to(site)}".removesuffix("index.html") for file in html_files(site)]
-    return [*(path for path in paths if path != "/404.html"), "/no/such/page/"]
 
 
 def front_matter(path):
@@ -198,130 +177,3 @@ def test_git_does_not_ignore_the_sources():
     ignored = subprocess.run(["git", "check-ignore", "site/", "site/pages/index.md"], cwd=ROOT)
 
     assert ignored.returncode == 1
-
-
-# --- In a browser --------------------------------------------------------------------------------
-
-
-def context_at_noon(browser, **options):
-    context = browser.new_context(**options)
-    context.clock.install(time=NOON)
-    return context
-
-
-def test_every_page_loads_cleanly_and_fits_a_small_phone(browser, url, site):
-    """No violation of the policy, no failed or foreign request, nothing wider than 320 pixels."""
-    context = context_at_noon(browser, **SMALL)
-    context.add_init_script(
-        "window.refused = []; addEventListener('securitypolicyviolation',"
-        " (event) => refused.push(event.blockedURI + ' ' + event.violatedDirective))"
-    )
-    page = context.new_page()
-    asked, failed, said = [], [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("requestfailed", lambda request: failed.append(request.url))
-    page.on("response", lambda response: response.ok or failed.append(response.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-
-    for path in addresses(site):
-        page.goto(url + path, wait_until="networkidle")
-
-        assert page.evaluate("refused") == [], path
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
-
-    missing = f"{url}/no/such/page/"
-    assert [address for address in failed if address != missing] == []
-    assert [text for text in said if "404" not in text] == []
-    assert {urlsplit(address).netloc for address in asked} == {urlsplit(url).netloc}
-    context.close()
-
-
-def test_everything_on_the_form_can_be_reached_and_ticked_by_keyboard(browser, url):
-    context = context_at_noon(browser, java_script_enabled=True, **SMALL)
-    page = context.new_page()
-    page.goto(f"{url}/en/request/")
-    reached = set()
-    page.focus(".exit")
-    for _ in range(120):
-        page.keyboard.press("Tab")
-        name, value, kind = page.evaluate(
-            "(({name = '', value = '', type = ''}) => [name, value, type])(document.activeElement)"
-        )
-        if kind == "checkbox":
-            before = page.evaluate("document.activeElement.checked")
-            page.keyboard.press("Space")
-            assert page.evaluate("document.activeElement.checked") is not before
-        elif kind == "radio":
-            page.keyboard.press("ArrowDown")
-            assert page.evaluate("document.activeElement.checked")
-        elif kind in ("text", "tel"):
-            page.keyboard.type("2")
-        elif kind == "submit":
-            reached.add("submit")
-            break
-        if name:
-            reached.add((name, value) if kind == "checkbox" else name)
-
-    every = page.evaluate(
-        "[...document.querySelectorAll('#request-form input:not([type=hidden])')]"
-        ".map(({name, value, type}) => type == 'checkbox' ? [name, value] : name)"
-    )
-    wanted = {tuple(item) if isinstance(item, list) else item for item in every} | {"submit"}
-    assert wanted - reached == set()
-    context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_what_is_behind_it(browser, url, scheme):
-    """Contrast of 4.5 for every text of the form and of the papers, as WCAG 1.4.3 asks."""
-    context = context_at_noon(browser, color_scheme=scheme)
-    page = context.new_page()
-    for path in ("/en/request/", "/es/documents/", "/"):
-        page.goto(url + path)
-        weak = page.evaluate(CONTRAST)
-        assert weak == [], path
-    context.close()
-
-
-CONTRAST = """() => {
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number)
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => c / 255)
-      .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z
-  }
-  const behind = (element) => {
-    for (let it = element; it; it = it.parentElement) {
-      const color = numbers(getComputedStyle(it).backgroundColor)
-      if (color.length < 4 || color[3] > 0) return color
-    }
-    return [255, 255, 255]
-  }
-  const weak = []
-  for (const element of document.body.querySelectorAll('*')) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())
-    if (!own || !element.checkVisibility()) continue
-    const [a, b] = [numbers(getComputedStyle(element).color), behind(element)].map(light)
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
-    if (ratio < 4.5) weak.push([element.className, element.textContent.slice(0, 40), ratio])
-  }
-  return weak
-}"""
-
-
-def test_plain_form_works_without_scripts_and_keeps_what_was_typed(browser, url):
-    context = browser.new_context(java_script_enabled=False, **SMALL)
-    page = context.new_page()
-    page.goto(f"{url}/es/request/")
-    expect(page.locator("#plain-note")).to_be_visible()
-    page.check("input[name=centers][value=corona]")
-    page.fill("input[name=name]", '<b>"রহিমা"')
-    page.click("#request-form button")
-
-    expect(page.locator("#problems")).to_be_visible()
-    assert page.input_value("input[name=name]") == '<b>"রহিমা"'
-    assert page.is_checked("input[name=centers][value=corona]")
-    assert page.inner_text("#problem-people")
-    assert not page.is_visible("#problem-name")
-    context.close()

@@ -20,6 +20,13 @@ from tests.world import NOON, PASSPHRASE, WEEK
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}
 
 
+def phone(browser, now=NOON, **more):
+    """A phone whose clock says `now`."""
+    context = browser.new_context(**PHONE, **more)
+    context.clock.install(time=now)
+    return context
+
+
 def fill_in(page, name):
     """What both residents tick and write; only the name differs."""
     page.check("input[name=centers][value=corona]")
@@ -35,7 +42,7 @@ def fill_in(page, name):
 
 def test_story(world, served, browser, tmp_path):
     # A resident reads the Spanish pages and asks, with a name in Bengali.
-    context = browser.new_context(**PHONE)
+    context = phone(browser)
     page = context.new_page()
     page.goto(f"{served.url}/es/")
     page.click("main a[href*=request] >> nth=0")
@@ -63,7 +70,7 @@ def test_story(world, served, browser, tmp_path):
     context.close()
 
     # Another has an old phone, without scripts.
-    context = browser.new_context(**PHONE, java_script_enabled=False)
+    context = phone(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{served.url}/es/request/")
     fill_in(page, "陈美玲")
@@ -129,7 +136,7 @@ def test_story(world, served, browser, tmp_path):
 
 def test_the_form_closes_when_the_key_is_not_the_custodians(world, served, browser):
     """A server that hands out a key of its own gets nothing to read: the page seals nothing."""
-    context = browser.new_context(**PHONE)
+    context = phone(browser)
     page = context.new_page()
     forged = world.raw_bundle(world.bundle().epoch).replace(b'"sig":"', b'"sig":"A')
     page.route("**/api/keys/**", lambda route: route.fulfill(body=forged.decode()))
@@ -147,7 +154,7 @@ def test_the_form_closes_when_the_key_is_not_the_custodians(world, served, brows
 def test_what_was_typed_stays_when_the_store_does_not_answer_and_the_retry_is_stored_once(
     world, served, browser
 ):
-    context = browser.new_context(**PHONE)
+    context = phone(browser)
     page = context.new_page()
     bodies = []
 
@@ -175,7 +182,7 @@ def test_what_was_typed_stays_when_the_store_does_not_answer_and_the_retry_is_st
 
 
 def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
-    context = browser.new_context(**PHONE, permissions=["clipboard-write"])
+    context = phone(browser, permissions=["clipboard-write"])
     page = context.new_page()
     page.goto(f"{served.url}/en/request/")
     fill_in(page, "Ana")
@@ -204,10 +211,8 @@ def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
 
 
 def test_clock_of_the_phone_may_be_a_day_off(served, browser):
-    served.clock.now = NOON - timedelta(days=1)
-    context = browser.new_context(**PHONE)
+    context = phone(browser, now=NOON + timedelta(days=1, hours=1))
     page = context.new_page()
-    page.clock.set_fixed_time(NOON)
     page.goto(f"{served.url}/en/request/")
     fill_in(page, "Ana")
     page.click("#request-form button[type=submit]")

@@ -138,11 +138,11 @@ PROBLEMS: dict[str, dict[str, str]] = {
 }
 
 NOTICES = {
-    "unavailable": "We cannot take requests right now. Nothing was sent. What you wrote is still "
+    "unavailable": "We cannot take requests right now. Nothing was kept. What you wrote is still "
     "here. Try again in a few minutes, or call {phone}.",
     "closed": "Requests are closed right now, because we cannot be sure that only the office could "
-    "read them. Nothing was sent. Please call {phone}.",
-    "conflict": "Another request was already sent with this code. This one was not sent. "
+    "read them. Nothing was kept. Please call {phone}.",
+    "conflict": "Another request was already sent with this code. This one was not kept. "
     "Check your answers and send them again to get a new code, or call {phone}.",
 }
 
@@ -358,7 +358,7 @@ class Pages:
     def _neutral(self, locales: tuple[Locale, ...], title: str, text: str) -> str:
         spoken = [(locale, Words(self.city, locale.tag)) for locale in locales]
         return self._render(
-            "neutral.html", locales[0], spoken=spoken, title=title, text=text, phone=self._phone()
+            "neutral.html", locales[0], spoken=spoken, title=title, text=text, name=""
         )
 
     def _speak(self, lang: str) -> tuple[Locale, Words]:

@@ -1,0 +1,42 @@
+"""One programme for all browser tests: served with the real headers, its clock standing at noon."""
+
+import pytest
+
+from tests.serving import build_site, serving
+from tests.world import NOON, make_world
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory):
+    made = make_world(tmp_path_factory.mktemp("programme"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="session")
+def site(programme, tmp_path_factory):
+    return build_site(tmp_path_factory.mktemp("built") / "site", programme.trust.custodians)
+
+
+@pytest.fixture(scope="session")
+def url(programme, site):
+    with serving(programme, site) as running:
+        yield running.url
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens pages in a browser of their own whose clock agrees with the programme's; they are
+    closed again even when the test fails, for an open page keeps the server from stopping."""
+    contexts = []
+
+    def open_page(clock=True, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        if clock:
+            context.clock.install(time=NOON)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
