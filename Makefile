@@ -38,6 +38,8 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --all-extras --group build -o infra/locks/run.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
+	echo ministack==1.5.33 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header -o infra/locks/ministack.txt -
 
 clean: ## Remove what was built (never var/, where requests and keys lie)
 	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
@@ -61,6 +63,10 @@ $(VENV)/run.stamp: infra/locks/run.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: infra/locks/dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: infra/locks/dev.txt infra/locks/ministack.txt $(VENV)/run.stamp
 	$(PIP) install --require-hashes -r infra/locks/dev.txt
+	@# The DynamoDB emulator pins an older botocore than ours, so it lives in a place of its own.
+	$(BIN)/python -m venv $(VENV)/ministack
+	$(VENV)/ministack/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --require-hashes -r infra/locks/ministack.txt
 	@touch $@

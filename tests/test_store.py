@@ -23,7 +23,8 @@ from quietdesk.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
-from quietdesk.store import PAGE, SCHEMA_VERSION, open_store
+from quietdesk.store import open_store
+from quietdesk.store.sqlite import PAGE, SCHEMA_VERSION
 from tests.world import ROOT
 
 NOW = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)

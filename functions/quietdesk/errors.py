@@ -105,5 +105,13 @@ class StoreUnavailable(QuietdeskError):
     """The store is down, full, locked or read-only. Nothing was written. Next: try again later."""
 
 
+class StoreBusy(StoreUnavailable):
+    """The store is throttled, or two writes met. Nothing was written. Next: try again soon."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The cloud does not accept these credentials. Nothing was written. Next: sign in again."""
+
+
 class StoreTooNew(QuietdeskError):
     """The store was written by a newer Quietdesk. Next: run that version."""

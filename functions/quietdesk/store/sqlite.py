@@ -1,8 +1,4 @@
-"""Where envelopes wait, and the halves, wraps and public documents beside them.
-
-Hides tables, conditions and paging. SQLite now; every rule is one that DynamoDB can keep, too. No
-row tells when it came: tables are kept in the order of random ids.
-"""
+"""The store in one SQLite file, for one machine."""
 
 import hmac
 import os
@@ -12,11 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from quietdesk.envelope import Envelope, SealedPart
 from quietdesk.errors import (
-    BadSetting,
     CannotOpen,
     Conflict,
     KeyDestroyed,
@@ -25,82 +19,6 @@ from quietdesk.errors import (
     StoreUnavailable,
 )
 from quietdesk.keys import Kid
-
-
-class Store(Protocol):
-    """What every store does. Every method may raise StoreUnavailable: then nothing was written,
-    unless it says otherwise. Weeks are given as text, `2026-W47`."""
-
-    def put(self, envelope: Envelope) -> None:
-        """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
-        under that id in that week raises Conflict."""
-
-    def take(self, envelope: Envelope) -> None:
-        """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
-        second seat. Raises NoSeats or Conflict."""
-
-    def set_seats(self, opening: str, left: int) -> None:
-        """Say how many seats an opening has left."""
-
-    def seats(self, opening: str) -> int:
-        """How many seats an opening has left; 0 for one that is not known."""
-
-    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
-        """The live envelope of that id in one of the weeks."""
-
-    def replace(self, old: Envelope, new: Envelope) -> None:
-        """Put `new` in the place of `old`, with the next rev and the digest it had. In another
-        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest."""
-
-    def erase(self, old: Envelope, stub: bool = False) -> None:
-        """Erase an envelope. With `stub`, its id, digest and end stay, so that a late retry of the
-        first post does not bring it back. Raises Conflict when `old` is not the latest."""
-
-    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
-        """Every live envelope of the weeks, week by week, within a week in order of id."""
-
-    def erase_epoch(self, queue: str, epoch: str) -> int:
-        """Erase every envelope and stub of a week; gives how many envelopes. Raises
-        StoreUnavailable while traces may remain: call it again."""
-
-    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
-        """Erase what has ended in these weeks; gives how many envelopes."""
-
-    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
-        """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
-
-    def server_half(self, kid: str) -> bytes:
-        """Raises KeyDestroyed when there is none."""
-
-    def wrap(self, kid: str, device: str) -> bytes:
-        """Raises KeyDestroyed when the key is gone, CannotOpen when this device has no wrap."""
-
-    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
-        """Delete every server half and wrap of a week; gives the names of the keys deleted. Raises
-        StoreUnavailable while traces may remain: call it again."""
-
-    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
-        """Write a public document over the one of that seq (0: there is none); gives its new seq.
-        Raises Conflict when somebody else wrote first."""
-
-    def read(self, name: str) -> tuple[bytes, int] | None:
-        """A public document and its seq."""
-
-    def checkpoint(self) -> None:
-        """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
-
-
-def open_store(spec: str) -> Store:
-    """The store that a setting names: `sqlite:PATH`. Raises BadSetting, StoreUnavailable or
-    StoreTooNew."""
-    kind, _, path = spec.partition(":")
-    if kind != "sqlite" or not path:
-        raise BadSetting("QUIETDESK_STORE must be sqlite:PATH")
-    return Sqlite(Path(path))
-
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
@@ -190,7 +108,11 @@ class Sqlite:
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         with self._write() as db:
-            self._remove(db, old, stub=new.epoch != old.epoch)
+            moves = new.epoch != old.epoch
+            where = "queue = ? AND epoch = ? AND id = ?"
+            if moves and _count(db, where, (new.queue, new.epoch, new.id)):
+                raise Conflict("another envelope has this id in that week")
+            self._remove(db, old, stub=moves)
             self._write_row(db, new, old.digest, old.rev + 1)
         self.checkpoint()
 

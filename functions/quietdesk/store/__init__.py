@@ -1,0 +1,95 @@
+"""Where envelopes wait, and the halves, wraps and public documents beside them.
+
+One protocol, two stores: SQLite for one machine, DynamoDB beyond it. Each hides its tables,
+conditions and paging. No row tells when it came: rows are kept in the order of random ids.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from quietdesk.envelope import Envelope
+from quietdesk.errors import BadSetting
+
+
+class Store(Protocol):
+    """What every store does. Every method may raise StoreUnavailable: then nothing was written,
+    unless it says otherwise. Weeks are given as text, `2026-W47`."""
+
+    def put(self, envelope: Envelope) -> None:
+        """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
+        under that id in that week raises Conflict."""
+
+    def take(self, envelope: Envelope) -> None:
+        """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
+        second seat. Raises NoSeats or Conflict."""
+
+    def set_seats(self, opening: str, left: int) -> None:
+        """Say how many seats an opening has left."""
+
+    def seats(self, opening: str) -> int:
+        """How many seats an opening has left; 0 for one that is not known."""
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        """The live envelope of that id in one of the weeks."""
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        """Put `new` in the place of `old`, with the next rev and the digest it had. In another
+        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest."""
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        """Erase an envelope. With `stub`, its id, digest and end stay, so that a late retry of the
+        first post does not bring it back. Raises Conflict when `old` is not the latest."""
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        """Every live envelope of the weeks, week by week, within a week in order of id."""
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        """Erase every envelope and stub of a week; gives how many envelopes. Raises
+        StoreUnavailable while traces may remain: call it again."""
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        """Erase what has ended in these weeks; gives how many envelopes."""
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
+
+    def server_half(self, kid: str) -> bytes:
+        """Raises KeyDestroyed when there is none."""
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        """Raises KeyDestroyed when the key is gone, CannotOpen when this device has no wrap."""
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        """Delete every server half and wrap of a week; gives the names of the keys deleted. Raises
+        StoreUnavailable while traces may remain: call it again."""
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        """Write a public document over the one of that seq (0: there is none); gives its new seq.
+        Raises Conflict when somebody else wrote first."""
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        """A public document and its seq."""
+
+    def checkpoint(self) -> None:
+        """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+def open_store(spec: str) -> Store:
+    """The store that a setting names: `sqlite:PATH`, or `dynamodb:PREFIX` of the tables' names.
+    Raises BadSetting, StoreUnavailable or StoreTooNew."""
+    kind, _, name = spec.partition(":")
+    if kind == "sqlite" and name:
+        from quietdesk.store.sqlite import Sqlite
+
+        return Sqlite(Path(name))
+    if kind == "dynamodb" and name:
+        # boto3 is slow to import, and one machine never needs it.
+        from quietdesk.store.dynamodb import DynamoDB
+
+        return DynamoDB(name)
+    raise BadSetting("QUIETDESK_STORE must be sqlite:PATH or dynamodb:PREFIX")
