@@ -1,12 +1,16 @@
 """Fixtures that more than one file uses."""
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
+from quietdesk.store.dynamodb import create_tables
+from tests.emulators import Emulator, emulator
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
 from tests.world import World, compiled_city, make_world
 
@@ -16,9 +20,42 @@ def city() -> City:
     return compiled_city()
 
 
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Emulator]]:
+    """The DynamoDB emulator of a name, started when first asked for."""
+    running: dict[str, Emulator] = {}
+    with ExitStack() as stack:
+
+        def start(name: str) -> Emulator:
+            if name not in running:
+                folder = tmp_path_factory.mktemp(name)
+                running[name] = stack.enter_context(emulator(name, folder))
+            return running[name]
+
+        yield start
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = make_world(tmp_path)
+def store_spec(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    emulators: Callable[[str], Emulator],
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A fresh store: on SQLite, or on the emulator that a test's parameter names."""
+    name = getattr(request, "param", "sqlite")
+    if name == "sqlite":
+        return f"sqlite:{tmp_path / 'requests.db'}"
+    for variable, value in emulators(name).environment().items():
+        monkeypatch.setenv(variable, value)
+    prefix = f"t{secrets.token_hex(4)}"
+    create_tables(prefix)
+    return f"dynamodb:{prefix}"
+
+
+@pytest.fixture
+def world(store_spec: str, tmp_path: Path) -> Iterator[World]:
+    made = make_world(tmp_path, spec=store_spec)
     yield made
     made.store.close()
 

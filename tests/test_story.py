@@ -1,12 +1,14 @@
 """The whole of Quietdesk in one story. Read this first.
 
 Two people ask for an appointment, one phone with scripts and one without. Staff read both. One
-visit is dealt with; then weeks pass, and the other request can never be read again.
+visit is dealt with; then weeks pass, and the other request can never be read again. The same on one
+machine's SQLite and on two emulators of DynamoDB.
 """
 
 import shutil
 from datetime import timedelta
 
+import boto3
 import pytest
 
 from quietdesk import code as codes
@@ -15,6 +17,7 @@ from quietdesk.errors import CannotOpen, KeyDestroyed
 from quietdesk.staff import desk, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.store import open_store
+from quietdesk.store.dynamodb import create_tables
 from tests.world import NOON, PASSPHRASE, WEEK
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}
@@ -40,6 +43,23 @@ def fill_in(page, name):
     page.fill("input[name=name]", name)
 
 
+def copied(world, folder):
+    """A copy of the whole store, as a backup or a thief would have it."""
+    if world.spec.startswith("sqlite:"):
+        world.store.checkpoint()
+        shutil.copy(world.spec.removeprefix("sqlite:"), folder / "old.db")
+        return open_store(f"sqlite:{folder / 'old.db'}")
+    client = boto3.client("dynamodb")
+    prefix = world.spec.removeprefix("dynamodb:")
+    for table in create_tables("old" + prefix):
+        for page in client.get_paginator("scan").paginate(TableName=table.removeprefix("old")):
+            for item in page["Items"]:
+                client.put_item(TableName=table, Item=item)
+    client.close()
+    return open_store("dynamodb:old" + prefix)
+
+
+@pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 def test_story(world, served, browser, tmp_path):
     # A resident reads the Spanish pages and asks, with a name in Bengali.
     context = phone(browser)
@@ -98,9 +118,7 @@ def test_story(world, served, browser, tmp_path):
     assert left.request.name == "陈美玲"
 
     # Somebody keeps a copy of the store and of the locked keyring.
-    old_store = tmp_path / "old.db"
-    world.store.checkpoint()
-    shutil.copy(tmp_path / "requests.db", old_store)
+    restored = copied(world, tmp_path)
     old_keyring = keyring.lock(world.device)
 
     # Weeks pass. The timer sweeps; the staff computer forgets.
@@ -122,7 +140,6 @@ def test_story(world, served, browser, tmp_path):
             world.desk(ring).open(left.envelope)
 
     # Nor does last week's store, restored beside today's keyring, help.
-    restored = open_store(f"sqlite:{old_store}")
     (sealed,) = restored.pull("main", ["2026-W47"], NOON)
     with pytest.raises(CannotOpen):
         Desk(restored, world.city, world.trust, device).open(sealed)

@@ -52,6 +52,7 @@ class World:
     trust: Trust
     custodian: Keyring
     device: Keyring
+    spec: str = ""
 
     def bundle(self, now: datetime = NOON) -> Bundle:
         epoch = keys.epoch_at(now, self.city.zone)
@@ -76,9 +77,10 @@ class World:
         return Desk(self.store, self.city, self.trust, device or self.device)
 
 
-def make_world(folder: Path, now: datetime = NOON) -> World:
+def make_world(folder: Path, now: datetime = NOON, spec: str = "") -> World:
     city = compiled_city()
-    store = open_store(f"sqlite:{folder / 'requests.db'}")
+    spec = spec or f"sqlite:{folder / 'requests.db'}"
+    store = open_store(spec)
     custodian = keyring.new("custodian", Trust((), 1, city.deployment), PASSPHRASE, CHEAP)
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
@@ -86,7 +88,7 @@ def make_world(folder: Path, now: datetime = NOON) -> World:
     ceremony.upload_wrap_keys(store, device)
     ceremony.admit(store, trust, [custodian], device.id)
     ceremony.mint(store, city, trust, [custodian], 4, now)
-    return World(city, store, trust, custodian, device)
+    return World(city, store, trust, custodian, device, spec)
 
 
 def another_device(world: World) -> Keyring:

@@ -13,7 +13,8 @@ from quietdesk.keys import DEMO, Trust
 
 SETTINGS = (
     ("QUIETDESK_STAGE", "demo", "demo or production. Production refuses demo keys and settings."),
-    ("QUIETDESK_STORE", "sqlite:var/requests.db", "Where envelopes wait: sqlite:PATH."),
+    ("QUIETDESK_STORE", "sqlite:var/requests.db",
+     "Where envelopes wait: sqlite:PATH or dynamodb:PREFIX."),
     ("QUIETDESK_CITY", "site/city", "Folder of the city profile, for the site build."),
     ("QUIETDESK_SITE", "build/site", "Folder the website is built into and served from."),
     ("QUIETDESK_CUSTODIANS", "file:var/custodians.txt",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from quietdesk.errors import (
     KeyDestroyed,
     NotAdmitted,
     QuietdeskError,
+    StoreBusy,
+    StoreRefused,
     StoreUnavailable,
     WrongPassphrase,
 )
@@ -47,7 +49,9 @@ _HINTS: dict[type[QuietdeskError], str] = {
     BadKeyring: "restore nothing: make a new keyring with: quietdesk device new",
     WrongPassphrase: "try again; the demo passphrase is printed by: make run",
     NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
-    StoreUnavailable: "nothing was changed; check the disk and that one machine uses the file",
+    StoreUnavailable: "nothing was changed; check the disk, the network and the store's name",
+    StoreBusy: "nothing was changed; try again in a moment",
+    StoreRefused: "sign in again (for example: aws sso login), then repeat the command",
 }
 
 
@@ -82,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     now = datetime.now(UTC)
     try:
-        chosen = settings.read(os.environ)
+        told = {"QUIETDESK_STORE": args.store} if args.store else {}
+        chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
             return _run(chosen, args)
         return int(args.run(_forgetting(Desk(chosen, cities.load(), now)), args))
@@ -99,6 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Every command with its help."""
     parser = argparse.ArgumentParser(
         prog="quietdesk", description="The desk of a municipal ID programme that keeps no list."
+    )
+    parser.add_argument(
+        "--store", metavar="STORE", help="sqlite:PATH or dynamodb:PREFIX (QUIETDESK_STORE)"
     )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
@@ -119,6 +127,12 @@ def build_parser() -> argparse.ArgumentParser:
         "sweep", help="destroy the keys of ended weeks now, as the timer does"
     )
     sweeping.set_defaults(run=_sweep)
+
+    store = verbs.add_parser("store", help="the store").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = store.add_parser("create", help="make the tables of a DynamoDB store, for demos")
+    create.set_defaults(run=_store_create)
 
     device = verbs.add_parser("device", help="this computer's keyring").add_subparsers(
         required=True, metavar="COMMAND"
@@ -178,7 +192,8 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
     if city.deployment == DEMO:
         demo.set_up(chosen, city)
-        chosen = settings.read(os.environ)  # now with the demo custodian's key
+        demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
+        chosen = replace(chosen, custodians=demo_keys)
     trust = chosen.trust(city.deployment)
     store = open_store(chosen.store)
 
@@ -257,6 +272,17 @@ def _sweep(at: Desk, _: argparse.Namespace) -> int:
         print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
     if not lines:
         print("No week's keys were due to be destroyed.")
+    return 0
+
+
+def _store_create(at: Desk, _: argparse.Namespace) -> int:
+    kind, prefix = at.settings.store.partition(":")[::2]
+    if kind != "dynamodb" or not prefix:
+        raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
+    from quietdesk.store.dynamodb import create_tables
+
+    for table in create_tables(prefix):
+        print(f"Table {table} made.")
     return 0
 
 

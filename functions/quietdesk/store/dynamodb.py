@@ -1,0 +1,537 @@
+"""The store in three DynamoDB tables: PREFIX-requests, PREFIX-keys and PREFIX-public.
+
+No index and no scan. Every write is conditional, so that a retry after a lost answer is safe. TTL
+is best effort (days, says AWS), so every read leaves out what has ended.
+"""
+
+import hmac
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.errors import (
+    CannotOpen,
+    Conflict,
+    KeyDestroyed,
+    NoSeats,
+    StoreBusy,
+    StoreRefused,
+    StoreUnavailable,
+)
+from quietdesk.keys import Kid
+
+# Two attempts of a second each: the worst case of a function's calls stays under its timeout.
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=1
+)
+TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
+BATCH_WRITE, BATCH_GET = 25, 100  # the most items a call may name (DynamoDB's limits)
+
+# Table: partition key, sort key, attribute of the time to live. infra/template.yaml says the same.
+TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None, str | None]] = {
+    "requests": (("week", "S"), ("id", "B"), "expires"),
+    "keys": (("week", "S"), ("name", "S"), None),
+    "public": (("name", "S"), None, None),
+}
+
+_BUSY = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+_REFUSED = {
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "RequestExpired",
+    "UnrecognizedClientException",
+}
+_LIVE = "attribute_exists(visit)"  # a stub has no parts
+
+Item = dict[str, dict[str, Any]]
+
+
+class DynamoDB:
+    """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
+    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_REGION`, profile or role)."""
+
+    def __init__(self, prefix: str):
+        with _named_errors():
+            self._client = boto3.client("dynamodb", config=CONFIG)
+        self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
+
+    def put(self, envelope: Envelope) -> None:
+        with _named_errors():
+            try:
+                self._client.put_item(
+                    TableName=self._requests,
+                    Item=_item(envelope),
+                    ConditionExpression="attribute_not_exists(id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if _code(error) != "ConditionalCheckFailedException":
+                    raise
+                _same_or_conflict(error.response.get("Item", {}), envelope)
+
+    def take(self, envelope: Envelope) -> None:
+        put = {
+            "TableName": self._requests,
+            "Item": _item(envelope),
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        seat = {
+            "TableName": self._public,
+            "Key": {"name": {"S": _seats_name(envelope.opening)}},
+            "UpdateExpression": "SET seats_left = seats_left - :one",
+            "ConditionExpression": "seats_left > :none",
+            "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
+        }
+        reasons = self._transact([{"Put": put}, {"Update": seat}])
+        if _failed(reasons, 0):
+            _same_or_conflict(reasons[0].get("Item", {}), envelope)
+        elif _failed(reasons, 1):
+            raise NoSeats("the opening has no seat left")
+
+    def set_seats(self, opening: str, left: int) -> None:
+        item = {"name": {"S": _seats_name(opening)}, "seats_left": {"N": str(left)}}
+        with _named_errors():
+            self._client.put_item(TableName=self._public, Item=item)
+
+    def seats(self, opening: str) -> int:
+        item = self._get(self._public, {"name": {"S": _seats_name(opening)}})
+        return int(item["seats_left"]["N"]) if item else 0
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        keys: list[Item] = [
+            {"week": {"S": f"{queue}#{epoch}"}, "id": {"B": id}} for epoch in epochs
+        ]
+        # One call however many weeks: known and unknown ids cost the same.
+        items = self._batch_get(keys)
+        envelopes = (_envelope(item) for item in items if "visit" in item)
+        return next((e for e in envelopes if e.expires > now.timestamp()), None)
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        item = _item(new) | {"digest": {"B": old.digest}, "rev": {"N": str(old.rev + 1)}}
+        if new.epoch == old.epoch:
+            self._write_over(old, item)
+            return
+        reasons = self._transact(
+            [
+                {
+                    "Put": {
+                        "TableName": self._requests,
+                        "Item": item,
+                        "ConditionExpression": "attribute_not_exists(visit)",
+                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                    }
+                },
+                {"Put": {"TableName": self._requests, "Item": _stub(old), **_unchanged(old)}},
+            ]
+        )
+        # What is there already may be this very move, written before its answer was lost.
+        if reasons and reasons[0].get("Item") != item:
+            raise Conflict("the request changed or went since it was read")
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        if stub:
+            self._write_over(old, _stub(old))
+            return
+        self._conditional(
+            self._client.delete_item,
+            already=lambda held: not held,
+            TableName=self._requests,
+            Key={"week": _week(old), "id": {"B": old.id}},
+            **_unchanged(old),
+        )
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        for epoch in epochs:
+            for item in self._query(
+                self._requests,
+                f"{queue}#{epoch}",
+                FilterExpression=f"expires > :now AND {_LIVE}",
+                values={":now": _number(now)},
+            ):
+                yield _envelope(item)
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        week = f"{queue}#{epoch}"
+        # visit_kid tells an envelope from a stub, and is much shorter than what is sealed.
+        items = list(self._query(self._requests, week, ProjectionExpression="id, visit_kid"))
+        self._batch_delete(
+            self._requests, [{"week": {"S": week}, "id": item["id"]} for item in items]
+        )
+        return sum("visit_kid" in item for item in items)
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        count = 0
+        for epoch in epochs:
+            week = f"{queue}#{epoch}"
+            values = {":now": _number(now)}
+            for item in self._query(
+                self._requests,
+                week,
+                FilterExpression="expires <= :now",
+                ProjectionExpression="id, visit_kid",
+                values=values,
+            ):
+                try:
+                    self._conditional(
+                        self._client.delete_item,
+                        already=lambda held: not held,
+                        TableName=self._requests,
+                        Key={"week": {"S": week}, "id": item["id"]},
+                        ConditionExpression="expires <= :now",
+                        ExpressionAttributeValues=values,
+                    )
+                except Conflict:
+                    continue  # somebody gave it another end since it was listed
+                count += "visit_kid" in item
+        return count
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        week = {"S": _key_week(kid)}
+        item = {"week": week, "name": {"S": _half_name(kid)}, "half": {"B": server_half}}
+        self._conditional(
+            self._client.put_item,
+            already=lambda held: held == item,
+            TableName=self._keys,
+            Item=item,
+            ConditionExpression="attribute_not_exists(half)",
+        )
+        puts = [
+            {"PutRequest": {"Item": {"week": week, "name": {"S": name}, "wrap": {"B": wrap}}}}
+            for name, wrap in ((_wrap_name(kid, device), wrap) for device, wrap in wraps.items())
+        ]
+        self._batch_write(self._keys, puts)
+
+    def server_half(self, kid: str) -> bytes:
+        item = self._get(
+            self._keys, {"week": {"S": _key_week(kid)}, "name": {"S": _half_name(kid)}}
+        )
+        if item is None:
+            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+        return bytes(item["half"]["B"])
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        self.server_half(kid)
+        name = {"S": _wrap_name(kid, device)}
+        item = self._get(self._keys, {"week": {"S": _key_week(kid)}, "name": name})
+        if item is None:
+            raise CannotOpen("this week's keys were made before this device was admitted")
+        return bytes(item["wrap"]["B"])
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        week = f"{queue}#{epoch}"
+        names = [
+            item["name"]["S"]
+            for item in self._query(
+                self._keys,
+                week,
+                ProjectionExpression="#name",
+                ExpressionAttributeNames={"#name": "name"},
+            )
+        ]
+        self._batch_delete(
+            self._keys, [{"week": {"S": week}, "name": {"S": name}} for name in names]
+        )
+        return sorted(name.removeprefix("half#") for name in names if name.startswith("half#"))
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        seq = expected_seq + 1
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(seq)"}
+        if expected_seq:
+            condition = {
+                "ConditionExpression": "seq = :seq",
+                "ExpressionAttributeValues": {":seq": {"N": str(expected_seq)}},
+            }
+        item = {"name": {"S": name}, "data": {"B": data}, "seq": {"N": str(seq)}}
+        self._conditional(
+            self._client.put_item,
+            already=lambda held: held == item,
+            TableName=self._public,
+            Item=item,
+            **condition,
+        )
+        return seq
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        item = self._get(self._public, {"name": {"S": name}})
+        return (bytes(item["data"]["B"]), int(item["seq"]["N"])) if item else None
+
+    def checkpoint(self) -> None:
+        """Nothing: a deleted item is not ours to overwrite. That is why keys are destroyed."""
+
+    def close(self) -> None:
+        self._client.close()
+
+    # --- Calls ---
+
+    def _get(self, table: str, key: Item) -> Item | None:
+        with _named_errors():
+            answer = self._client.get_item(TableName=table, Key=key, ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _batch_get(self, keys: Sequence[Item]) -> list[Item]:
+        found: list[Item] = []
+        for start in range(0, len(keys), BATCH_GET):
+            left: dict[str, Any] = {
+                self._requests: {"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}
+            }
+            for delay in _delays():
+                with _named_errors():
+                    answer = self._client.batch_get_item(RequestItems=left)
+                found += answer["Responses"].get(self._requests, [])
+                left = answer.get("UnprocessedKeys") or {}
+                if not left:
+                    break
+                time.sleep(delay)
+            else:
+                raise StoreBusy("the store gives answers too slowly; try again later")
+        return found
+
+    def _query(
+        self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
+    ) -> Iterator[Item]:
+        """Every item of a partition, page after page of at most 1 MB."""
+        ask: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": "week = :week",
+            "ExpressionAttributeValues": {":week": {"S": week}, **(values or {})},
+            "ConsistentRead": True,
+            **more,
+        }
+        while True:
+            with _named_errors():
+                page = self._client.query(**ask)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            ask["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _write_over(self, old: Envelope, item: Item) -> None:
+        self._conditional(
+            self._client.put_item,
+            already=lambda held: held == item,
+            TableName=self._requests,
+            Item=item,
+            **_unchanged(old),
+        )
+
+    def _conditional(
+        self, call: Callable[..., Any], already: Callable[[Item], bool], **arguments: Any
+    ) -> None:
+        """One write under a condition. Raises Conflict when the condition does not hold, unless the
+        first attempt was written and only its answer lost: then `already` knows what is there."""
+        with _named_errors():
+            try:
+                call(**arguments, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+            except ClientError as error:
+                if _code(error) != "ConditionalCheckFailedException":
+                    raise
+                tried_again = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+                if not (tried_again and already(error.response.get("Item", {}))):
+                    raise Conflict("somebody else wrote first, or it is gone") from None
+
+    def _transact(self, writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """All of the writes, or none: then a reason for each. Two transactions that met are tried
+        again."""
+        for delay in _delays():
+            with _named_errors():
+                try:
+                    self._client.transact_write_items(TransactItems=writes)
+                    return []
+                except ClientError as error:
+                    if _code(error) != "TransactionCanceledException":
+                        raise
+                    reasons: list[dict[str, Any]] = error.response["CancellationReasons"]
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                return reasons
+            time.sleep(delay)
+        raise StoreBusy("others are writing the same; try again in a moment")
+
+    def _batch_delete(self, table: str, keys: Sequence[Item]) -> None:
+        self._batch_write(table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+    def _batch_write(self, table: str, writes: Sequence[Mapping[str, Any]]) -> None:
+        for start in range(0, len(writes), BATCH_WRITE):
+            left: dict[str, Any] = {table: list(writes[start : start + BATCH_WRITE])}
+            for delay in _delays():
+                with _named_errors():
+                    answer = self._client.batch_write_item(RequestItems=left)
+                left = answer.get("UnprocessedItems") or {}
+                if not left:
+                    break
+                time.sleep(delay)
+            else:
+                raise StoreBusy("a part was not deleted yet; sweep again later")
+
+
+def create_tables(prefix: str) -> list[str]:
+    """Make the tables on the endpoint in use, for tests and demos; gives their names. In the cloud
+    infra/ does it. Raises Conflict when one is there."""
+    made = []
+    with _named_errors():
+        client = boto3.client("dynamodb", config=CONFIG)
+        for name, (partition, sort, ends) in TABLES.items():
+            table = f"{prefix}-{name}"
+            columns = [column for column in (partition, sort) if column]
+            try:
+                client.create_table(
+                    TableName=table,
+                    BillingMode="PAY_PER_REQUEST",
+                    AttributeDefinitions=[
+                        {"AttributeName": column, "AttributeType": kind} for column, kind in columns
+                    ],
+                    KeySchema=[
+                        {"AttributeName": column, "KeyType": role}
+                        for (column, _), role in zip(columns, ("HASH", "RANGE"), strict=False)
+                    ],
+                )
+            except client.exceptions.ResourceInUseException:
+                raise Conflict(f"there is a table {table} already") from None
+            client.get_waiter("table_exists").wait(TableName=table)
+            if ends:
+                client.update_time_to_live(
+                    TableName=table,
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": ends},
+                )
+            made.append(table)
+        client.close()
+    return made
+
+
+# --- Items ---------------------------------------------------------------------------------------
+
+
+def _week(envelope: Envelope) -> dict[str, str]:
+    return {"S": f"{envelope.queue}#{envelope.epoch}"}
+
+
+def _key_week(kid: str) -> str:
+    name = Kid.parse(kid)
+    return f"{name.queue}#{name.epoch}"
+
+
+def _half_name(kid: str) -> str:
+    return f"half#{kid}"
+
+
+def _wrap_name(kid: str, device: str) -> str:
+    return f"wrap#{kid}#{device}"
+
+
+def _seats_name(opening: str) -> str:
+    return f"seats#{opening}"
+
+
+def _number(now: datetime) -> dict[str, str]:
+    return {"N": str(int(now.timestamp()))}
+
+
+def _item(envelope: Envelope) -> Item:
+    return {
+        "week": _week(envelope),
+        "id": {"B": envelope.id},
+        "digest": {"B": envelope.digest},
+        "expires": {"N": str(envelope.expires)},
+        "rev": {"N": str(envelope.rev)},
+        "lane": {"S": envelope.lane},
+        "born": {"S": envelope.born},
+        "opening": {"S": envelope.opening},
+        "auth_hash": {"B": envelope.auth_hash},
+        "visit_kid": {"S": envelope.visit.kid},
+        "visit": {"B": envelope.visit.sealed},
+        "contact_kid": {"S": envelope.contact.kid},
+        "contact": {"B": envelope.contact.sealed},
+        "reply": {"B": envelope.reply},
+    }
+
+
+def _stub(old: Envelope) -> Item:
+    kept = ("week", "id", "digest", "expires")
+    return {name: value for name, value in _item(old).items() if name in kept}
+
+
+def _envelope(item: Item) -> Envelope:
+    try:
+        return Envelope(
+            queue=item["week"]["S"].rpartition("#")[0],
+            id=bytes(item["id"]["B"]),
+            auth_hash=bytes(item["auth_hash"]["B"]),
+            born=item["born"]["S"],
+            opening=item["opening"]["S"],
+            visit=SealedPart(item["visit_kid"]["S"], bytes(item["visit"]["B"])),
+            contact=SealedPart(item["contact_kid"]["S"], bytes(item["contact"]["B"])),
+            reply=bytes(item["reply"]["B"]),
+            lane=item["lane"]["S"],
+            digest=bytes(item["digest"]["B"]),
+            rev=int(item["rev"]["N"]),
+            expires=int(item["expires"]["N"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise StoreUnavailable("a row of the store is damaged") from None
+
+
+def _unchanged(old: Envelope) -> dict[str, Any]:
+    return {
+        "ConditionExpression": f"rev = :rev AND {_LIVE}",
+        "ExpressionAttributeValues": {":rev": {"N": str(old.rev)}},
+    }
+
+
+def _same_or_conflict(held: Item, envelope: Envelope) -> None:
+    digest = bytes(held.get("digest", {}).get("B", b""))
+    if not hmac.compare_digest(digest, envelope.digest):
+        raise Conflict("another envelope has this id")
+
+
+def _failed(reasons: Sequence[Mapping[str, Any]], index: int) -> bool:
+    return bool(reasons) and reasons[index].get("Code") == "ConditionalCheckFailed"
+
+
+# --- Errors --------------------------------------------------------------------------------------
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _delays() -> Iterator[float]:
+    """Seconds to wait after each try: longer each time, and not in step with others."""
+    return (0.02 * 2**n * random.uniform(0.5, 1.5) for n in range(TRIES))  # noqa: S311 - no secret
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """AWS's errors under our names, without their text: it may hold values and addresses."""
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        if code in _BUSY:
+            raise StoreBusy("the store is throttled; try again in a moment") from None
+        if code in _REFUSED:
+            raise StoreRefused("the cloud does not accept these credentials") from None
+        if code == "ResourceNotFoundException":
+            raise StoreUnavailable("the store's tables are not there") from None
+        raise StoreUnavailable("the store answers with an error") from None
+    except NoCredentialsError:
+        raise StoreRefused("there are no credentials for the cloud") from None
+    except BotoCoreError:
+        raise StoreUnavailable("the store cannot be reached") from None

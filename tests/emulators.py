@@ -1,0 +1,78 @@
+"""Two DynamoDB emulators on free ports of 127.0.0.1, started for the tests and ended by pid.
+
+Neither is AWS. A rule counts as kept only when both, and SQLite, agree on it.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.process import free_port
+from tests.world import ROOT
+
+MINISTACK = ROOT / ".venv" / "ministack" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Emulator:
+    name: str
+    url: str
+
+    def environment(self) -> dict[str, str]:
+        """What boto3 reads: this endpoint, and credentials that are none."""
+        return {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.url,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+@contextmanager
+def emulator(name: str, folder: Path) -> Iterator[Emulator]:
+    """`moto` or `ministack`, until the block ends."""
+    port = free_port()
+    env = {**os.environ, "HOME": str(folder)}
+    if name == "moto":
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    else:
+        assert MINISTACK.exists(), "no emulator; run: make test"
+        command = [str(MINISTACK), "-m", "ministack"]
+        # By itself it would listen on every address of the machine.
+        env |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "dynamodb"}
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+    try:
+        wait_for(process, f"http://127.0.0.1:{port}/")
+        yield Emulator(name, f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
+    for _ in range(300):
+        assert process.poll() is None, "the emulator ended before it was ready"
+        try:
+            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback server
+        except urllib.error.HTTPError as error:
+            error.close()  # any answer at all will do
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the emulator was not ready in half a minute")

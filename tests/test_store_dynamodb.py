@@ -1,0 +1,381 @@
+"""What the DynamoDB store does when AWS does not answer as hoped. Faults are put between the store
+and a real emulator: nothing acknowledged may be lost, and nothing lost acknowledged."""
+
+import itertools
+import json
+import random
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+
+from quietdesk import sweep
+from quietdesk.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
+from quietdesk.store import open_store
+from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
+from tests.process import quietdesk
+from tests.rows import LATER, NEXT, NOW, WEEK, make
+
+pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
+
+
+@pytest.fixture
+def store(store_spec):
+    opened = open_store(store_spec)
+    yield opened
+    opened.close()
+
+
+class Raw:
+    """The body of a made-up answer."""
+
+    def __init__(self, body):
+        self._body = body
+
+    def stream(self, **_):
+        yield self._body
+
+
+def answer(status, code):
+    """An answer of DynamoDB's with an error in it."""
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "planted"})
+    return lambda send, request: AWSResponse(request.url, status, {}, Raw(body.encode()))
+
+
+def refuse(send, request):
+    raise EndpointConnectionError(endpoint_url=request.url)
+
+
+def reset(send, request):
+    raise ConnectionClosedError(endpoint_url=request.url)
+
+
+def lose_answer(send, request):
+    """The write happens; its answer does not arrive in time."""
+    send(request)
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def pass_on(send, request):
+    return send(request)
+
+
+THROTTLE = answer(400, "ProvisionedThroughputExceededException")
+BROKEN = answer(500, "InternalServerError")
+
+
+def inject(store, faults):
+    """Each call on the wire meets the next of the faults, then none."""
+    session = store._client._endpoint.http_session
+    real, left = session.send, iter(faults)
+    session.send = lambda request: next(left, pass_on)(real, request)
+
+
+def find(store, envelope):
+    return store.find("main", envelope.id, [WEEK, NEXT], NOW)
+
+
+# --- One fault, then an answer -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [THROTTLE, BROKEN, refuse, reset, lose_answer])
+def test_one_fault_is_tried_again_and_the_request_is_kept(store, fault):
+    envelope = make()
+    inject(store, [fault])
+
+    store.put(envelope)
+
+    assert find(store, envelope) == envelope
+
+
+def test_lost_answer_of_another_envelopes_put_is_still_a_conflict(store):
+    theirs = make()
+    store.put(theirs)
+    inject(store, [lose_answer])
+
+    with pytest.raises(Conflict):
+        store.put(make(id=theirs.id))
+
+    assert find(store, theirs) == theirs
+
+
+def test_lost_answers_of_every_other_write_are_recognised(store):
+    envelope, kid = make(), "main.visit.2026-W47.00000001"
+    store.put(envelope)
+    store.set_seats("corona-1", 3)
+
+    inject(store, [lose_answer])
+    taken = make(opening="corona-1")
+    store.take(taken)
+    assert store.seats("corona-1") == 2
+
+    inject(store, [lose_answer])
+    store.replace(envelope, envelope)
+    (latest,) = [e for e in store.pull("main", [WEEK], NOW) if e.id == envelope.id]
+    assert latest.rev == 2
+
+    inject(store, [lose_answer])
+    store.replace(latest, make(NEXT, id=envelope.id))
+    (moved,) = store.pull("main", [NEXT], NOW)
+
+    inject(store, [lose_answer])
+    store.erase(moved, stub=True)
+    inject(store, [lose_answer])
+    store.erase(taken)
+    assert find(store, moved) is None
+    assert find(store, taken) is None
+
+    inject(store, [lose_answer])
+    assert store.publish("devices", b"one", 0) == 1
+    inject(store, [lose_answer])
+    assert store.publish("devices", b"two", 1) == 2
+    inject(store, [lose_answer])
+    store.put_keys(kid, b"s" * 32, {})
+    assert store.server_half(kid) == b"s" * 32
+
+
+def test_a_conflict_is_not_mistaken_for_a_lost_answer(store):
+    envelope = make()
+    store.put(envelope)
+    store.replace(envelope, envelope)
+    for change in (
+        lambda: store.replace(envelope, make(id=envelope.id)),
+        lambda: store.erase(envelope),
+        lambda: store.erase(envelope, stub=True),
+        lambda: store.publish("devices", b"one", 4),
+    ):
+        inject(store, [THROTTLE])
+        with pytest.raises(Conflict):
+            change()
+
+
+# --- No answer at all ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (THROTTLE, StoreBusy),
+        (answer(400, "ThrottlingException"), StoreBusy),
+        (BROKEN, StoreUnavailable),
+        (answer(503, "ServiceUnavailable"), StoreUnavailable),
+        (refuse, StoreUnavailable),
+        (reset, StoreUnavailable),
+        (answer(400, "ExpiredTokenException"), StoreRefused),
+        (answer(400, "UnrecognizedClientException"), StoreRefused),
+        (answer(400, "RequestExpired"), StoreRefused),
+        (answer(400, "AccessDeniedException"), StoreRefused),
+        (answer(400, "ResourceNotFoundException"), StoreUnavailable),
+        (answer(400, "SomethingNew"), StoreUnavailable),
+    ],
+)
+def test_every_fault_that_lasts_has_a_name_and_no_text_of_aws(store, fault, error):
+    for call in (
+        lambda: store.put(make()),
+        lambda: find(store, make()),
+        lambda: list(store.pull("main", [WEEK], NOW)),
+        lambda: store.read("devices"),
+        lambda: store.erase_epoch("main", WEEK),
+        lambda: store.take(make(opening="corona-1")),
+    ):
+        inject(store, [fault] * 20)
+        with pytest.raises(error) as refused:
+            call()
+        assert type(refused.value) is error
+        assert "planted" not in str(refused.value)
+        assert refused.value.__suppress_context__
+
+
+def test_tables_that_are_not_there_are_said(store_spec):
+    elsewhere = open_store("dynamodb:nowhere")
+
+    with pytest.raises(StoreUnavailable, match="tables are not there"):
+        elsewhere.put(make())
+    elsewhere.close()
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_lost_acknowledged(store):
+    chance = random.Random(47)  # noqa: S311 - which fault, not a secret
+    faults = [THROTTLE, BROKEN, refuse, reset, lose_answer, pass_on, pass_on, pass_on, pass_on]
+    inject(store, (chance.choice(faults) for _ in itertools.count()))
+    envelopes = [make() for _ in range(120)]
+    acknowledged, refused = [], []
+
+    for envelope in envelopes:
+        try:
+            store.put(envelope)
+        except StoreUnavailable:
+            refused.append(envelope)
+        else:
+            acknowledged.append(envelope)
+
+    store._client._endpoint.http_session.send = pass_through(store)
+    stored = {envelope.id: envelope for envelope in store.pull("main", [WEEK], NOW)}
+    assert len(acknowledged) > 60
+    assert len(refused) > 5
+    assert all(stored.get(envelope.id) == envelope for envelope in acknowledged)
+    # What was refused may be there: its answer was lost twice. A resident's retry then finds it.
+    for envelope in refused:
+        store.put(envelope)
+    assert {e.id for e in store.pull("main", [WEEK], NOW)} == {e.id for e in envelopes}
+
+
+def pass_through(store):
+    """The session's own send, without any fault."""
+    session = store._client._endpoint.http_session
+    return type(session).send.__get__(session)
+
+
+# --- What DynamoDB gives back undone -------------------------------------------------------------
+
+
+def test_keys_that_were_not_read_are_asked_for_again(store, monkeypatch):
+    envelope = make(NEXT)
+    store.put(envelope)
+    real, asked = store._client.batch_get_item, []
+
+    def half(RequestItems):
+        asked.append(RequestItems)
+        ((table, wanted),) = RequestItems.items()
+        done, left = wanted["Keys"][:1], wanted["Keys"][1:]
+        got = real(RequestItems={table: {**wanted, "Keys": done}})
+        return {**got, "UnprocessedKeys": {table: {**wanted, "Keys": left}} if left else {}}
+
+    monkeypatch.setattr(store._client, "batch_get_item", half)
+
+    assert find(store, envelope) == envelope
+    assert len(asked) == 2
+
+
+def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
+    for _ in range(30):
+        store.put(make())
+    real = store._client.batch_write_item
+
+    def some(RequestItems):
+        ((table, writes),) = RequestItems.items()
+        cut = max(1, len(writes) // 2)
+        real(RequestItems={table: writes[:cut]})
+        return {"UnprocessedItems": {table: writes[cut:]} if writes[cut:] else {}}
+
+    monkeypatch.setattr(store._client, "batch_write_item", some)
+
+    assert store.erase_epoch("main", WEEK) == 30
+    assert list(store.pull("main", [WEEK], NOW)) == []
+
+
+@pytest.mark.parametrize("call", ["batch_get_item", "batch_write_item"])
+def test_what_is_never_done_is_said(store, monkeypatch, call):
+    store.put(make())
+    undone = {"Responses": {}, "UnprocessedKeys": {"t": 1}, "UnprocessedItems": {"t": 1}}
+    monkeypatch.setattr(store._client, call, lambda RequestItems: undone)
+
+    with pytest.raises(StoreBusy):
+        if call == "batch_get_item":
+            find(store, make())
+        else:
+            store.erase_epoch("main", WEEK)
+
+
+def test_transactions_that_met_are_tried_again(store, monkeypatch):
+    store.set_seats("corona-1", 1)
+    real, met = store._client.transact_write_items, []
+
+    def meets(TransactItems):
+        if len(met) < 2:
+            met.append(1)
+            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+            raise store._client.exceptions.TransactionCanceledException(
+                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},
+                "TransactWriteItems",
+            )
+        return real(TransactItems=TransactItems)
+
+    monkeypatch.setattr(store._client, "transact_write_items", meets)
+
+    store.take(make(opening="corona-1"))
+
+    assert store.seats("corona-1") == 0
+
+
+# --- Time to live, tables, settings --------------------------------------------------------------
+
+
+def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec):
+    ended = make(expires=int(NOW.timestamp()))
+    store.put(ended)
+
+    assert find(store, ended) is None
+    table = store_spec.removeprefix("dynamodb:") + "-requests"
+    assert boto3.client("dynamodb").scan(TableName=table)["Count"] == 1
+    assert store.erase_expired("main", [WEEK], NOW) == 1
+
+
+def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
+    envelope = make(expires=int(NOW.timestamp()))
+    store.put(envelope)
+    listed = list(store._query(store._requests, f"main#{WEEK}"))
+    store.replace(envelope, make(id=envelope.id, expires=LATER))
+    monkeypatch.setattr(store, "_query", lambda *_, **__: iter(listed))
+
+    assert store.erase_expired("main", [WEEK], NOW) == 0
+    assert find(store, envelope)
+
+
+def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec):
+    prefix = store_spec.removeprefix("dynamodb:")
+    client = boto3.client("dynamodb")
+
+    for name in TABLES:
+        table = client.describe_table(TableName=f"{prefix}-{name}")["Table"]
+        assert not table.get("StreamSpecification", {}).get("StreamEnabled")
+        assert not table.get("GlobalSecondaryIndexes")
+        recovery = client.describe_continuous_backups(TableName=f"{prefix}-{name}")
+        state = recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+        assert state["PointInTimeRecoveryStatus"] == "DISABLED"
+    lives = client.describe_time_to_live(TableName=f"{prefix}-requests")["TimeToLiveDescription"]
+    assert (lives["TimeToLiveStatus"], lives["AttributeName"]) == ("ENABLED", "expires")
+
+
+def test_tables_that_are_there_are_not_made_again(store_spec):
+    with pytest.raises(Conflict):
+        create_tables(store_spec.removeprefix("dynamodb:"))
+
+
+def test_calls_give_up_within_a_functions_time(store_spec):
+    assert CONFIG.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert CONFIG.connect_timeout == CONFIG.read_timeout == 1
+
+
+def test_a_week_is_destroyed_on_dynamodb_too(world):
+    world.store.put(world.sealed())
+    later = datetime(2026, 12, 1, tzinfo=UTC)
+
+    lines = sweep.run(world.store, world.city, later)
+
+    assert [(line.epoch, line.envelopes_erased) for line in lines] == [("2026-W47", 1)]
+    assert list(world.desk().pull(later)) == []
+
+
+def test_commands_work_on_dynamodb(store_spec, tmp_path):
+    spec = f"dynamodb:{store_spec.removeprefix('dynamodb:')}-cli"
+    words = "a long enough passphrase"
+
+    made = quietdesk(tmp_path, "--store", spec, "store", "create")
+    custodian = str(tmp_path / "one.keyring")
+    new = quietdesk(tmp_path, "--store", spec, "custodian", "new", custodian, passphrase=words)
+    (tmp_path / "custodians.txt").write_text(new.stdout.split()[-1] + "\n")
+    device = quietdesk(tmp_path, "--store", spec, "device", "new", passphrase=words)
+    by = ["--custodian", custodian]
+    admit = ["device", "admit", device.stdout.split()[1], "--yes", *by]
+    admitted = quietdesk(tmp_path, "--store", spec, *admit, passphrase=words)
+    minted = quietdesk(tmp_path, "--store", spec, "keys", "mint", *by, passphrase=words)
+    pulled = quietdesk(tmp_path, "--store", spec, "pull", passphrase=words)
+
+    for run in (made, new, device, admitted, minted, pulled):
+        assert run.returncode == 0, run.stderr
+    assert made.stdout.count("made.") == 3
+    assert minted.stdout.count("key made") == 4
+    assert "No requests are waiting." in pulled.stdout

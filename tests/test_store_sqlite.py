@@ -1,0 +1,252 @@
+"""What only the SQLite store promises: real files, real processes, real kills."""
+
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable
+from quietdesk.store import open_store
+from quietdesk.store.sqlite import SCHEMA_VERSION
+from tests.rows import LATER, NEXT, NOW, WEEK, make
+from tests.world import ROOT
+
+KID = "main.visit.2026-W47.00000001"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "var" / "requests.db"
+
+
+@pytest.fixture
+def store(path):
+    opened = open_store(f"sqlite:{path}")
+    yield opened
+    opened.close()
+
+
+def find(store, envelope, now=NOW):
+    return store.find("main", envelope.id, [WEEK, NEXT], now)
+
+
+def pulled(store, now=NOW, epochs=(WEEK, NEXT)):
+    return list(store.pull("main", epochs, now))
+
+
+def test_order_of_arrival_is_kept_nowhere(store, path):
+    db = sqlite3.connect(path)
+    tables = db.execute("SELECT sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    db.close()
+
+    assert len(tables) == 5
+    assert all("WITHOUT ROWID" in sql for (sql,) in tables)
+
+
+# --- What stays on the disk ----------------------------------------------------------------------
+
+
+def on_disk(path):
+    return b"".join(file.read_bytes() for file in sorted(path.parent.glob("requests.db*")))
+
+
+@pytest.mark.parametrize(
+    "erase",
+    [
+        lambda store, e: store.erase(e),
+        lambda store, e: store.erase(e, stub=True),
+        lambda store, e: store.erase_epoch("main", WEEK),
+        lambda store, e: store.erase_expired("main", [WEEK], datetime.fromtimestamp(LATER, UTC)),
+        lambda store, e: store.replace(e, make(NEXT, id=e.id)),
+    ],
+)
+def test_no_byte_of_an_erased_envelope_stays_in_any_file(store, path, erase):
+    envelope = make()
+    for _ in range(20):
+        store.put(make(NEXT))
+    store.put(envelope)
+    # Any 64 bytes of it: SQLite spreads a long row over pages.
+    secret = [envelope.visit.sealed[100:164], envelope.contact.sealed[:64], envelope.reply[:64]]
+    assert all(piece in on_disk(path) for piece in secret), "the search must find what is there"
+
+    erase(store, envelope)
+
+    assert not any(piece in on_disk(path) for piece in secret)
+    assert len(pulled(store, epochs=[NEXT])) >= 20
+
+
+def test_no_byte_of_destroyed_keys_stays_in_any_file(store, path):
+    half, wrap = os.urandom(32), os.urandom(1168)
+    store.put_keys(KID, half, {"one": wrap})
+    assert half in on_disk(path)
+    assert wrap[:64] in on_disk(path)
+
+    store.destroy_keys("main", WEEK)
+
+    assert half not in on_disk(path)
+    assert wrap[:64] not in on_disk(path)
+
+
+def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(
+    store, path, monkeypatch
+):
+    envelope = make()
+    store.put(envelope)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM requests").fetchone()
+    store._db.execute("PRAGMA busy_timeout = 50")
+
+    with pytest.raises(StoreUnavailable, match="traces stay"):
+        store.erase_epoch("main", WEEK)
+
+    reader.execute("COMMIT")
+    reader.close()
+    assert store.erase_epoch("main", WEEK) == 0
+    assert envelope.visit.sealed[:64] not in on_disk(path)
+
+
+def test_files_are_for_their_owner_only(store, path):
+    store.put(make())
+
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("requests.db*")}
+    assert modes == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert len(list(path.parent.glob("requests.db*"))) == 3
+
+
+# --- What it refuses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", ["", "sqlite:", "dynamodb:", "postgres:somewhere", "requests.db"])
+def test_store_of_another_kind_is_refused(spec):
+    with pytest.raises(BadSetting):
+        open_store(spec)
+
+
+def test_newer_schema_is_refused_and_left_alone(store, path):
+    store.put(make())
+    store.close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+
+    with pytest.raises(StoreTooNew, match=f"schema {SCHEMA_VERSION + 1}"):
+        open_store(f"sqlite:{path}")
+
+
+def test_file_of_somebody_else_is_refused_and_left_alone(tmp_path):
+    theirs = tmp_path / "theirs.db"
+    db = sqlite3.connect(theirs)
+    db.execute("CREATE TABLE mine (x)")
+    db.close()
+
+    with pytest.raises(StoreUnavailable, match="not a store of Quietdesk"):
+        open_store(f"sqlite:{theirs}")
+
+
+def test_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "text.db").write_text("hello " * 500)
+
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:{tmp_path / 'text.db'}")
+
+
+def test_place_where_nothing_can_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:{tmp_path / 'file' / 'requests.db'}")
+
+
+def test_full_disk_is_said_and_nothing_is_lost(store):
+    kept = make()
+    store.put(kept)
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StoreUnavailable):
+        for _ in range(20):
+            store.put(make())
+
+    assert find(store, kept) == kept
+
+
+def test_read_only_store_is_said_and_still_reads(store):
+    kept = make()
+    store.put(kept)
+    store._db.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(StoreUnavailable):
+        store.put(make())
+
+    assert find(store, kept) == kept
+
+
+def test_error_says_nothing_of_what_was_written(store):
+    store._db.execute("DROP TABLE requests")
+
+    with pytest.raises(StoreUnavailable) as refused:
+        store.put(make())
+
+    assert str(refused.value) == "the store is locked, full, read-only or damaged"
+    assert refused.value.__suppress_context__
+
+
+# --- Several processes, and kills ----------------------------------------------------------------
+
+WRITER = """
+import sys
+from quietdesk.store import open_store
+from tests.rows import make
+store = open_store("sqlite:" + sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    envelope = make()
+    store.put(envelope)
+    print(envelope.id.hex(), flush=True)
+"""
+
+
+def writer(path, count):
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(count)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_write_at_once(store, path):
+    writers = [writer(path, 100) for _ in range(2)]
+    acknowledged = {line.strip() for each in writers for line in each.communicate()[0].split()}
+
+    assert [each.returncode for each in writers] == [0, 0]
+    assert len(acknowledged) == 200
+    assert {envelope.id.hex() for envelope in pulled(store)} == acknowledged
+
+
+def test_kill_under_load_loses_no_acknowledged_request(path):
+    chance = random.Random(47)  # noqa: S311 - when to kill, not a secret
+    acknowledged = set()
+    for _ in range(6):
+        running = writer(path, 100_000)
+        acknowledged.add(running.stdout.readline().strip())
+        time.sleep(chance.uniform(0.02, 0.3))
+        running.kill()
+        # What stands in the pipe was acknowledged; a line without its end was not.
+        acknowledged |= {line for line in running.stdout.read().split("\n")[:-1]}
+        running.wait()
+        running.stdout.close()
+
+    store = open_store(f"sqlite:{path}")
+    stored = {envelope.id.hex() for envelope in pulled(store)}
+    store.close()
+    assert len(acknowledged) > 100
+    assert acknowledged <= stored
+    assert len(stored) <= len(acknowledged) + 6  # at most one more each, written but not yet said
