@@ -9,10 +9,11 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
+from quietdesk.staff.keyring import Keyring
 from quietdesk.store.dynamodb import create_tables
 from tests.emulators import Emulator, emulator
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
-from tests.world import World, compiled_city, make_world
+from tests.world import World, compiled_city, make_custodian, make_world
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +54,21 @@ def store_spec(
     return f"dynamodb:{prefix}"
 
 
+@pytest.fixture(scope="session")
+def custodian() -> Keyring:
+    """One for all tests, so that the site, which names its key, is built once."""
+    return make_custodian()
+
+
+@pytest.fixture(scope="session")
+def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built website."""
+    return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
+
+
 @pytest.fixture
-def world(store_spec: str, tmp_path: Path) -> Iterator[World]:
-    made = make_world(tmp_path, spec=store_spec)
+def world(store_spec: str, tmp_path: Path, custodian: Keyring) -> Iterator[World]:
+    made = make_world(tmp_path, spec=store_spec, custodian=custodian)
     yield made
     made.store.close()
 
@@ -70,8 +83,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def served(world: World, tmp_path: Path) -> Iterator[Served]:
+def served(world: World, site: Path) -> Iterator[Served]:
     """The whole programme on a free port: the built site, the functions, the store."""
-    site = build_site(tmp_path / "site", world.trust.custodians)
     with serving(world, site) as running:
         yield running

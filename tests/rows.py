@@ -1,9 +1,11 @@
 """Envelopes of random bytes, for tests of stores: a store never looks inside."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.store import Store
 
 NOW = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
 LATER = int(NOW.timestamp()) + 86_400
@@ -27,3 +29,13 @@ def make(epoch: str = WEEK, **more: object) -> Envelope:
         "expires": LATER,
     }
     return Envelope(**(values | more))
+
+
+def find(store: Store, envelope: Envelope, now: datetime = NOW) -> Envelope | None:
+    return store.find("main", envelope.id, [WEEK, NEXT], now)
+
+
+def pulled(
+    store: Store, now: datetime = NOW, epochs: Sequence[str] = (WEEK, NEXT)
+) -> list[Envelope]:
+    return list(store.pull("main", epochs, now))

@@ -154,6 +154,8 @@ def test_order_of_ticking_says_nothing(city):
         {"centers": "corona"},
         {"centers": [1]},
         {"name": None},
+        {"name": "\ud800"},
+        {"access": ["\udfff"]},
         {"reply_key": "short"},
     ],
 )

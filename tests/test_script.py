@@ -43,8 +43,9 @@ def test_vectors_hold_in_javascript(script):
     opened = [c for c in held["envelope"]["cases"] if c["expect"] in ("opens", "cannot open")]
     assert counts == {
         "code": len(code["derive"]) + len(code["read"]) + len(code["refused"]),
-        "request": len(asked["valid"]) + len(asked["invalid"]),
+        "request": sum(len(asked[kind]) for kind in ("valid", "invalid", "too_long")),
         "bundle": len(held["bundle"]["cases"]),
+        "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
         "envelope": len(opened),
     }
 

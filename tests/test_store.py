@@ -9,7 +9,7 @@ import pytest
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import PAGE
-from tests.rows import NEXT, NOW, WEEK, make
+from tests.rows import NEXT, NOW, WEEK, find, make, pulled
 
 pytestmark = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 
@@ -19,14 +19,6 @@ def store(store_spec):
     opened = open_store(store_spec)
     yield opened
     opened.close()
-
-
-def find(store, envelope, now=NOW):
-    return store.find("main", envelope.id, [WEEK, NEXT], now)
-
-
-def pulled(store, now=NOW, epochs=(WEEK, NEXT)):
-    return list(store.pull("main", epochs, now))
 
 
 # --- Keeping, finding, pulling -------------------------------------------------------------------

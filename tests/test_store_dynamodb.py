@@ -16,7 +16,7 @@ from quietdesk.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
 from tests.process import quietdesk
-from tests.rows import LATER, NEXT, NOW, WEEK, make
+from tests.rows import LATER, NEXT, NOW, WEEK, find, make
 
 pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
 
@@ -71,10 +71,6 @@ def inject(store, faults):
     session = store._client._endpoint.http_session
     real, left = session.send, iter(faults)
     session.send = lambda request: next(left, pass_on)(real, request)
-
-
-def find(store, envelope):
-    return store.find("main", envelope.id, [WEEK, NEXT], NOW)
 
 
 # --- One fault, then an answer -------------------------------------------------------------------

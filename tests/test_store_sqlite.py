@@ -14,7 +14,7 @@ import pytest
 from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import SCHEMA_VERSION
-from tests.rows import LATER, NEXT, NOW, WEEK, make
+from tests.rows import LATER, NEXT, WEEK, find, make, pulled
 from tests.world import ROOT
 
 KID = "main.visit.2026-W47.00000001"
@@ -30,14 +30,6 @@ def store(path):
     opened = open_store(f"sqlite:{path}")
     yield opened
     opened.close()
-
-
-def find(store, envelope, now=NOW):
-    return store.find("main", envelope.id, [WEEK, NEXT], now)
-
-
-def pulled(store, now=NOW, epochs=(WEEK, NEXT)):
-    return list(store.pull("main", epochs, now))
 
 
 def test_order_of_arrival_is_kept_nowhere(store, path):

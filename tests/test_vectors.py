@@ -16,8 +16,17 @@ from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
 from quietdesk.code import unb64
-from quietdesk.errors import BadBundle, BadCode, BadEnvelope, BadSignature, CannotOpen, Invalid
+from quietdesk.errors import (
+    BadBundle,
+    BadCode,
+    BadEnvelope,
+    BadSignature,
+    CannotOpen,
+    Invalid,
+    TooLong,
+)
 from quietdesk.keys import Trust
+from tests.vectors.make import with_centers
 from tests.world import ROOT
 
 VECTORS = ROOT / "tests" / "vectors"
@@ -104,18 +113,31 @@ def test_requests(city):
         assert parts.visit.decode().rstrip() == case["visit"]
         assert parts.contact.decode().rstrip() == case["contact"]
     for case in cases["invalid"]:
+        offered = with_centers(city, case["centers"]) if "centers" in case else city
         with pytest.raises(Invalid) as refused:
-            request.parse(case["typed"], city)
+            request.parse(case["typed"], offered)
         assert refused.value.fields == case["problems"], case["typed"]
+    for case in cases["too_long"]:
+        with pytest.raises(TooLong) as refused:
+            request.pack(request.Request(**case["request"]), bytes(32))
+        assert refused.value.field == case["field"]
 
 
-@pytest.mark.parametrize("case", named(vectors("bundle")["cases"]))
-def test_bundles(case):
-    held = vectors("bundle")
+@pytest.mark.parametrize(
+    ("file", "case"),
+    [
+        pytest.param(file, case, id=f"{file}: {case['name']}")
+        for file in ("bundle", "bundle_edges")
+        for case in vectors(file)["cases"]
+    ],
+)
+def test_bundles(file, case):
+    held = vectors(file)
+    pinned = case.get("trust", held["trust"])
     trust = Trust(
-        tuple(unb64(spki) for spki in held["trust"]["custodians"]),
-        held["trust"]["threshold"],
-        held["trust"]["deployment"],
+        tuple(unb64(spki) for spki in pinned["custodians"]),
+        pinned["threshold"],
+        pinned["deployment"],
     )
     now = datetime.fromtimestamp(case["now"], UTC)
 

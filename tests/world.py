@@ -11,7 +11,7 @@ from quietdesk import envelope as envelopes
 from quietdesk import keys, request
 from quietdesk.city import City
 from quietdesk.envelope import Envelope
-from quietdesk.keys import Bundle, Epoch, Trust
+from quietdesk.keys import DEMO, Bundle, Epoch, Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
@@ -77,11 +77,17 @@ class World:
         return Desk(self.store, self.city, self.trust, device or self.device)
 
 
-def make_world(folder: Path, now: datetime = NOON, spec: str = "") -> World:
+def make_custodian() -> Keyring:
+    return keyring.new("custodian", Trust((), 1, DEMO), PASSPHRASE, CHEAP)
+
+
+def make_world(
+    folder: Path, now: datetime = NOON, spec: str = "", custodian: Keyring | None = None
+) -> World:
     city = compiled_city()
     spec = spec or f"sqlite:{folder / 'requests.db'}"
     store = open_store(spec)
-    custodian = keyring.new("custodian", Trust((), 1, city.deployment), PASSPHRASE, CHEAP)
+    custodian = custodian or make_custodian()
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(ceremony.coming(city, now))

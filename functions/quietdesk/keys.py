@@ -311,12 +311,14 @@ def signed_bundle(raw: bytes, trust: Trust, queue: str) -> Bundle:
             queue=doc["queue"],
             deployment=doc["deployment"],
             epoch=Epoch.parse(doc["epoch"]),
-            not_before=int(doc["not_before"]),
-            not_after=int(doc["not_after"]),
+            not_before=doc["not_before"],
+            not_after=doc["not_after"],
             keys={
                 row["part"]: (row["kid"], unb64(row["pk"], PUBLIC_KEY_BYTES)) for row in doc["keys"]
             },
         )
+        if type(bundle.not_before) is not int or type(bundle.not_after) is not int:
+            raise ValueError("times are whole seconds")
         for part in PARTS:
             kid = Kid.parse(bundle.keys[part][0])
             if (kid.queue, kid.part, kid.epoch) != (bundle.queue, part, bundle.epoch):

@@ -189,10 +189,12 @@ def _strict(data: bytes) -> dict[str, Any]:
 def _typed(field: str, value: object) -> object:
     if field in MANY:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            "".join(value).encode()
             return tuple(value)
     elif field in ("people", "children"):
         if type(value) is int and 0 <= value <= 999:
             return value
     elif isinstance(value, str):
+        value.encode()  # half of a surrogate pair is no text, and could not be shown
         return value
     raise TypeError(field)

@@ -25,8 +25,9 @@ export async function verifyBundle(raw, { custodians, threshold, queue, deployme
   const bundle = read(body)
   if (bundle.queue !== queue) throw new BadBundle('queue')
   if (bundle.deployment !== deployment) throw new BadBundle('deployment')
-  if (now > bundle.notAfter * 1000 + TOLERANCE_MS) throw new BadBundle('stale')
-  if (now < bundle.notBefore * 1000 - TOLERANCE_MS) throw new BadBundle('early')
+  // Asked this way round so that a clock or a threshold that is not a number is refused.
+  if (!(now <= bundle.notAfter * 1000 + TOLERANCE_MS)) throw new BadBundle('stale')
+  if (!(now >= bundle.notBefore * 1000 - TOLERANCE_MS)) throw new BadBundle('early')
   return { epoch: bundle.epoch, queue: bundle.queue, keys: bundle.keys }
 }
 
@@ -47,7 +48,7 @@ async function verified(raw, kind, custodians, threshold) {
   for (const spki of new Set(custodians)) {
     if (await signed(unb64(spki), sigs, message)) good += 1
   }
-  if (threshold < 1 || good < threshold) throw new BadBundle('signatures')
+  if (!(threshold >= 1 && good >= threshold)) throw new BadBundle('signatures')
   return body
 }
 

@@ -6,6 +6,11 @@
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ' // Crockford base32
 const ROUNDS = 100000
 
+// White space as Python's str.strip and str.split know it; JavaScript's differs at the edges.
+export const SPACE =
+  '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]'
+const BETWEEN = new RegExp(`${SPACE}|-`, 'g') // what may stand between the letters of a code
+
 const utf8 = (text) => new TextEncoder().encode(text)
 
 /** What was typed is not a code. */
@@ -75,7 +80,7 @@ function write(bytes) {
 
 function read(text) {
   const letters = String(text)
-    .replace(/[\s-]/g, '')
+    .replace(BETWEEN, '')
     .toUpperCase()
     .replace(/O/g, '0')
     .replace(/[IL]/g, '1')

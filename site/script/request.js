@@ -2,7 +2,7 @@
  * Reading typed text into a request, and packing it to a fixed size. The same rules as
  * functions/quietdesk/request.py, which has the reasons; tests/vectors/request.json pins both.
  */
-import { b64 } from './code.js'
+import { SPACE, b64 } from './code.js'
 
 const ANY = 'any'
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
@@ -121,8 +121,6 @@ function padded(values, field) {
   return new Uint8Array(PART_BYTES).fill(0x20).map((space, at) => (at < text.length ? text[at] : space))
 }
 
-// White space as Python's str.strip and str.split know it; JavaScript's differs at the edges.
-const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]'
 const ENDS = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g')
 const RUNS = new RegExp(`${SPACE}+`, 'g')
 

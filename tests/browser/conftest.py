@@ -2,20 +2,15 @@
 
 import pytest
 
-from tests.serving import build_site, serving
+from tests.serving import serving
 from tests.world import NOON, make_world
 
 
 @pytest.fixture(scope="session")
-def programme(tmp_path_factory):
-    made = make_world(tmp_path_factory.mktemp("programme"))
+def programme(tmp_path_factory, custodian):
+    made = make_world(tmp_path_factory.mktemp("programme"), custodian=custodian)
     yield made
     made.store.close()
-
-
-@pytest.fixture(scope="session")
-def site(programme, tmp_path_factory):
-    return build_site(tmp_path_factory.mktemp("built") / "site", programme.trust.custodians)
 
 
 @pytest.fixture(scope="session")

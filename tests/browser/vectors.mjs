@@ -10,12 +10,13 @@ const [, , script, vectors] = process.argv
 const from = (name) => import(pathToFileURL(`${script}/${name}`))
 const { BadCode, derive, parseCode } = await from('code.js')
 const { BadBundle, verifyBundle } = await from('bundle.js')
-const { Invalid, pack, parse } = await from('request.js')
+const { Invalid, TooLong, pack, parse } = await from('request.js')
 const { openEnvelope } = await import('./open.mjs')
 
 const read = (name) => JSON.parse(readFileSync(`${vectors}/${name}.json`, 'utf8'))
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
 const text = (bytes) => new TextDecoder().decode(bytes)
+const refusedFor = (reason) => (error) => error instanceof BadBundle && error.reason === reason
 const counts = {}
 
 const code = read('code')
@@ -27,7 +28,7 @@ for (const { typed, code: expected } of code.read) assert.equal(parseCode(typed)
 for (const typed of code.refused) assert.throws(() => parseCode(typed), BadCode, typed)
 counts.code = code.derive.length + code.read.length + code.refused.length
 
-const { rules, valid, invalid } = read('request')
+const { rules, valid, invalid, too_long } = read('request')
 for (const { typed, request, visit, contact } of valid) {
   const asked = parse(typed, rules)
   assert.deepEqual(asked, request)
@@ -36,22 +37,41 @@ for (const { typed, request, visit, contact } of valid) {
   assert.equal(text(parts.visit).trimEnd(), visit)
   assert.equal(text(parts.contact).trimEnd(), contact)
 }
-for (const { typed, problems } of invalid) {
+for (const { typed, problems, centers = rules.centers } of invalid) {
   assert.throws(
-    () => parse(typed, rules),
+    () => parse(typed, { ...rules, centers }),
     (error) => error instanceof Invalid && !assert.deepEqual(error.fields, problems),
     JSON.stringify(typed),
   )
 }
-counts.request = valid.length + invalid.length
-
-const bundle = read('bundle')
-for (const { name, raw, now, queue, expect } of bundle.cases) {
-  const check = verifyBundle(raw, { ...bundle.trust, queue: queue || bundle.queue, now: now * 1000 })
-  if (expect === 'good') assert.equal((await check).epoch, '2026-W47', name)
-  else await assert.rejects(check, (error) => error instanceof BadBundle && error.reason === expect, name)
+for (const { request, field } of too_long) {
+  assert.throws(
+    () => pack(request, new Uint8Array(32)),
+    (error) => error instanceof TooLong && error.field === field && error.fields[field] === 'too_long',
+    field,
+  )
 }
-counts.bundle = bundle.cases.length
+counts.request = valid.length + invalid.length + too_long.length
+
+for (const file of ['bundle', 'bundle_edges']) {
+  const { queue, trust, cases, clock = [] } = read(file)
+  const [good] = cases
+  const told = clock.map((time) => ({ ...good, ...time }))
+  for (const { name, raw, now, expect, ...own } of [...cases, ...told]) {
+    const check = verifyBundle(raw, { queue, ...(own.trust || trust), ...own, now: now * 1000 })
+    if (expect === 'good') assert.equal((await check).epoch, '2026-W47', name)
+    else await assert.rejects(check, refusedFor(expect), name)
+  }
+  // What a page with a missing attribute would pass must refuse, never let everything through.
+  for (const unset of [NaN, undefined]) {
+    const page = { queue, ...trust, now: good.now * 1000 }
+    const unsigned = JSON.stringify({ ...JSON.parse(good.raw), sigs: [] })
+    const lax = verifyBundle(unsigned, { ...page, threshold: unset })
+    await assert.rejects(lax, refusedFor('signatures'))
+    await assert.rejects(verifyBundle(good.raw, { ...page, now: unset }), refusedFor('stale'))
+  }
+  counts[file] = cases.length + clock.length
+}
 
 const envelope = read('envelope')
 counts.envelope = 0

@@ -6,7 +6,7 @@ Both test_vectors.py and tests/browser/vectors.mjs read them.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
-from quietdesk.code import b64
+from quietdesk.city import City
+from quietdesk.code import b64, unb64
 from quietdesk.errors import Invalid
 from quietdesk.keys import Bundle, Epoch, Kid, Trust
 from quietdesk.staff import keyring
@@ -31,6 +32,7 @@ def main() -> None:
         ("code", make_code()),
         ("request", make_request()),
         ("bundle", make_bundle()),
+        ("bundle_edges", make_bundle_edges()),
         ("envelope", make_envelope()),
     ):
         path = FOLDER / f"{name}.json"
@@ -50,11 +52,12 @@ def make_code() -> dict[str, Any]:
         "7K3M9QXT2B6HW3ZD",
         " 7K3M 9QXT\t2B6H W3ZD\n",
         "o0OI-1iLl-0000-1111",
+        "\u30007K3M\x859QXT\x1f2B6H--W3ZD-",
     ]
     return {
         "derive": derived,
         "read": [{"typed": typed, "code": codes.parse(typed)} for typed in read],
-        "refused": ["", "7K3M-9QXT-2B6H-W3Z", "7K3M-9QXT-2B6H-W3ZDD", "7K3M-9QXT-2B6H-W3ZU", "৭K3M-9QXT-2B6H-W3ZD"],
+        "refused": ["", "7K3M-9QXT-2B6H-W3Z", "7K3M-9QXT-2B6H-W3ZDD", "7K3M-9QXT-2B6H-W3ZU", "৭K3M-9QXT-2B6H-W3ZD", "\ufeff7K3M-9QXT-2B6H-W3ZD"],
     }  # fmt: skip
 
 
@@ -78,7 +81,15 @@ def make_request() -> dict[str, Any]:
         {"phone": ["123"]}, {"phone": ["1234567890123456"]}, {"phone_owner": []},
         {"phone_owner": ["boss"]}, {"reach": []}, {"reach": ["pigeon"]},
     ]  # fmt: skip
+    edges: list[dict[str, list[str]]] = [
+        {"people": ["۲"]}, {"people": ["२"]}, {"people": ["２"]}, {"people": ["", "2", "3"]},
+        {"name": ["A\ufeffn\u2060a\u00ad\u206f"]}, {"name": ["\x1fA\u0085na\u3000\u1680B"]},
+        {"centers": ["\u3000corona\x85"]}, {"phone": ["\u200e718\u2010555\u201501\xa023"]},
+        {"access": ["any"]}, {"people": ["0002"]}, {"people": ["x"], "children": ["3"]},
+        {"centers": ["\ufeffcorona"]}, {"phone": ["718+5550123"]},
+    ]  # fmt: skip
     cases = [{**ASKED, **change} for change in changes] + [{}]
+    cases += [{**ASKED, **change} for change in edges]
     valid, invalid = [], []
     for typed in cases:
         try:
@@ -99,7 +110,23 @@ def make_request() -> dict[str, Any]:
         "access": city.access,
         "max_people": city.max_people,
     }
-    return {"rules": rules, "valid": valid, "invalid": invalid}
+    eight = [f"center-{n}" for n in range(8)]
+    for n in (6, 7):
+        typed = {**ASKED, "centers": eight[:n]}
+        try:
+            asked = request.parse(typed, with_centers(city, eight))
+        except Invalid as error:
+            invalid.append({"centers": eight, "typed": typed, "problems": error.fields})
+    short = asdict(request.parse(ASKED, city))
+    too_long = [
+        {"request": short | {"name": "ব" * 400}, "field": "name"},
+        {"request": short | {"phone": "7" * 1000}, "field": "phone"},
+    ]
+    return {"rules": rules, "valid": valid, "invalid": invalid, "too_long": too_long}
+
+
+def with_centers(city: City, ids: list[str]) -> City:
+    return replace(city, centers=tuple(replace(city.centers[0], id=id) for id in ids))
 
 
 def make_bundle() -> dict[str, Any]:
@@ -151,6 +178,72 @@ def make_bundle() -> dict[str, Any]:
         "deployment": "vectors",
     }
     return {"queue": "main", "trust": trust, "cases": cases}
+
+
+def make_bundle_edges() -> dict[str, Any]:
+    """What make_bundle leaves out; a case may have a `trust` of its own. `clock` is for phones only,
+    whose clock may be 26 hours wrong."""
+    zone = compiled_city().zone
+    one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
+    rows = [
+        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
+        for n, part in enumerate(keys.PARTS)
+    ]
+    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+    doc = json.loads(body)
+    visit, contact = doc["keys"]
+
+    def signed(body: bytes) -> str:
+        return keys.signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+
+    def changed(**values: object) -> str:
+        return signed(json.dumps({**doc, **values}).encode())
+
+    def renamed(part: dict[str, str], old: str, new: str) -> dict[str, str]:
+        return part | {"kid": part["kid"].replace(old, new)}
+
+    good = signed(body)
+    outer = json.loads(good)
+    first, second = outer["sigs"]
+    short = b64(unb64(first["sig"])[:63])
+    # Blanks at the end of JSON mean nothing; with this many the last letter has bits to spare.
+    spare = json.loads(signed(body + b" " * ((1 - len(body)) % 3)))
+    stray = spare["body"][:-1] + chr(ord(spare["body"][-1]) + 1)
+    now = int(NOW.timestamp())
+    trust = {
+        "custodians": [b64(one.public_key), b64(two.public_key)],
+        "threshold": 2,
+        "deployment": "vectors",
+    }
+    twice = trust | {"custodians": [b64(one.public_key)] * 2}
+    wrong: list[tuple[str, str, str]] = [
+        ("signatures under each other's names", json.dumps(outer | {"sigs": [first | {"by": second["by"]}, second | {"by": first["by"]}]}), "signatures"),
+        ("a short signature beside two good ones", json.dumps(outer | {"sigs": [first, second, first | {"sig": short}]}), "signatures"),
+        ("body with a padding sign", json.dumps(spare | {"body": spare["body"] + "=="}), "signatures"),
+        ("body spelled with stray bits", json.dumps(spare | {"body": stray}), "signatures"),
+        ("a third key", changed(keys=[visit, contact, contact]), "malformed"),
+        ("a key of another queue", changed(keys=[visit, renamed(contact, "main.", "other.")]), "malformed"),
+        ("a key of another part", changed(keys=[visit, renamed(contact, "contact", "visit")]), "malformed"),
+        ("a key of another week", changed(keys=[visit, renamed(contact, "W47", "W48")]), "malformed"),
+        ("a short key", changed(keys=[visit, contact | {"pk": b64(unb64(contact["pk"])[:-1])}]), "malformed"),
+        ("no dates", changed(not_before=None, not_after=None), "malformed"),
+        ("not an object", signed(b"[]"), "malformed"),
+    ]  # fmt: skip
+    cases: list[dict[str, Any]] = [
+        {"name": "good", "raw": good, "now": now, "expect": "good"},
+        {"name": "one custodian pinned twice", "raw": good, "now": now, "trust": twice, "expect": "signatures"},
+        {"name": "threshold of none", "raw": json.dumps(outer | {"sigs": []}), "now": now, "trust": trust | {"threshold": 0}, "expect": "signatures"},
+        *({"name": name, "raw": raw, "now": now, "expect": expect} for name, raw, expect in wrong),
+    ]  # fmt: skip
+    hours = 3600
+    before, after = doc["not_before"], doc["not_after"]
+    clock = [
+        {"name": "26 hours slow", "now": before - 26 * hours, "expect": "good"},
+        {"name": "more than 26 hours slow", "now": before - 26 * hours - 1, "expect": "early"},
+        {"name": "26 hours fast", "now": after + 26 * hours, "expect": "good"},
+        {"name": "more than 26 hours fast", "now": after + 26 * hours + 1, "expect": "stale"},
+    ]
+    return {"queue": "main", "trust": trust, "cases": cases, "clock": clock}
 
 
 def make_envelope() -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""One machine: files, functions and errors, all with the same headers."""
+
+import http.client
+import socket
+
+import pytest
+
+from quietdesk import local
+from quietdesk.intake import HEADERS
+from quietdesk.pages import Pages
+from tests.serving import Served
+
+
+def ask(served: Served, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
+    host = served.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer, body
+
+
+def has_headers(answer):
+    return {name: answer.getheader(name) for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/", 200, "text/html"),
+        ("/es/", 200, "text/html"),
+        ("/en/request/", 200, "text/html"),
+        ("/assets/form.js", 200, "text/javascript"),
+        ("/assets/form.css", 200, "text/css"),
+        ("/api/keys/main/current", 200, "application/json"),
+        ("/nothing", 404, "text/html"),
+        ("/api/nothing", 404, "text/html"),
+        ("/en/request/x.css", 404, "text/html"),
+        ("/../../../etc/passwd", 404, "text/html"),
+        ("/%2e%2e/%2e%2e/etc/passwd", 404, "text/html"),
+    ],
+)
+def test_every_answer_has_the_headers(served, path, status, kind):
+    answer, body = ask(served, "GET", path)
+
+    assert (answer.status, answer.getheader("Content-Type").partition(";")[0]) == (status, kind)
+    assert has_headers(answer)
+    assert answer.getheader("Server") is None
+    assert answer.getheader("Access-Control-Allow-Origin") is None
+    assert answer.getheader("Set-Cookie") is None
+    assert body
+
+
+def test_page_that_is_not_there_is_said_in_every_language(served, city):
+    _, body = ask(served, "GET", "/nothing")
+
+    for locale in city.locales:
+        assert locale.name in body.decode()
+
+
+def test_head_has_headers_and_no_body(served):
+    answer, body = ask(served, "HEAD", "/nothing")
+
+    assert (answer.status, body) == (404, b"")
+
+
+def test_what_is_not_http_is_answered_with_fixed_words(served):
+    host, port = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(b"planted words / HTTP/1.1\r\n\r\n")
+        raw.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 400 ") or head.startswith(b"HTTP/1.1 400 ")
+    assert body == b"Bad request"
+    assert b"planted" not in answer
+
+
+def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
+    def broken(event, context):
+        raise RuntimeError("planted words")
+
+    (tmp_path / "site").mkdir()
+    pages = Pages(world.city, world.trust.custodians, 1)
+    app = local.application(tmp_path / "site", broken, pages)
+    seen = {}
+
+    def start_response(status, headers, exc_info=None):
+        seen.update(headers, status=status)
+
+    environ = {"PATH_INFO": "/api/requests", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": "0"}
+    body = b"".join(app(environ, start_response))
+
+    assert seen["status"].startswith("500")
+    assert seen.items() >= HEADERS.items()
+    assert b"planted" not in body
+    assert "planted" not in "".join(capfd.readouterr())
