@@ -1,15 +1,15 @@
 """API Gateway HTTP API events (payload 2.0) for tests, and the function that answers them."""
 
-import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import unescape
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-from quietdesk import intake
+from quietdesk import gateway, intake
 from quietdesk.intake import Handler
 from quietdesk.pages import Pages
 from tests.world import ASKED, NOON, World
@@ -26,16 +26,12 @@ def submit(world: World, now: datetime = NOON) -> Handler:
 def event(
     method: str, path: str, body: bytes = b"", kind: str = "", headers: Mapping[str, str] = {}
 ) -> dict[str, Any]:
-    is_form = kind == FORM  # API Gateway sends form bodies as base64 and JSON as text
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {**headers, **({"content-type": kind} if kind else {})},
-        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
-        "body": base64.b64encode(body).decode() if is_form else body.decode("utf-8", "replace"),
-        "isBase64Encoded": is_form,
-    }
+    """The event of one HTTP request."""
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()}
+    environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body))} if body or kind else {}
+    path, _, query = path.partition("?")
+    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
+    return gateway.event({**environ, **asked, "wsgi.input": BytesIO(body)})
 
 
 def post(handler: Handler, body: bytes, kind: str = JSON) -> dict[str, Any]:

@@ -23,11 +23,12 @@ TABLE = {
     "store": ["envelope", "keys", "code", "errors"],
     "pages": ["request", "city", "settings", "errors", "code", "keys"],
     "intake": BELOW,
+    "gateway": [],
     "sweep": ["city", "code", "keys", "store", "errors"],
-    "local": [*BELOW, "intake", "sweep"],
+    "local": [*BELOW, "gateway", "intake", "sweep"],
     "hooks": ["pages", "settings", "city", "errors"],
 }
-STAFF = [*BELOW, "intake", "sweep", "local", "staff"]
+STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "staff"]
 
 
 def modules():

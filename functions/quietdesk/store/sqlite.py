@@ -66,7 +66,11 @@ class Sqlite:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     def put(self, envelope: Envelope) -> None:
         with self._write() as db:
@@ -264,7 +268,6 @@ class Sqlite:
                 )
         except BaseException:
             db.execute("ROLLBACK")
-            self.close()
             raise
         db.execute("COMMIT")
 

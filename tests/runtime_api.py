@@ -1,0 +1,109 @@
+"""A small Lambda Runtime API (2018-06-01) for tests: it hands events to `awslambdaric`, the client
+that runs functions on Lambda, in a process of its own, and takes back what that says."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.world import ROOT
+
+BROKEN = {"statusCode": 500, "body": '{"message":"Internal Server Error"}'}
+LATE = {"statusCode": 503, "body": '{"message":"Service Unavailable"}'}
+
+
+class Function:
+    """A function as API Gateway sees it. Call it with an event; a call that takes longer than the
+    deadline is answered with 503, and the process is killed and started anew, as on Lambda."""
+
+    def __init__(self, handler: str, env: Mapping[str, str], log: Path, seconds: float):
+        self._handler, self._env, self._log, self._seconds = handler, env, log, seconds
+        self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
+        self._answers: dict[str, queue.Queue[dict[str, Any]]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._child = self._start()
+
+    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        id = str(uuid.uuid4())
+        self._answers[id] = queue.Queue()
+        deadline = time.time() + self._seconds
+        self._events.put((id, json.dumps(event).encode(), deadline))
+        try:
+            return self._answers[id].get(timeout=self._seconds)
+        except queue.Empty:
+            self._child.kill()
+            self._child.wait()
+            self._child = self._start()
+            return LATE
+        finally:
+            del self._answers[id]
+
+    def stop(self) -> None:
+        self._child.kill()
+        self._child.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        host, port = self._server.server_address[:2]
+        env = {**os.environ, **self._env, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"}
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", self._handler],
+                cwd=ROOT,
+                env=env,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _api(function: "Function") -> type[BaseHTTPRequestHandler]:
+        class Api(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                id, body, deadline = function._events.get()
+                self.send_response(200)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", id)
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000)))
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:::function")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                said = self.rfile.read(int(self.headers["Content-Length"]))
+                id, kind = self.path.split("/")[-2:]
+                answers = function._answers.get(id)
+                if answers is not None:  # else it came after its deadline
+                    answers.put(json.loads(said) if kind == "response" else BROKEN)
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        return Api
+
+
+@contextmanager
+def on_lambda(
+    handler: str, env: Mapping[str, str], log: Path, seconds: float = 20
+) -> Iterator[Function]:
+    """A function run by Lambda's own client, until the block ends."""
+    function = Function(handler, env, log, seconds)
+    try:
+        yield function
+    finally:
+        function.stop()
