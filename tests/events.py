@@ -31,7 +31,7 @@ def event(
     environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body))} if body or kind else {}
     path, _, query = path.partition("?")
     asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
-    return gateway.event({**environ, **asked, "wsgi.input": BytesIO(body)})
+    return gateway.event_of({**environ, **asked, "wsgi.input": BytesIO(body)})
 
 
 def post(handler: Handler, body: bytes, kind: str = JSON) -> dict[str, Any]:

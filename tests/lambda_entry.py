@@ -1,4 +1,4 @@
-"""What `awslambdaric` runs in test_fidelity.py: the same function over the same store, by itself."""
+"""What `awslambdaric` runs in test_fidelity.py: the same function over the same store."""
 
 import os
 import time

@@ -75,7 +75,7 @@ def event_v2(
     }
 
 
-def answer_v2(result: object) -> Answer:
+def answer_v2(result: Any) -> Answer:
     """The answer that AWS makes of what a function returned. It never raises.
 
     Without a `statusCode` the whole result is the body of a 200. FAILED if the result is not in the
@@ -116,7 +116,7 @@ def event_of(environ: "WSGIEnvironment") -> dict[str, Any]:
 
 
 def send(
-    result: object, environ: "WSGIEnvironment", start_response: "StartResponse"
+    result: Any, environ: "WSGIEnvironment", start_response: "StartResponse"
 ) -> Iterable[bytes]:
     """Answer a WSGI request with what a function returned."""
     answer = answer_v2(result)

@@ -35,7 +35,7 @@ def application(site: Path, submit: Handler, pages: Pages) -> "WSGIApplication":
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if str(environ["PATH_INFO"]).startswith("/api/"):
-            return gateway.send(submit(gateway.event(environ), None), environ, start_response)
+            return gateway.send(submit(gateway.event_of(environ), None), environ, start_response)
         return gateway.send(_page(404, pages.not_found()), environ, start_response)
 
     def add_headers(headers: Headers, path: str, url: str) -> None:
