@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -113,6 +114,65 @@ def test_files_are_for_their_owner_only(store, path):
     assert len(list(path.parent.glob("requests.db*"))) == 3
 
 
+def test_every_folder_made_for_it_is_for_its_owner_only(tmp_path):
+    path = tmp_path / "a" / "b" / "requests.db"
+
+    open_store(f"sqlite:{path}").close()
+
+    assert {stat.S_IMODE(each.stat().st_mode) for each in path.parents[:2]} == {0o700}
+
+
+def test_file_that_was_open_to_others_is_closed_to_them(store, path):
+    store.close()
+    path.chmod(0o644)
+
+    again = open_store(f"sqlite:{path}")
+
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    again.close()
+
+
+def test_request_keeps_its_queue_and_id(store):
+    old = make()
+    store.put(old)
+
+    for new in (make(), make(id=old.id, queue="other")):
+        with pytest.raises(ValueError, match="queue and id"):
+            store.replace(old, new)
+
+    assert find(store, old) == old
+
+
+def test_first_digest_is_kept_whatever_the_caller_holds(store):
+    old = make()
+    store.put(old)
+
+    store.replace(replace(old, digest=os.urandom(32)), make(NEXT, id=old.id))
+    store.put(old)  # a retry of the first post meets the stub
+
+    (moved,) = pulled(store)
+    assert (moved.epoch, moved.digest) == (NEXT, old.digest)
+
+
+@pytest.mark.parametrize("change", ["erase", "replace"])
+def test_change_is_made_though_traces_stay(store, path, change):
+    envelope = make()
+    store.put(envelope)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM requests").fetchone()
+    store._db.execute("PRAGMA busy_timeout = 50")
+
+    with pytest.raises(StoreUnavailable, match="traces stay"):
+        store.erase(envelope) if change == "erase" else store.replace(envelope, envelope)
+
+    reader.execute("COMMIT")
+    reader.close()
+    assert [e.rev for e in pulled(store)] == ([] if change == "erase" else [2])
+    store.checkpoint()
+    assert (envelope.visit.sealed[:64] in on_disk(path)) == (change == "replace")
+
+
 # --- What it refuses -----------------------------------------------------------------------------
 
 
@@ -141,6 +201,22 @@ def test_file_of_somebody_else_is_refused_and_left_alone(tmp_path):
 
     with pytest.raises(StoreUnavailable, match="not a store of Quietdesk"):
         open_store(f"sqlite:{theirs}")
+
+
+@pytest.mark.parametrize("pragma", ["application_id = 7", f"user_version = {SCHEMA_VERSION + 1}"])
+def test_refused_file_keeps_every_byte(store, path, pragma):
+    store.close()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute(f"PRAGMA {pragma}")
+    db.close()
+    before = path.read_bytes()
+
+    with pytest.raises((StoreUnavailable, StoreTooNew)):
+        open_store(f"sqlite:{path}")
+
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_file_that_is_no_database_is_refused(tmp_path):
@@ -196,7 +272,7 @@ def test_error_says_nothing_of_what_was_written(store):
 WRITER = """
 import sys
 from quietdesk.store import open_store
-from tests.rows import make
+from tests.rows import LATER, NEXT, WEEK, find, make, pulled
 store = open_store("sqlite:" + sys.argv[1])
 for _ in range(int(sys.argv[2])):
     envelope = make()
@@ -221,6 +297,14 @@ def test_two_processes_write_at_once(store, path):
     assert [each.returncode for each in writers] == [0, 0]
     assert len(acknowledged) == 200
     assert {envelope.id.hex() for envelope in pulled(store)} == acknowledged
+
+
+def test_processes_that_open_a_new_store_together_all_get_in(path):
+    writers = [writer(path, 1) for _ in range(6)]
+    acknowledged = {line for each in writers for line in each.communicate()[0].split()}
+
+    assert [each.returncode for each in writers] == [0] * 6
+    assert len(acknowledged) == 6
 
 
 def test_kill_under_load_loses_no_acknowledged_request(path):

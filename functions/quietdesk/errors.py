@@ -105,6 +105,10 @@ class StoreUnavailable(QuietdeskError):
     """The store is down, full, locked or read-only. Nothing was written. Next: try again later."""
 
 
+class TracesRemain(StoreUnavailable):
+    """It was done, but deleted bytes stay in the file while somebody reads. Next: sweep later."""
+
+
 class StoreBusy(StoreUnavailable):
     """The store is throttled, or two writes met. Nothing was written. Next: try again soon."""
 

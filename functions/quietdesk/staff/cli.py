@@ -31,6 +31,7 @@ from quietdesk.errors import (
     StoreBusy,
     StoreRefused,
     StoreUnavailable,
+    TracesRemain,
     WrongPassphrase,
 )
 from quietdesk.keys import DEMO, Trust
@@ -50,6 +51,7 @@ _HINTS: dict[type[QuietdeskError], str] = {
     WrongPassphrase: "try again; the demo passphrase is printed by: make run",
     NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
     StoreUnavailable: "nothing was changed; check the disk, the network and the store's name",
+    TracesRemain: "it was done; the next hourly sweep clears the rest",
     StoreBusy: "nothing was changed; try again in a moment",
     StoreRefused: "sign in again (for example: aws sso login), then repeat the command",
 }

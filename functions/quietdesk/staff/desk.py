@@ -37,7 +37,6 @@ class Unopened:
     """An envelope that does not open, and why."""
 
     id: str
-    epoch: str
     reason: CannotOpen
 
 
@@ -58,7 +57,7 @@ class Desk:
             try:
                 yield self.open(envelope)
             except CannotOpen as error:
-                yield Unopened(envelope.id.hex(), envelope.epoch, error)
+                yield Unopened(envelope.id.hex(), error)
 
     def open(self, envelope: Envelope) -> Opened:
         """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
@@ -71,7 +70,10 @@ class Desk:
 
     def _private_key(self, text: str) -> PrivateKey:
         if text not in self._private_keys:
-            kid = Kid.parse(text)
+            try:
+                kid = Kid.parse(text)
+            except ValueError:
+                raise CannotOpen("its row in the store is damaged") from None
             server_half = self._store.server_half(text)
             wrap = self._store.wrap(text, self._keyring.id)
             device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)

@@ -36,11 +36,13 @@ class Store(Protocol):
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         """Put `new` in the place of `old`, with the next rev and the digest it had. In another
-        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest."""
+        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest, and
+        StoreUnavailable while traces may remain: then it is replaced; do not call it again."""
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
         """Erase an envelope. With `stub`, its id, digest and end stay, so that a late retry of the
-        first post does not bring it back. Raises Conflict when `old` is not the latest."""
+        first post does not bring it back. Raises Conflict when `old` is not the latest, and
+        StoreUnavailable while traces may remain: then it is erased; do not call it again."""
 
     def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
         """Every live envelope of the weeks, week by week, within a week in order of id."""

@@ -125,6 +125,8 @@ class DynamoDB:
         return next((e for e in envelopes if e.expires > now.timestamp()), None)
 
     def replace(self, old: Envelope, new: Envelope) -> None:
+        if (new.queue, new.id) != (old.queue, old.id):
+            raise ValueError("a request keeps its queue and id")
         item = _item(new) | {"digest": {"B": old.digest}, "rev": {"N": str(old.rev + 1)}}
         if new.epoch == old.epoch:
             self._write_over(old, item)
@@ -469,23 +471,30 @@ def _stub(old: Envelope) -> Item:
 
 
 def _envelope(item: Item) -> Envelope:
-    try:
-        return Envelope(
-            queue=item["week"]["S"].rpartition("#")[0],
-            id=bytes(item["id"]["B"]),
-            auth_hash=bytes(item["auth_hash"]["B"]),
-            born=item["born"]["S"],
-            opening=item["opening"]["S"],
-            visit=SealedPart(item["visit_kid"]["S"], bytes(item["visit"]["B"])),
-            contact=SealedPart(item["contact_kid"]["S"], bytes(item["contact"]["B"])),
-            reply=bytes(item["reply"]["B"]),
-            lane=item["lane"]["S"],
-            digest=bytes(item["digest"]["B"]),
-            rev=int(item["rev"]["N"]),
-            expires=int(item["expires"]["N"]),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise StoreUnavailable("a row of the store is damaged") from None
+    # A damaged value becomes an empty one: that envelope does not open, and the others do.
+    def text(name: str) -> str:
+        return str(item.get(name, {}).get("S", ""))
+
+    def data(name: str) -> bytes:
+        return bytes(item.get(name, {}).get("B", b""))
+
+    def number(name: str) -> int:
+        return int(item.get(name, {}).get("N", "0"))
+
+    return Envelope(
+        queue=text("week").rpartition("#")[0],
+        id=data("id"),
+        auth_hash=data("auth_hash"),
+        born=text("born"),
+        opening=text("opening"),
+        visit=SealedPart(text("visit_kid"), data("visit")),
+        contact=SealedPart(text("contact_kid"), data("contact")),
+        reply=data("reply"),
+        lane=text("lane"),
+        digest=data("digest"),
+        rev=number("rev"),
+        expires=number("expires"),
+    )
 
 
 def _unchanged(old: Envelope) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hmac
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,7 @@ from quietdesk.errors import (
     NoSeats,
     StoreTooNew,
     StoreUnavailable,
+    TracesRemain,
 )
 from quietdesk.keys import Kid
 
@@ -63,7 +65,10 @@ class Sqlite:
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         with _named_errors():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # `parents=True` would give the folders above the last one the usual mode.
+            for folder in reversed([path.parent, *path.parent.parents]):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
             # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
@@ -112,12 +117,14 @@ class Sqlite:
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         with self._write() as db:
+            if (new.queue, new.id) != (old.queue, old.id):
+                raise ValueError("a request keeps its queue and id")
             moves = new.epoch != old.epoch
             where = "queue = ? AND epoch = ? AND id = ?"
             if moves and _count(db, where, (new.queue, new.epoch, new.id)):
                 raise Conflict("another envelope has this id in that week")
-            self._remove(db, old, stub=moves)
-            self._write_row(db, new, old.digest, old.rev + 1)
+            digest = self._remove(db, old, stub=moves)
+            self._write_row(db, new, digest, old.rev + 1)
         self.checkpoint()
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
@@ -223,7 +230,7 @@ class Sqlite:
         with _named_errors():
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
-            raise StoreUnavailable("erased, but traces stay until nobody reads; sweep again later")
+            raise TracesRemain("done, but traces stay in the file until nobody reads it")
 
     def close(self) -> None:
         with self._guard:
@@ -248,28 +255,50 @@ class Sqlite:
         return db
 
     def _prepare(self) -> None:
-        db = self._db
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            empty = not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-            if empty and not version and not application:
+        # Looked at before anything is changed: WAL is written into the file, whosever it is. One
+        # transaction, or another process that makes the store meanwhile would be half seen.
+        self._db.execute("BEGIN")
+        self._is_new()
+        self._db.execute("COMMIT")
+        self._use_wal()
+        with self._write() as db:
+            if self._is_new():
                 for statement in _SCHEMA.split(";")[:-1]:
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {_APPLICATION}")
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif application != _APPLICATION:
-                raise StoreUnavailable("the file is not a store of Quietdesk")
-            elif version > SCHEMA_VERSION:
-                raise StoreTooNew(
-                    f"the store has schema {version}; this Quietdesk reads {SCHEMA_VERSION} at most"
-                )
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+        # A file that was here before us may be open to others, and so may what a kill left of it.
+        for end in ("", "-wal", "-shm"):
+            file = Path(f"{self._path}{end}")
+            if file.exists():
+                file.chmod(0o600)
+
+    def _is_new(self) -> bool:
+        """Whether the file is empty. Raises StoreUnavailable or StoreTooNew for one not ours."""
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        if not version and not application:
+            if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+                return True
+        if application != _APPLICATION:
+            raise StoreUnavailable("the file is not a store of Quietdesk")
+        if version > SCHEMA_VERSION:
+            raise StoreTooNew(
+                f"the store has schema {version}; this Quietdesk reads {SCHEMA_VERSION} at most"
+            )
+        return False
+
+    def _use_wal(self) -> None:
+        """SQLite does not wait, as it does elsewhere, when two processes ask for WAL at once."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -313,18 +342,24 @@ class Sqlite:
             ),
         )  # fmt: skip
 
-    def _remove(self, db: sqlite3.Connection, old: Envelope, stub: bool) -> None:
+    def _remove(self, db: sqlite3.Connection, old: Envelope, stub: bool) -> bytes:
+        """Gives the digest that was kept. Raises Conflict."""
         where = "queue = ? AND epoch = ? AND id = ? AND rev = ?"
         values = (old.queue, old.epoch, old.id, old.rev)
-        if not _count(db, where, values):
+        row = db.execute(
+            f"SELECT digest, expires FROM requests WHERE {where} AND {_LIVE}",  # noqa: S608 - fixed
+            values,
+        ).fetchone()
+        if row is None:
             raise Conflict("the request changed or went since it was read")
         db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
         if stub:
             db.execute(
                 "INSERT INTO requests (queue, epoch, id, digest, expires, rev)"
                 " VALUES (?, ?, ?, ?, ?, 0)",
-                (old.queue, old.epoch, old.id, old.digest, old.expires),
+                (old.queue, old.epoch, old.id, *row),
             )
+        return bytes(row[0])
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
@@ -333,6 +368,7 @@ def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> in
 
 
 def _envelope(row: tuple[object, ...]) -> Envelope:
+    # A damaged value becomes an empty one: that envelope does not open, and the others do.
     (
         queue, _, id, digest, expires, rev, lane, born, opening, auth_hash,
         visit_kid, visit, contact_kid, contact, reply,
@@ -348,15 +384,13 @@ def _envelope(row: tuple[object, ...]) -> Envelope:
         reply=_bytes(reply),
         lane=str(lane),
         digest=_bytes(digest),
-        rev=int(str(rev)),
-        expires=int(str(expires)),
+        rev=rev if isinstance(rev, int) else 0,
+        expires=expires if isinstance(expires, int) else 0,
     )
 
 
 def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise StoreUnavailable("a row of the store is damaged")
-    return value
+    return value if isinstance(value, bytes) else b""
 
 
 @contextmanager
