@@ -1,5 +1,9 @@
 """A small Lambda Runtime API (2018-06-01) for tests: it hands events to `awslambdaric`, the client
-that runs functions on Lambda, in a process of its own, and takes back what that says."""
+that runs functions on Lambda, in a process of its own, and takes back what that says.
+
+In front of it, if wanted, a server that makes the events from HTTP, as API Gateway does. It reads
+no chunked bodies: neither a form nor our script sends any.
+"""
 
 import json
 import os
@@ -14,21 +18,27 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from quietdesk import gateway
 from tests.world import ROOT
 
-BROKEN = {"statusCode": 500, "body": '{"message":"Internal Server Error"}'}
-LATE = {"statusCode": 503, "body": '{"message":"Service Unavailable"}'}
+# API Gateway's own words, which say nothing of what went wrong.
+JSON = {"Content-Type": "application/json"}
+BROKEN = {"statusCode": 500, "headers": JSON, "body": '{"message":"Internal Server Error"}'}
+LATE = {"statusCode": 503, "headers": JSON, "body": '{"message":"Service Unavailable"}'}
 
 
 class Function:
-    """A function as API Gateway sees it. Call it with an event; a call that takes longer than the
-    deadline is answered with 503, and the process is killed and started anew, as on Lambda."""
+    """A function as API Gateway sees it. Call it with an event, one at a time; a call that takes
+    longer than the deadline is answered with 503, and the process is killed and started anew, as
+    on Lambda."""
 
     def __init__(self, handler: str, env: Mapping[str, str], log: Path, seconds: float):
         self._handler, self._env, self._log, self._seconds = handler, env, log, seconds
         self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
         self._answers: dict[str, queue.Queue[dict[str, Any]]] = {}
+        self._asked = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self._child = self._start()
@@ -57,20 +67,27 @@ class Function:
     def _start(self) -> "subprocess.Popen[bytes]":
         host, port = self._server.server_address[:2]
         env = {**os.environ, **self._env, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"}
+        self._asked.clear()
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-m", "awslambdaric", self._handler],
                 cwd=ROOT,
                 env=env,
                 stdout=log,
                 stderr=log,
             )
+        # The time to start is not a call's: on Lambda, too, it has a limit of its own.
+        while not self._asked.wait(0.05):
+            assert child.poll() is None, "the function did not start"
+        return child
 
     def _api(function: "Function") -> type[BaseHTTPRequestHandler]:
         class Api(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
+                function._asked.set()
                 id, body, deadline = function._events.get()
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", id)
@@ -107,3 +124,39 @@ def on_lambda(
         yield function
     finally:
         function.stop()
+
+
+@contextmanager
+def over_http(function: Function) -> Iterator[str]:
+    """The URL at which a function is asked as through API Gateway, until the block ends."""
+
+    class Front(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = self.headers.items()  # a repeated one stands here as often as it was sent
+            event = gateway.event_v2(self.command, unquote(path), query, headers, body)
+            answer = gateway.answer_v2(function(event, None))
+            self.send_response_only(answer.status)
+            for name, value in (*answer.headers, ("Content-Length", str(len(answer.body)))):
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Front) as server:
+        beside = threading.Thread(target=server.serve_forever, args=(0.05,))
+        beside.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            beside.join()

@@ -1,22 +1,31 @@
-"""The function answers alike on one machine and under Lambda's own runtime client.
+"""The same bytes, sent to the local server and to the function under Lambda's own runtime client,
+get the same answers.
 
-Not shown here: API Gateway itself, which nobody can run at home.
+Not shown here: API Gateway itself, which nobody can run at home. Its rules are in test_gateway.py.
 """
 
+import http.client
 import json
 import re
+import socket
 from urllib.parse import urlencode
 
 import pytest
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
+from quietdesk import gateway, intake
 from quietdesk.code import b64
 from tests.events import FORM, JSON, event, submit
-from tests.runtime_api import on_lambda
+from tests.runtime_api import on_lambda, over_http
+from tests.serving import serving
 from tests.world import ASKED, NOON, make_world
 
-CODE = re.compile(r'(name="code" value=")[0-9A-Z-]{19}')
+# What chance puts into an answer: the code, in the form and in the sentence that shows it. The
+# clocks stand still on both sides, so the days are equal without help.
+CODE = re.compile(rb"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3}\b")
+SERVERS_OWN = {"date", "connection"}
+PLANTED = "plantedlambda81"
 
 
 @pytest.fixture(scope="module")
@@ -36,125 +45,271 @@ def environment(world):
 
 
 @pytest.fixture(scope="module")
+def empty_site(tmp_path_factory):
+    return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture(scope="module")
+def near(world, empty_site):
+    """The URL of the local server."""
+    with serving(world, empty_site) as served:
+        yield served.url
+
+
+@pytest.fixture(scope="module")
 def log(tmp_path_factory):
     return tmp_path_factory.mktemp("lambda") / "lambda.log"
 
 
 @pytest.fixture(scope="module")
-def far(environment, log):
-    """The function under awslambdaric."""
-    with on_lambda("tests.lambda_entry.handler", environment, log) as function:
-        yield function
+def function(environment, log):
+    """The function under awslambdaric, over the same store."""
+    with on_lambda("tests.lambda_entry.handler", environment, log) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def near(world):
-    """The function in this process, as the local server calls it."""
-    return submit(world)
+def far(function):
+    """The URL of that function."""
+    with over_http(function) as url:
+        yield url
+
+
+def raw(method, target, *lines, body=b""):
+    """A request, byte by byte."""
+    lines = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    if body:
+        lines.append(b"Content-Length: %d" % len(body))
+    first = [f"{method} {target} HTTP/1.1".encode(), b"Host: desk.example", b"Connection: close"]
+    return b"\r\n".join([*first, *lines, b"", body])
+
+
+def post(body, *kinds):
+    return raw("POST", "/api/requests", *(f"Content-Type: {kind}" for kind in kinds), body=body)
 
 
 def form(**typed):
-    return urlencode({**ASKED, "lang": "es", **typed}, doseq=True).encode()
+    return post(urlencode({**ASKED, "lang": "es", **typed}, doseq=True).encode(), FORM)
 
 
-def post(body, kind=JSON, headers={}):  # noqa: B006 - never changed
-    return event("POST", "/api/requests", body, kind, headers)
-
-
-BAD_BASE64 = {**post(b"name=x", FORM), "body": "%%%"}
-REQUESTS = {
-    "junk": post(b"{"),
-    "bad UTF-8 as JSON": post(b'{"v":"\xff"}'),
-    "bad UTF-8 in a form": post(b"name=%ff", FORM),
-    "bad base64": BAD_BASE64,
-    "oversized JSON": post(b" " * 9000),
-    "oversized form": post(b"name=" + b"x" * 20_000, FORM),
-    "another kind": post(b"hello", "text/plain"),
-    "no kind": post(b"hello", ""),
-    "no body": event("POST", "/api/requests"),
-    "form to read back": post(form(step=["review"]), FORM),
-    "form with problems": post(form(step=["review"], people=["many"], name=["<b>"]), FORM),
-    "form to change": post(form(step=["change"]), FORM),
-    "form in Bengali": post(form(step=["review"], name=["রহিমা ١"]), FORM),
-    "repeated headers": post(b"{", JSON, {"x-many": "one,two", "accept": "a, b"}),
-    "cookies": post(b"{", JSON, {"cookie": "a=1; b=2"}),
-    "query": event("GET", "/api/keys/main/current?a=1&a=2"),
-    "current key": event("GET", "/api/keys/main/current"),
-    "key of a week": event("GET", "/api/keys/main/2026-W48"),
-    "key of no week": event("GET", "/api/keys/main/next"),
-    "unknown address": event("GET", "/api/nothing"),
-    "unknown method": event("DELETE", "/api/requests"),
-    "strange address": event("GET", "/api/\xe0\xa4\xa0"),
-    "not even HTTP": {},
-}  # fmt: skip
+def ask(url, request):
+    """Status, headers and body of the answer; of the headers all but the server's own."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection, method=request.partition(b" ")[0].decode())
+        answer.begin()
+        body = answer.read()
+    headers = [(name.lower(), value) for name, value in answer.getheaders()]
+    kept = sorted(header for header in headers if header[0] not in SERVERS_OWN)
+    return answer.status, kept, body
 
 
 def alike(answer):
     """An answer without the code that chance put into it."""
-    return {**answer, "body": CODE.sub(r"\1", answer["body"])}
+    status, headers, body = answer
+    return status, headers, CODE.sub(b"CODE", body)
+
+
+def stored(world):
+    return len(list(world.store.pull("main", ["2026-W47"], NOON)))
+
+
+REQUESTS = {
+    "junk": (post(b"{", JSON), 400),
+    "bad UTF-8 as JSON": (post(b'{"v":"\xff"}', JSON), 400),
+    "bad UTF-8 in a form": (post(b"name=\xff", FORM), 400),
+    "bad UTF-8 in a form, with a percent sign": (post(b"name=%ff", FORM), 400),
+    "oversized JSON": (post(b" " * 8193, JSON), 413),
+    "oversized form": (post(b"name=" + b"x" * 16_384, FORM), 413),
+    "much oversized": (post(b" " * 60_000, JSON), 413),
+    "text": (post(b"hello", "text/plain"), 415),
+    "bytes": (post(b"\xff", "application/octet-stream"), 415),
+    "no kind": (post(b"hello"), 415),
+    "kind with a parameter": (post(b"{", f"{JSON}; charset=utf-8"), 400),
+    "repeated kind": (post(b"{", JSON, JSON), 415),
+    "no body": (post(b""), 415),
+    "no body, JSON": (post(b"", JSON), 400),
+    "no body, form": (post(b"", FORM), 400),
+    "form to read back": (form(step=["review"]), 200),
+    "form to read back, in Bengali": (form(step=["review"], lang="bn", name=["রহিমা ১"]), 200),
+    "form with problems": (form(step=["review"], people=["many"], name=["<b>"]), 400),
+    "form to change": (form(step=["change"]), 200),
+    "form with a code that is none": (form(step=["send"], code=["hello"]), 400),
+    "repeated headers": (
+        raw("GET", "/api/keys/main/current", "Accept: a", "Accept: b", "X-Many: 1", "x-many: 2"),
+        200,
+    ),
+    "cookies": (raw("GET", "/api/keys/main/current", "Cookie: a=1; b=2", "Cookie: c=3"), 200),
+    "bytes in a header": (raw("GET", "/api/keys/main/current", b"X-Name: \xff\xe0"), 200),
+    "query": (raw("GET", "/api/keys/main/current?a=1&a=2&b=%ff&="), 200),
+    "key of a week": (raw("GET", "/api/keys/main/2026-W48"), 200),
+    "key of no week": (raw("GET", "/api/keys/main/next"), 404),
+    "key of another queue": (raw("GET", "/api/keys/other/current"), 404),
+    "percent signs in an address": (raw("GET", "/api/keys/main/%63urrent"), 200),
+    "percent signs twice": (raw("GET", "/api/keys/main/%2563urrent"), 404),
+    "bytes in an address": (raw("GET", "/api/%ff%00%e0"), 404),
+    "unknown address": (raw("GET", "/api/nothing"), 404),
+    "HEAD": (raw("HEAD", "/api/keys/main/current"), 404),
+    **{f"unknown method {method}": (raw(method, "/api/requests"), 404)
+       for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_answers_are_alike(near, far, name):
-    here, there = near(REQUESTS[name], None), far(REQUESTS[name], None)
+    request, status = REQUESTS[name]
+
+    here, there = ask(near, request), ask(far, request)
 
     assert alike(here) == alike(there)
-    assert here["headers"]["Cache-Control"] == "no-store"
+    assert here[0] == status
+    sent = dict(here[1])
+    assert {header: sent[header.lower()] for header in intake.HEADERS} == intake.HEADERS
+    assert sent["cache-control"] == "no-store"
 
 
-def test_a_request_kept_by_one_is_a_retry_to_the_other(near, far, world):
-    body = envelopes.write(world.sealed())
+def test_an_envelope_kept_by_one_is_a_retry_to_the_other(near, far, world):
+    request, before = post(envelopes.write(world.sealed()), JSON), stored(world)
 
-    first, again = far(post(body), None), near(post(body), None)
+    first, again, here = ask(far, request), ask(far, request), ask(near, request)
 
-    assert first == again
-    assert first["statusCode"] == 201
-    assert [e.lane for e in world.store.pull("main", ["2026-W47"], NOON) if e.digest]
+    assert first == again == here
+    assert (first[0], json.loads(first[2])) == (201, {"look_again": "2026-11-28"})
+    assert stored(world) == before + 1
 
 
 def test_a_conflict_is_one_to_both(near, far, world):
     code = codes.new()
-    assert near(post(envelopes.write(world.sealed(code=code))), None)["statusCode"] == 201
-    other = post(envelopes.write(world.sealed(code=code, name=["Other"])))
+    ask(near, post(envelopes.write(world.sealed(code=code)), JSON))
+    other = post(envelopes.write(world.sealed(code=code, name=["Other"])), JSON)
 
-    assert near(other, None) == far(other, None)
-    assert near(other, None)["statusCode"] == 409
+    here, there = ask(near, other), ask(far, other)
+
+    assert here == there
+    assert here[0] == 409
 
 
-def test_the_plain_form_sent_here_and_again_there_is_stored_once(near, far, world):
-    sent = post(form(step=["send"], code=[codes.new()]), FORM)
-    before = len(list(world.store.pull("main", ["2026-W47"], NOON)))
+def test_plain_form_sent_here_and_again_there_is_stored_once(near, far, world):
+    request, before = form(step=["send"], code=[codes.new()]), stored(world)
 
-    first, again = far(sent, None), near(sent, None)
+    first, again = ask(far, request), ask(near, request)
 
     assert first == again
-    assert first["statusCode"] == 201
-    assert len(list(world.store.pull("main", ["2026-W47"], NOON))) == before + 1
+    assert first[0] == 201
+    assert stored(world) == before + 1
 
 
-def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(far, log):
-    planted = "plantedlambda81"
-    for body, kind in ((form(name=[planted], step=["review"]), FORM), (planted.encode(), JSON)):
-        far(post(body, kind, {"user-agent": planted, "cookie": planted}), None)
-    far({"planted": planted}, None)
+def test_plain_form_with_other_answers_is_a_conflict_to_both(near, far):
+    code = codes.new()
+    ask(far, form(step=["send"], code=[code]))
+    other = form(step=["send"], code=[code], name=["Other"])
+
+    here, there = ask(near, other), ask(far, other)
+
+    assert here == there
+    assert here[0] == 409
+
+
+def test_both_ask_to_come_back_when_the_store_is_closed(world, environment, empty_site, tmp_path):
+    """There are keys for four weeks; ten weeks on the form is closed, and says when to retry."""
+    late = NOON.replace(year=2027)
+    sent = form(step=["send"], code=[codes.new()])
+    told = environment | {"TEST_NOW": late.isoformat()}
+
+    with (
+        serving(world, empty_site) as served,
+        on_lambda("tests.lambda_entry.handler", told, tmp_path / "log") as function,
+        over_http(function) as far,
+    ):
+        served.clock.now = late
+        here, there = ask(served.url, sent), ask(far, sent)
+
+    assert alike(here) == alike(there)
+    assert (here[0], dict(here[1])["retry-after"]) == (503, "120")
+
+
+EVENTS = {
+    "bad base64": event("POST", "/api/requests", b"x", FORM)
+    | {"body": "%%%", "isBase64Encoded": True},
+    "base64 of bytes that are no text": event("POST", "/api/requests", b"\xff", JSON),
+    "null for a body": event("POST", "/api/requests", b"", JSON) | {"body": None},
+    "not even HTTP": {},
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events_that_no_request_makes_are_answered_alike(world, function, name):
+    here, there = submit(world)(EVENTS[name], None), function(EVENTS[name], None)
+
+    assert gateway.answer_v2(here) == gateway.answer_v2(there)
+    assert here["statusCode"] == (500 if name == "not even HTTP" else 400)
+
+
+def test_more_than_the_local_server_reads_is_too_large_to_both(near, far):
+    """It answers in its own words: it refuses by the length, before anything could reach a disk."""
+    head = raw("POST", "/api/requests", f"Content-Type: {JSON}", "Content-Length: 70000")
+
+    here, there = ask(near, head), ask(far, post(b" " * 70_000, JSON))
+
+    assert (here[0], there[0]) == (413, 413)
+
+
+def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, far, log):
+    for lines in (
+        [f"Content-Type: {FORM}"],
+        [f"Content-Type: {JSON}"],
+        [f"Content-Type: text/{PLANTED}", f"User-Agent: {PLANTED}", f"Cookie: a={PLANTED}"],
+    ):
+        for body in (PLANTED.encode(), urlencode({**ASKED, "name": PLANTED}, doseq=True).encode()):
+            ask(far, raw("POST", f"/api/requests?{PLANTED}", *lines, body=body))
+    ask(far, raw(PLANTED.upper(), f"/api/{PLANTED}"))
+    ask(far, raw("GET", f"/api/keys/{PLANTED}/{PLANTED}"))
+    function({"planted": PLANTED}, None)
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert lines
-    assert planted not in log.read_text()
     assert {line["message"] for line in lines} == {"answered"}
+    assert PLANTED not in log.read_text()
 
 
-def test_why_the_function_never_raises(environment, tmp_path):
-    """Lambda's client writes the text of an exception into the log, with all that it quotes."""
-    with on_lambda("tests.lambda_entry.broken", environment, tmp_path / "log") as function:
-        answer = function({"planted": "planted82"}, None)
+def test_handler_that_raises_is_a_500_that_quotes_nothing(
+    world, environment, empty_site, tmp_path, monkeypatch
+):
+    """And why ours never does: Lambda's client writes the text of an exception into the log."""
 
-    assert answer["statusCode"] == 500
-    assert "planted82" in (tmp_path / "log").read_text()
+    def raising(*_):
+        raise ValueError(PLANTED)
+
+    monkeypatch.setattr(intake, "submit", lambda *_: raising)
+    sent, log = post(PLANTED.encode(), JSON), tmp_path / "log"
+    with (
+        serving(world, empty_site) as served,
+        on_lambda("tests.lambda_entry.broken", environment, log) as function,
+        over_http(function) as far,
+    ):
+        here, there = ask(served.url, sent), ask(far, sent)
+
+    # The local server has a page for people; API Gateway has its own words.
+    assert (here[0], there[0]) == (500, 500)
+    assert there[2] == b'{"message":"Internal Server Error"}'
+    assert PLANTED not in f"{here}{there}"
+    assert PLANTED in log.read_text()
 
 
-def test_a_call_past_its_deadline_is_answered_and_the_next_one_too(environment, tmp_path):
-    with on_lambda("tests.lambda_entry.slow", environment, tmp_path / "log", 3) as function:
-        answers = [function({}, None), function({}, None)]
+def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again(
+    near, world, environment, tmp_path
+):
+    """Only Lambda has a deadline. It kills the process, and the next call gets a new one."""
+    body, before = envelopes.write(world.sealed()), stored(world)
+    late = raw("POST", "/api/requests", f"Content-Type: {JSON}", "X-Late: 1", body=body)
 
-    assert [answer["statusCode"] for answer in answers] == [503, 503]
+    with (
+        on_lambda("tests.lambda_entry.late", environment, tmp_path / "log", 3) as function,
+        over_http(function) as far,
+    ):
+        first, again = ask(far, late), ask(far, post(body, JSON))
+
+    assert (first[0], first[2]) == (503, b'{"message":"Service Unavailable"}')
+    assert stored(world) == before + 1
+    assert again == ask(near, post(body, JSON))
+    assert again[0] == 201

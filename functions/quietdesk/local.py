@@ -99,7 +99,7 @@ class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         body = b"Bad request"
-        self.status = "400 Bad Request"
+        self.status = f"{self.request.error.code} {self.request.error.reason}"
         self.response_headers.extend([*HEADERS.items(), ("Content-Type", "text/plain")])
         self.set_close_on_finish()
         self.content_length = len(body)
