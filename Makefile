@@ -29,7 +29,7 @@ script: tools ## Build site/script into the one file that the pages load
 shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
 	$(BIN)/python -m tests.shots
 
-bench: $(VENV)/dev.stamp ## Measure, beside a baseline in the same run
+bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 	$(BIN)/python -m tests.bench
 
 locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproject.toml

@@ -212,7 +212,7 @@ def test_plain_form_with_other_answers_is_a_conflict_to_both(near, far):
 
 
 def test_both_ask_to_come_back_when_the_store_is_closed(world, environment, empty_site, tmp_path):
-    """There are keys for four weeks; ten weeks on the form is closed, and says when to retry."""
+    """There are keys for four weeks; a year on the form is closed, and says when to retry."""
     late = NOON.replace(year=2027)
     sent = form(step=["send"], code=[codes.new()])
     told = environment | {"TEST_NOW": late.isoformat()}
@@ -263,7 +263,7 @@ def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, far, log
     ):
         for body in (PLANTED.encode(), urlencode({**ASKED, "name": PLANTED}, doseq=True).encode()):
             ask(far, raw("POST", f"/api/requests?{PLANTED}", *lines, body=body))
-    ask(far, raw(PLANTED.upper(), f"/api/{PLANTED}"))
+    ask(far, raw("DELETE", f"/api/{PLANTED}"))
     ask(far, raw("GET", f"/api/keys/{PLANTED}/{PLANTED}"))
     function({"planted": PLANTED}, None)
 

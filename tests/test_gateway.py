@@ -44,6 +44,46 @@ def test_header_names_are_lower_case_and_cookies_stand_apart():
     assert made["cookies"] == ["a=1", "b=2"]
 
 
+def test_repeated_headers_are_joined_in_their_order():
+    sent_twice = [("X-Many", "1"), ("Accept", "a"), ("x-many", "2"), ("Cookie", "a=1")]
+
+    made = gateway.event_v2("GET", "/x", "", sent_twice, b"")
+
+    assert made["headers"] == {"x-many": "1,2", "accept": "a"}
+    assert made["cookies"] == ["a=1"]
+
+
+TEXT = [
+    "text/plain",
+    "text/html; charset=utf-8",
+    "application/json",
+    "application/javascript",
+    "Application/XML ;x=y",
+]
+BYTES = ["", "application/x-www-form-urlencoded", "application/octet-stream", "application/jsonp"]
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_kind_travels_as_text(kind):
+    made = gateway.event_v2("POST", "/x", "", [("Content-Type", kind)], b"a=1")
+
+    assert (made["body"], made["isBase64Encoded"]) == ("a=1", False)
+
+
+@pytest.mark.parametrize("kind", BYTES)
+def test_kind_travels_as_base64(kind):
+    made = gateway.event_v2("POST", "/x", "", [("Content-Type", kind)], b"a=1")
+
+    assert (made["body"], made["isBase64Encoded"]) == ("YT0x", True)
+
+
+def test_what_there_is_none_of_is_not_in_the_event():
+    made = gateway.event_v2("GET", "/x", "", [], b"")
+
+    assert not {"body", "cookies", "queryStringParameters"} & set(made)
+    assert made["isBase64Encoded"] is False
+
+
 def test_repeated_query_parameters_are_joined():
     made = event("GET", "/x?a=1&a=2&b=")
 
@@ -94,12 +134,36 @@ def test_base64_answer_is_sent_as_bytes():
     assert sent(answer)[2] == b"\xff"
 
 
-@pytest.mark.parametrize("answer", ["text", {"a": 1}, None])
-def test_answer_without_a_status_is_the_body_of_a_200(answer):
-    status, headers, _ = sent(answer)
+@pytest.mark.parametrize(
+    ("answer", "body"), [("text", b"text"), ({"a": 1}, b'{"a": 1}'), ([1], b"[1]"), (None, b"null")]
+)
+def test_answer_without_a_status_is_the_body_of_a_200(answer, body):
+    made = gateway.answer_v2(answer)
 
-    assert status == "200 OK"
-    assert headers[0] == ("Content-Type", "application/json")
+    assert made == gateway.Answer(200, (("Content-Type", "application/json"),), body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": "many"},
+        {"statusCode": None},
+        {"statusCode": 99},
+        {"statusCode": 200, "body": {"a": 1}},
+        {"statusCode": 200, "body": "%%%", "isBase64Encoded": True},
+        {"statusCode": 200, "body": "\ud800"},
+        {"statusCode": 200, "headers": ["a"]},
+        {"statusCode": 200, "cookies": 1},
+    ],
+)
+def test_answer_that_is_not_in_the_format_is_a_500_that_quotes_nothing(answer):
+    assert gateway.answer_v2(answer) == gateway.FAILED
+
+
+def test_answer_that_does_not_say_its_kind_is_plain_text():
+    assert gateway.answer_v2({"statusCode": 204}) == gateway.Answer(
+        204, (("Content-Type", "text/plain; charset=utf-8"),), b""
+    )
 
 
 def test_head_has_no_body():

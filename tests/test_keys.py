@@ -326,3 +326,15 @@ def test_cut_record_is_refused_where_custodians_signed_its_head(world):
     for raw in (written(lines[:3]), b""):
         with pytest.raises(BadRecord):
             keys.verify_record(raw, signed, world.trust, "main")
+
+
+def test_what_was_verified_once_is_verified_anew_with_other_keys(world):
+    raw = world.raw_bundle(Epoch(2026, 47))
+    verify(world, raw)
+    stranger = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
+
+    with pytest.raises(BadSignature):
+        verify(world, raw, trust=replace(world.trust, custodians=(stranger.public_key,)))
+    with pytest.raises(BadSignature):
+        verify(world, raw + b" ", trust=replace(world.trust, threshold=2))
+    assert reason(world, raw, now=NOON + 2 * WEEK) == "stale"

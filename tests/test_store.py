@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack
 
 @pytest.fixture
 def store(store_spec):
-    opened = open_store(store_spec)
+    opened = open_store(store_spec, patient=True)
     yield opened
     opened.close()
 

@@ -86,7 +86,7 @@ def make_world(
 ) -> World:
     city = compiled_city()
     spec = spec or f"sqlite:{folder / 'requests.db'}"
-    store = open_store(spec)
+    store = open_store(spec, patient=True)
     custodian = custodian or make_custodian()
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)

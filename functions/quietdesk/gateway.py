@@ -76,7 +76,7 @@ def event_v2(
 
 
 def answer_v2(result: Any) -> Answer:
-    """The answer that AWS makes of what a function returned. It never raises.
+    """The answer that AWS makes of what a function returned, if it can be written as JSON.
 
     Without a `statusCode` the whole result is the body of a 200. FAILED if the result is not in the
     format.
@@ -91,7 +91,8 @@ def answer_v2(result: Any) -> Answer:
         status, body = int(result["statusCode"]), result.get("body") or ""
         headers = [(str(name), str(value)) for name, value in (result.get("headers") or {}).items()]
         headers += [("Set-Cookie", str(cookie)) for cookie in result.get("cookies") or []]
-        data = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
+        encoded = result.get("isBase64Encoded")
+        data = base64.b64decode(body, validate=True) if encoded else body.encode()
     except (AttributeError, TypeError, ValueError):
         return FAILED
     if not 200 <= status <= 599:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -300,6 +300,7 @@ def bundle_body(
     ).encode()
 
 
+@lru_cache(maxsize=8)  # the same bytes are verified once; other bytes, keys or queues anew
 def signed_bundle(raw: bytes, trust: Trust, queue: str) -> Bundle:
     """The bundle in a signed document, whatever the time. Raises BadSignature, or BadBundle with
     the reason malformed, queue or deployment."""

@@ -70,7 +70,7 @@ class Desk:
         return self.settings.trust(self.city.deployment)
 
     def store(self) -> Store:
-        return open_store(self.settings.store)
+        return open_store(self.settings.store, patient=True)
 
     def unlocked(self) -> Keyring:
         """This device's keyring, for the deployment in use."""
@@ -250,7 +250,7 @@ def _pull(at: Desk, args: argparse.Namespace) -> int:
     else:
         for number, item in enumerate(opened, 1):
             print(_in_words(item, f"{number} of {len(opened)}", at.city))
-        print(f"{len(opened)} requests." if opened else "No requests are waiting.")
+        print(f"{len(opened)} waiting." if opened else "No requests are waiting.")
     _say_unopened([item for item in pulled if isinstance(item, Unopened)], len(pulled))
     return 0
 

@@ -81,9 +81,11 @@ class Store(Protocol):
         """Let go of files and connections."""
 
 
-def open_store(spec: str) -> Store:
+def open_store(spec: str, patient: bool = False) -> Store:
     """The store that a setting names: `sqlite:PATH`, or `dynamodb:PREFIX` of the tables' names.
-    Raises BadSetting, StoreUnavailable or StoreTooNew."""
+
+    A function answers within seconds or says that it cannot; who is `patient`, as the desk is that
+    pulls a whole queue, waits longer. Raises BadSetting, StoreUnavailable or StoreTooNew."""
     kind, _, name = spec.partition(":")
     if kind == "sqlite" and name:
         from quietdesk.store.sqlite import Sqlite
@@ -91,7 +93,7 @@ def open_store(spec: str) -> Store:
         return Sqlite(Path(name))
     if kind == "dynamodb" and name:
         # boto3 is slow to import, and one machine never needs it.
-        from quietdesk.store.dynamodb import DynamoDB
+        from quietdesk.store.dynamodb import CONFIG, PATIENT, DynamoDB
 
-        return DynamoDB(name)
+        return DynamoDB(name, PATIENT if patient else CONFIG)
     raise BadSetting("QUIETDESK_STORE must be sqlite:PATH or dynamodb:PREFIX")

@@ -32,6 +32,9 @@ from quietdesk.keys import Kid
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=1
 )
+PATIENT = Config(
+    retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=30
+)
 TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
 BATCH_WRITE, BATCH_GET = 25, 100  # the most items a call may name (DynamoDB's limits)
 
@@ -67,9 +70,9 @@ class DynamoDB:
     """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
     (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_REGION`, profile or role)."""
 
-    def __init__(self, prefix: str):
+    def __init__(self, prefix: str, config: Config = CONFIG):
         with _named_errors():
-            self._client = boto3.client("dynamodb", config=CONFIG)
+            self._client = boto3.client("dynamodb", config=config)
         self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
 
     def put(self, envelope: Envelope) -> None:
@@ -389,7 +392,7 @@ def create_tables(prefix: str) -> list[str]:
     infra/ does it. Raises Conflict when one is there."""
     made = []
     with _named_errors():
-        client = boto3.client("dynamodb", config=CONFIG)
+        client = boto3.client("dynamodb", config=PATIENT)
         for name, (partition, sort, ends) in TABLES.items():
             table = f"{prefix}-{name}"
             columns = [column for column in (partition, sort) if column]
