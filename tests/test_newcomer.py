@@ -12,7 +12,7 @@ from quietdesk import keys
 from quietdesk.keys import Epoch, Trust
 from quietdesk.staff import demo, keyring
 from tests.process import environment, free_port, quietdesk, quietdesk_run, stop
-from tests.world import ASKED, CHEAP
+from tests.world import ASKED, CHEAP, make_world
 
 
 def ask(port, name):
@@ -220,3 +220,23 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
 
     assert run.returncode == 0
     assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [str(current)]
+
+
+def test_wrong_folder_is_said_and_nothing_is_made_there(tmp_path):
+    run = quietdesk(tmp_path / "elsewhere", "pull")
+
+    assert run.returncode == 1
+    assert "there is no keyring at" in run.stderr
+    assert "Quietdesk's folder" in run.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
+    world = make_world(tmp_path, now=datetime.now(UTC))
+    world.store.close()
+
+    run = quietdesk(tmp_path, "run", "--port", str(free_port()))
+
+    assert run.returncode == 1
+    assert "needed signatures" in run.stderr
+    assert "not of the custodians" in run.stderr

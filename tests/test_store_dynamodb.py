@@ -4,6 +4,7 @@ and a real emulator: nothing acknowledged may be lost, and nothing lost acknowle
 import itertools
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import boto3
@@ -11,10 +12,12 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
+from quietdesk import envelope as envelopes
 from quietdesk import sweep
 from quietdesk.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
+from tests.events import post, submit
 from tests.process import quietdesk
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make
 
@@ -26,6 +29,14 @@ def store(store_spec):
     opened = open_store(store_spec)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def aws(store_spec):
+    """A client beside the store's own."""
+    client = boto3.client("dynamodb")
+    yield client
+    client.close()
 
 
 class Raw:
@@ -299,13 +310,13 @@ def test_transactions_that_met_are_tried_again(store, monkeypatch):
 # --- Time to live, tables, settings --------------------------------------------------------------
 
 
-def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec):
+def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec, aws):
     ended = make(expires=int(NOW.timestamp()))
     store.put(ended)
 
     assert find(store, ended) is None
     table = store_spec.removeprefix("dynamodb:") + "-requests"
-    assert boto3.client("dynamodb").scan(TableName=table)["Count"] == 1
+    assert aws.scan(TableName=table)["Count"] == 1
     assert store.erase_expired("main", [WEEK], NOW) == 1
 
 
@@ -320,18 +331,17 @@ def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
     assert find(store, envelope)
 
 
-def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec):
+def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec, aws):
     prefix = store_spec.removeprefix("dynamodb:")
-    client = boto3.client("dynamodb")
 
     for name in TABLES:
-        table = client.describe_table(TableName=f"{prefix}-{name}")["Table"]
+        table = aws.describe_table(TableName=f"{prefix}-{name}")["Table"]
         assert not table.get("StreamSpecification", {}).get("StreamEnabled")
         assert not table.get("GlobalSecondaryIndexes")
-        recovery = client.describe_continuous_backups(TableName=f"{prefix}-{name}")
+        recovery = aws.describe_continuous_backups(TableName=f"{prefix}-{name}")
         state = recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         assert state["PointInTimeRecoveryStatus"] == "DISABLED"
-    lives = client.describe_time_to_live(TableName=f"{prefix}-requests")["TimeToLiveDescription"]
+    lives = aws.describe_time_to_live(TableName=f"{prefix}-requests")["TimeToLiveDescription"]
     assert (lives["TimeToLiveStatus"], lives["AttributeName"]) == ("ENABLED", "expires")
 
 
@@ -375,3 +385,23 @@ def test_commands_work_on_dynamodb(store_spec, tmp_path):
     assert made.stdout.count("made.") == 3
     assert minted.stdout.count("key made") == 4
     assert "No requests are waiting." in pulled.stdout
+
+
+def test_the_function_says_201_only_for_what_is_stored(world):
+    """Through `submit` itself, with the two attempts that a function makes."""
+    chance = random.Random(48)  # noqa: S311 - which fault, not a secret
+    store = open_store(world.spec)
+    inject(store, (chance.choice([BROKEN, reset, lose_answer, pass_on]) for _ in itertools.count()))
+    handler = submit(replace(world, store=store))
+    statuses, kept = [], []
+
+    for _ in range(40):
+        sealed = world.sealed()
+        statuses.append(post(handler, envelopes.write(sealed))["statusCode"])
+        if statuses[-1] == 201:
+            kept.append(sealed.id)
+    store.close()
+
+    stored = {envelope.id for envelope in world.store.pull("main", [WEEK], NOW)}
+    assert set(statuses) == {201, 503}
+    assert set(kept) <= stored

@@ -89,6 +89,10 @@ class BadKeyring(QuietdeskError):
     """The keyring file is damaged, of another version, or for another deployment."""
 
 
+class NoKeyring(BadKeyring):
+    """There is no keyring where one was looked for. Next: go to the right folder, or make one."""
+
+
 class NotAdmitted(QuietdeskError):
     """The device is not in the list that custodians signed. Next: have a custodian admit it."""
 

@@ -67,6 +67,11 @@ _STATUS = {
     "unavailable": 503,
 }
 
+# Powertools keeps the event at hand in an attribute of a class, for all functions and threads of a
+# process. Lambda calls one at a time; a server with threads must too, or one person would be
+# answered with another's form.
+_ONE_AT_A_TIME = Lock()
+
 Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
 
 
@@ -78,9 +83,6 @@ def submit(
     intake = _Intake(city, pages, store, trust, clock)
     app = APIGatewayHttpResolver()
     log = Logger(service="quietdesk", level="INFO", location=None, timestamp=None)
-    # Powertools keeps the event at hand in an attribute of a class. Lambda calls one at a time;
-    # a server with threads must too, or one person would be answered with another's form.
-    one_at_a_time = Lock()
 
     @app.post("/api/requests")
     def post_request() -> Response[str]:
@@ -100,7 +102,7 @@ def submit(
 
     def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         started = time.perf_counter()
-        with one_at_a_time:
+        with _ONE_AT_A_TIME:
             try:
                 answer: dict[str, Any] = app.resolve(event, context)  # type: ignore[arg-type]
             except Exception:  # an event that is not even HTTP; what it says must reach no log

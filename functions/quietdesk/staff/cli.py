@@ -24,8 +24,10 @@ from quietdesk.errors import (
     BadCity,
     BadKeyring,
     BadSetting,
+    BadSignature,
     Conflict,
     KeyDestroyed,
+    NoKeyring,
     NotAdmitted,
     QuietdeskError,
     StoreBusy,
@@ -47,6 +49,8 @@ MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
 _HINTS: dict[type[QuietdeskError], str] = {
     BadCity: "correct the file in site/city, then run: make site",
     BadSetting: "the settings are listed in docs/operations.md",
+    NoKeyring: "run this in Quietdesk's folder after make run, or see docs/operations.md",
+    BadSignature: "the keys in the store are not of the custodians in QUIETDESK_CUSTODIANS",
     BadKeyring: "restore nothing: make a new keyring with: quietdesk device new",
     WrongPassphrase: "try again; the demo passphrase is printed by: make run",
     NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
@@ -76,7 +80,7 @@ class Desk:
         """This device's keyring, for the deployment in use."""
         path = self.settings.keyring
         if not path.exists():
-            raise BadKeyring(f"there is no keyring at {path}")
+            raise NoKeyring(f"there is no keyring at {path.absolute()}")
         data = path.read_bytes()
         if keyring.deployment(data) != self.city.deployment:
             raise BadKeyring("the keyring is for another deployment")
@@ -216,6 +220,7 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         sweep.run(store, city, datetime.now(UTC))
         if city.deployment == DEMO:
             demo.keep_minted(chosen, store, city, trust, datetime.now(UTC))
+        _say_if_closed(store, city, trust)
         print("Building the site ...", flush=True)
         built = subprocess.run(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
@@ -240,9 +245,20 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
+    current = keys.epoch_at(datetime.now(UTC), city.zone)
+    held = store.read(keys.bundle_name(city.queue, current))
+    if held is None:
+        print("There is no key for this week: the form is closed until custodians run", end=" ")
+        print("quietdesk keys mint")
+    else:
+        keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
+
+
 def _pull(at: Desk, args: argparse.Namespace) -> int:
+    unlocked = at.unlocked()  # first: in a wrong folder, no empty store is made beside it
     with closing(at.store()) as store:
-        pulled = list(desk.Desk(store, at.city, at.trust, at.unlocked()).pull(at.now))
+        pulled = list(desk.Desk(store, at.city, at.trust, unlocked).pull(at.now))
     opened = [item for item in pulled if isinstance(item, Opened)]
     if args.json:
         for item in opened:
@@ -360,7 +376,7 @@ def _keys_list(at: Desk, _: argparse.Namespace) -> int:
 def _forget(at: Desk, _: argparse.Namespace) -> int:
     # Every command has just done it; this one exists for a computer's own timer.
     if not at.settings.keyring.exists():
-        raise BadKeyring(f"there is no keyring at {at.settings.keyring}")
+        raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
     left = len(keyring.epochs(at.settings.keyring.read_bytes()))
     print(f"This keyring holds keys of {left} weeks; those of ended weeks are deleted.")
     return 0
@@ -384,7 +400,7 @@ def _custodians(at: Desk, paths: Sequence[Path] | None) -> list[Keyring]:
     custodians = []
     for path in chosen:
         if not path.exists():
-            raise BadKeyring(f"there is no custodian's keyring at {path}")
+            raise NoKeyring(f"there is no custodian's keyring at {path.absolute()}")
         words = _passphrase(at.settings, f"Passphrase of {path.name}: ")
         custodians.append(keyring.unlock(path.read_bytes(), words))
     return custodians

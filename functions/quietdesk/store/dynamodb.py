@@ -8,7 +8,7 @@ import hmac
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -391,8 +391,7 @@ def create_tables(prefix: str) -> list[str]:
     """Make the tables on the endpoint in use, for tests and demos; gives their names. In the cloud
     infra/ does it. Raises Conflict when one is there."""
     made = []
-    with _named_errors():
-        client = boto3.client("dynamodb", config=PATIENT)
+    with _named_errors(), closing(boto3.client("dynamodb", config=PATIENT)) as client:
         for name, (partition, sort, ends) in TABLES.items():
             table = f"{prefix}-{name}"
             columns = [column for column in (partition, sort) if column]
@@ -417,7 +416,6 @@ def create_tables(prefix: str) -> list[str]:
                     TimeToLiveSpecification={"Enabled": True, "AttributeName": ends},
                 )
             made.append(table)
-        client.close()
     return made
 
 
