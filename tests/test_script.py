@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import shutil
 import subprocess
 
@@ -9,12 +10,28 @@ import pytest
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import request
-from tests.world import ASKED, ROOT
+from quietdesk import keys, request
+from tests.world import ASKED, NOON, ROOT
 
 SCRIPT = ROOT / "site" / "script"
 BUILT = ROOT / "site" / "pages" / "assets" / "form.js"
 BROWSER = ROOT / "tests" / "browser"
+
+# What Chrome 71, Firefox 68 or Safari 14 lacked. BigInt64Array is left: Playwright needs it.
+NEWER = """
+DataView.prototype: setBigUint64 getBigUint64 setBigInt64 getBigInt64
+Object: fromEntries hasOwn groupBy
+Promise: allSettled any withResolvers try
+String.prototype: replaceAll matchAll at isWellFormed toWellFormed
+Array.prototype: at findLast findLastIndex toSorted toReversed toSpliced with
+Uint8Array.prototype.__proto__: at findLast findLastIndex toSorted toReversed with
+Uint8Array.prototype: toHex toBase64
+Uint8Array: fromHex fromBase64
+ArrayBuffer.prototype: transfer resize
+Crypto.prototype: randomUUID
+SubtleCrypto.prototype: encapsulateBits encapsulateKey getPublicKey
+window: structuredClone queueMicrotask WeakRef AggregateError
+"""
 
 
 def run(*command, **more):
@@ -31,6 +48,27 @@ def script(tmp_path_factory):
     (site / "pages" / "assets").mkdir(parents=True)
     run("npm", "ci", "--no-audit", "--no-fund", cwd=site / "script")
     return site / "script"
+
+
+def rules(city):
+    """What the form offers, as request.js wants it."""
+    return {
+        "centers": [center.id for center in city.centers],
+        "visit_types": city.visit_types,
+        "languages": city.languages,
+        "access": city.access,
+        "max_people": city.max_people,
+    }
+
+
+def check_that_python_opens(world, wire, code):
+    envelope = envelopes.read(wire.strip().encode())
+    opened = world.desk().open(envelope)
+    made = codes.derive(code, "demo")
+    assert opened.request == request.parse(ASKED, world.city)
+    assert opened.reply_key == made.reply
+    assert (envelope.id, envelope.auth_hash) == (made.id, made.auth_hash)
+    assert envelopes.open_reply(envelope.reply, made.reply, made.id) == {"state": "waiting"}
 
 
 def test_vectors_hold_in_javascript(script):
@@ -53,19 +91,12 @@ def test_vectors_hold_in_javascript(script):
 def test_what_javascript_seals_opens_in_python(script, world):
     code = codes.new()
     bundle = world.bundle()
-    rules = {
-        "centers": [center.id for center in world.city.centers],
-        "visit_types": world.city.visit_types,
-        "languages": world.city.languages,
-        "access": world.city.access,
-        "max_people": world.city.max_people,
-    }
     told = {
         "script": str(script),
         "code": code,
         "deployment": "demo",
         "typed": ASKED,
-        "rules": rules,
+        "rules": rules(world.city),
         "bundle": {
             "epoch": str(bundle.epoch),
             "queue": bundle.queue,
@@ -77,13 +108,81 @@ def test_what_javascript_seals_opens_in_python(script, world):
 
     wire = run("node", BROWSER / "seal.mjs", input=json.dumps(told))
 
-    envelope = envelopes.read(wire.strip().encode())
-    opened = world.desk().open(envelope)
-    secrets = codes.derive(code, "demo")
-    assert opened.request == request.parse(ASKED, world.city)
-    assert opened.reply_key == secrets.reply
-    assert (envelope.id, envelope.auth_hash) == (secrets.id, secrets.auth_hash)
-    assert envelopes.open_reply(envelope.reply, secrets.reply, secrets.id) == {"state": "waiting"}
+    check_that_python_opens(world, wire, code)
+
+
+def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tmp_path):
+    bundled = tmp_path / "harness.js"
+    run(
+        script / "node_modules/.bin/esbuild", BROWSER / "harness.js", "--bundle", "--format=iife",
+        "--target=es2017", f"--alias:script={script}", f"--outfile={bundled}", "--log-level=error",
+    )  # fmt: skip
+    removed = [line.split(": ") for line in NEWER.strip().splitlines()]
+    forget = "".join(
+        f"delete {owner}.{name};" for owner, names in removed for name in names.split()
+    )
+    code = codes.new()
+    told = {
+        "code": code,
+        "raw": world.raw_bundle(world.bundle().epoch).decode(),
+        "pinned": {
+            "custodians": [codes.b64(spki) for spki in world.trust.custodians],
+            "threshold": world.trust.threshold,
+            "queue": world.city.queue,
+            "deployment": world.city.deployment,
+            "now": NOON.timestamp() * 1000,
+        },
+        "typed": dict(ASKED),
+        "rules": rules(world.city),
+    }
+
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        # Web Crypto is for secure contexts, of which this address is one without any server.
+        page.route("**/*", lambda route: route.fulfill(body="", content_type="text/html"))
+        page.goto("http://127.0.0.1/")
+        page.evaluate(forget)
+        assert page.evaluate("'setBigUint64' in DataView.prototype") is False
+        page.add_script_tag(path=bundled)
+        wire = page.evaluate("told => sealed(told)", told)
+    finally:
+        context.close()
+
+    check_that_python_opens(world, wire, code)
+
+
+def test_what_python_seals_opens_in_javascript(script):
+    week = keys.Epoch(2026, 47)
+    kids = {part: f"main.{part}.{week}.0000000a" for part in keys.PARTS}
+    seeds = {kid: secrets.token_bytes(32) for kid in kids.values()}
+    public = {part: (kid, keys.public_key(seeds[kid])) for part, kid in kids.items()}
+    made = codes.derive(codes.new(), "demo")
+    parts = envelopes.Parts(b'{"a":"visit"}'.ljust(1024), '{"a":"রহিমা"}'.encode().ljust(1024))
+    sealed = envelopes.seal(parts, keys.Bundle("main", "demo", week, 0, 0, public), made)
+    told = {
+        "wire": json.loads(envelopes.write(sealed)),
+        "seeds": {kid: seed.hex() for kid, seed in seeds.items()},
+        "reply": made.reply.hex(),
+    }
+    opening = f"""
+        import {{ readFileSync }} from 'node:fs'
+        import {{ openEnvelope, openReply }} from {json.dumps((BROWSER / "open.mjs").as_uri())}
+        const {{ wire, seeds, reply }} = JSON.parse(readFileSync(0, 'utf8'))
+        const parts = await openEnvelope({json.dumps(str(script))}, wire, seeds)
+        const answer = await openReply(wire, Buffer.from(reply, 'hex'))
+        process.stdout.write(JSON.stringify({{ ...parts, answer }}))
+    """
+
+    opened = json.loads(
+        run("node", "--input-type=module", "--eval", opening, input=json.dumps(told))
+    )
+
+    assert opened == {
+        "visit": parts.visit.decode(),
+        "contact": parts.contact.decode(),
+        "answer": {"state": "waiting"},
+    }
 
 
 def test_building_again_gives_the_same_bytes(script):
@@ -91,6 +190,22 @@ def test_building_again_gives_the_same_bytes(script):
 
     rebuilt = script.parent / "pages" / "assets" / "form.js"
     assert rebuilt.read_bytes() == BUILT.read_bytes(), "run: make script, and commit what it built"
+
+
+def test_built_script_carries_the_licenses_of_all_that_is_in_it(script):
+    built = BUILT.read_text()
+    lock = json.loads((SCRIPT / "package-lock.json").read_text())
+    shipped = [
+        name for name, package in lock["packages"].items() if name and not package.get("dev")
+    ]
+
+    assert len(shipped) == 5
+    for folder in shipped:
+        name, license = folder.removeprefix("node_modules/"), script / folder / "LICENSE"
+        _, holder, terms = license.read_text().strip().split("\n\n", 2)
+        assert name in built
+        assert re.sub(r"Copyright \(c\) \d{4} ", "", holder) in built, name
+        assert terms in built, name
 
 
 def test_built_script_runs_on_a_browser_of_2018():

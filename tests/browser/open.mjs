@@ -1,4 +1,5 @@
 // Opening an envelope in JavaScript: for tests only, a second implementation beside the desk's.
+import { webcrypto } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 
@@ -22,4 +23,14 @@ export async function openEnvelope(script, wire, seeds) {
     opened[part] = new TextDecoder().decode(await suite.open({ recipientKey, enc, info }, ct))
   }
   return opened
+}
+
+/** The desk's answer in an envelope; `key` is the 32-byte reply key. */
+export async function openReply(wire, key) {
+  const bytes = unb64(wire.reply)
+  const additionalData = new TextEncoder().encode(`quietdesk/1|reply|${wire.id}`)
+  const gcm = { name: 'AES-GCM', iv: bytes.slice(0, 12), additionalData }
+  const aes = await webcrypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
+  const text = await webcrypto.subtle.decrypt(gcm, aes, bytes.slice(12))
+  return JSON.parse(new TextDecoder().decode(text))
 }

@@ -11,7 +11,7 @@ const from = (name) => import(pathToFileURL(`${script}/${name}`))
 const { BadCode, derive, parseCode } = await from('code.js')
 const { BadBundle, verifyBundle } = await from('bundle.js')
 const { Invalid, TooLong, pack, parse } = await from('request.js')
-const { openEnvelope } = await import('./open.mjs')
+const { openEnvelope, openReply } = await import('./open.mjs')
 
 const read = (name) => JSON.parse(readFileSync(`${vectors}/${name}.json`, 'utf8'))
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
@@ -74,6 +74,7 @@ for (const file of ['bundle', 'bundle_edges']) {
 }
 
 const envelope = read('envelope')
+const { reply } = await derive(envelope.code, envelope.deployment)
 counts.envelope = 0
 for (const { name, envelope: wire, seeds, expect } of envelope.cases) {
   const opening = openEnvelope(script, wire, seeds || envelope.seeds)
@@ -81,6 +82,7 @@ for (const { name, envelope: wire, seeds, expect } of envelope.cases) {
     const { visit, contact } = await opening
     assert.equal(visit.trimEnd(), envelope.visit, name)
     assert.equal(contact.trimEnd(), envelope.contact, name)
+    assert.deepEqual(await openReply(wire, reply), { state: 'waiting' }, name)
   } else if (expect === 'cannot open') await assert.rejects(opening, /OpenError|Invalid/, name)
   else {
     await opening.catch(() => {}) // shapes are for the function and the desk to refuse
