@@ -72,8 +72,11 @@ class Envelope:
 
     @property
     def epoch(self) -> str:
-        """The week whose key opens it."""
-        return str(Kid.parse(self.visit.kid).epoch)
+        """The week whose key opens it. Raises CannotOpen when its row in the store is damaged."""
+        try:
+            return str(Kid.parse(self.visit.kid).epoch)
+        except ValueError:
+            raise CannotOpen("its row in the store is damaged") from None
 
 
 def seal(

@@ -138,11 +138,14 @@ class _Intake:
         try:
             epoch = self._current() if week == "current" else Epoch.parse(week)
             held = self._store.read(keys.bundle_name(queue, epoch))
+            document = None if held is None else held[0].decode()
+        except UnicodeDecodeError:  # what was published is damaged
+            return self._refused("closed")
         except ValueError:
             return self._refused("not_found")
         except StoreUnavailable:
             return self._refused("unavailable")
-        return self._refused("not_found") if held is None else _answer(200, _JSON, held[0].decode())
+        return self._refused("not_found") if document is None else _answer(200, _JSON, document)
 
     def post(self, event: Mapping[str, Any]) -> Response[str]:
         """A request: the envelope as JSON, or the plain form."""

@@ -67,7 +67,7 @@ class Epoch:
         return cls(year, week)
 
     def __str__(self) -> str:
-        return f"{self.year}-W{self.week:02d}"
+        return f"{self.year:04d}-W{self.week:02d}"
 
     def plus(self, weeks: int) -> "Epoch":
         """The epoch so many weeks later, or earlier when negative."""
@@ -393,10 +393,12 @@ def read_record(raw: bytes) -> list[Line]:
                 queue=row["queue"],
                 epoch=str(Epoch.parse(row["epoch"])),
                 kids=tuple(str(Kid.parse(kid)) for kid in row["kids"]),
-                envelopes_erased=int(row["envelopes_erased"]),
+                envelopes_erased=row["envelopes_erased"],
                 destroyed_at=date.fromisoformat(row["destroyed_at"]),
                 prev=row["prev"],
             )
+            if not isinstance(line.queue, str) or type(line.envelopes_erased) is not int:
+                raise TypeError("a name and a count")
         except (ValueError, TypeError, KeyError, RecursionError):
             raise BadRecord(f"line {len(lines) + 1} of the record is malformed") from None
         if line.prev != prev or line.write() != text:
@@ -428,7 +430,9 @@ def verify_record(raw: bytes, signed_head: bytes, trust: Trust, queue: str) -> l
     lines = read_record(raw)
     head = verify(signed_head, "record", trust.custodians, trust.threshold)
     try:
-        count = int(head["lines"])
+        count = head["lines"]
+        if type(count) is not int:
+            raise TypeError("a count")
         expected = {"v": 1, "queue": queue, "lines": count, "head": head["head"]}
     except (ValueError, TypeError, KeyError):
         raise BadRecord("the signed head of the record is malformed") from None

@@ -8,7 +8,14 @@ from quietdesk import envelope as envelopes
 from quietdesk import keys, request
 from quietdesk.city import City
 from quietdesk.envelope import Envelope
-from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, OpeningMismatch
+from quietdesk.errors import (
+    BadBundle,
+    BadSignature,
+    CannotOpen,
+    Conflict,
+    KeyDestroyed,
+    OpeningMismatch,
+)
 from quietdesk.keys import Epoch, Kid, PrivateKey, Trust
 from quietdesk.request import Request
 from quietdesk.staff.keyring import Keyring
@@ -77,7 +84,10 @@ class Desk:
             server_half = self._store.server_half(text)
             wrap = self._store.wrap(text, self._keyring.id)
             device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
-            private_key = PrivateKey(keys.seed(device_half, server_half, text))
+            try:
+                private_key = PrivateKey(keys.seed(device_half, server_half, text))
+            except ValueError:
+                raise CannotOpen("its key in the store is damaged") from None
             if (text, private_key.public_key) != self._published(kid):
                 raise CannotOpen("the key is not the one that custodians signed")
             self._private_keys[text] = private_key
@@ -87,7 +97,10 @@ class Desk:
         held = self._store.read(keys.bundle_name(kid.queue, kid.epoch))
         if held is None:
             raise KeyDestroyed(str(kid.epoch))
-        return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
+        try:
+            return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
+        except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
+            raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
 
 
 def waiting(store: Store, city: City, now: datetime) -> Iterator[Envelope]:

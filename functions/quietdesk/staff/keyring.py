@@ -158,6 +158,7 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
             cost.memory_kib > _DEAREST.memory_kib
             or cost.iterations > _DEAREST.iterations
             or cost.lanes > _DEAREST.lanes
+            or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
         ):
             raise ValueError("too dear")
         box_key = _stretch(passphrase, salt, cost)
@@ -172,7 +173,7 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
         signing_key = unb64(main["signing_key"])
     except InvalidTag:
         raise WrongPassphrase("the passphrase does not unlock this keyring") from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise BadKeyring("the keyring file is damaged") from None
     return Keyring(clear["kind"], signing_key, trust, seeds, cost, salt, box_key)
 
@@ -186,7 +187,7 @@ def forget(data: bytes, over: Callable[[Epoch], bool]) -> bytes:
             for epoch, box in boxes.items()
             if epoch == "main" or not over(Epoch.parse(epoch))
         }
-    except ValueError:
+    except (ValueError, OverflowError):  # a week beyond the calendar has no end
         raise BadKeyring("the keyring file is damaged") from None
     return json.dumps(clear | {"boxes": kept}, indent=1).encode()
 

@@ -230,7 +230,7 @@ class DynamoDB:
         )
         if item is None:
             raise KeyDestroyed(str(Kid.parse(kid).epoch))
-        return bytes(item["half"]["B"])
+        return _data(item, "half")
 
     def wrap(self, kid: str, device: str) -> bytes:
         self.server_half(kid)
@@ -238,7 +238,7 @@ class DynamoDB:
         item = self._get(self._keys, {"week": {"S": _key_week(kid)}, "name": name})
         if item is None:
             raise CannotOpen("this week's keys were made before this device was admitted")
-        return bytes(item["wrap"]["B"])
+        return _data(item, "wrap")
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:
         week = f"{queue}#{epoch}"
@@ -276,7 +276,13 @@ class DynamoDB:
 
     def read(self, name: str) -> tuple[bytes, int] | None:
         item = self._get(self._public, {"name": {"S": name}})
-        return (bytes(item["data"]["B"]), int(item["seq"]["N"])) if item else None
+        if item is None:
+            return None
+        try:
+            return bytes(item["data"]["B"]), int(item["seq"]["N"])
+        except (KeyError, TypeError, ValueError):
+            # Unlike an envelope, it is not read as empty: a new one would then replace it.
+            raise StoreUnavailable("a document in the store is damaged") from None
 
     def checkpoint(self) -> None:
         """Nothing: a deleted item is not ours to overwrite. That is why keys are destroyed."""
@@ -477,10 +483,11 @@ def _envelope(item: Item) -> Envelope:
         return str(item.get(name, {}).get("S", ""))
 
     def data(name: str) -> bytes:
-        return bytes(item.get(name, {}).get("B", b""))
+        return _data(item, name)
 
     def number(name: str) -> int:
-        return int(item.get(name, {}).get("N", "0"))
+        written = str(item.get(name, {}).get("N", ""))
+        return int(written) if written.isdecimal() else 0
 
     return Envelope(
         queue=text("week").rpartition("#")[0],
@@ -498,6 +505,10 @@ def _envelope(item: Item) -> Envelope:
     )
 
 
+def _data(item: Item, name: str) -> bytes:
+    return bytes(item.get(name, {}).get("B", b""))
+
+
 def _unchanged(old: Envelope) -> dict[str, Any]:
     return {
         "ConditionExpression": f"rev = :rev AND {_LIVE}",
@@ -506,7 +517,7 @@ def _unchanged(old: Envelope) -> dict[str, Any]:
 
 
 def _same_or_conflict(held: Item, envelope: Envelope) -> None:
-    digest = bytes(held.get("digest", {}).get("B", b""))
+    digest = _data(held, "digest")
     if not hmac.compare_digest(digest, envelope.digest):
         raise Conflict("another envelope has this id")
 

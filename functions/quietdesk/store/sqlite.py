@@ -134,7 +134,7 @@ class Sqlite:
 
     def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
-            last = b""
+            last: object = float("-inf")  # before an id of any type, also a damaged one
             while True:
                 with _named_errors():
                     rows = self._db.execute(
@@ -187,7 +187,7 @@ class Sqlite:
             row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
         if row is None:
             raise KeyDestroyed(str(Kid.parse(kid).epoch))
-        return bytes(row[0])
+        return _bytes(row[0])
 
     def wrap(self, kid: str, device: str) -> bytes:
         self.server_half(kid)
@@ -197,7 +197,7 @@ class Sqlite:
             ).fetchone()
         if row is None:
             raise CannotOpen("this week's keys were made before this device was admitted")
-        return bytes(row[0])
+        return _bytes(row[0])
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:
         with self._write() as db:
@@ -224,7 +224,13 @@ class Sqlite:
             row = self._db.execute(
                 "SELECT data, seq FROM public WHERE name = ?", (name,)
             ).fetchone()
-        return (bytes(row[0]), int(row[1])) if row else None
+        if row is None:
+            return None
+        data, seq = row
+        if not isinstance(data, bytes) or not isinstance(seq, int):
+            # Unlike an envelope, it is not read as empty: a new one would then replace it.
+            raise StoreUnavailable("a document in the store is damaged")
+        return data, seq
 
     def checkpoint(self) -> None:
         with _named_errors():
@@ -249,6 +255,8 @@ class Sqlite:
             )
             with self._guard:
                 self._connections.append(db)
+            # A text that is no UTF-8 any more would stop a whole page of rows.
+            db.text_factory = lambda raw: raw.decode(errors="replace")
             db.execute("PRAGMA secure_delete = ON")
             db.execute("PRAGMA synchronous = FULL")
             self._thread.db = db
@@ -323,7 +331,7 @@ class Sqlite:
         ).fetchone()
         if row is None:
             self._write_row(db, envelope, envelope.digest, envelope.rev)
-        elif not hmac.compare_digest(row[0], envelope.digest):
+        elif not hmac.compare_digest(_bytes(row[0]), envelope.digest):
             raise Conflict("another envelope has this id")
         return row is None
 
@@ -359,7 +367,7 @@ class Sqlite:
                 " VALUES (?, ?, ?, ?, ?, 0)",
                 (old.queue, old.epoch, old.id, *row),
             )
-        return bytes(row[0])
+        return _bytes(row[0])
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
