@@ -78,6 +78,7 @@ def quietdesk(
         file = folder / "passphrase.txt"
         file.write_text(passphrase + "\n")
         env["QUIETDESK_PASSPHRASE_FILE"] = str(file)
+    # In a session of its own: without a terminal, a passphrase is asked for on standard input.
     return subprocess.run(
         [*QUIETDESK, *words],
         cwd=ROOT,
@@ -86,4 +87,5 @@ def quietdesk(
         capture_output=True,
         text=True,
         timeout=60,
+        start_new_session=True,
     )

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from copy import deepcopy
 from datetime import date
 from io import StringIO
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 from urllib.parse import urlencode
 
 import pytest
@@ -414,6 +414,25 @@ def test_record_that_counts_otherwise_than_in_whole_numbers_is_refused(count):
         keys.read_record(line.replace(b'"envelopes_erased":0', b'"envelopes_erased":' + count))
 
 
+@many
+@given(data=st.data())
+@pytest.mark.parametrize("count", [None, 1e999, -1, True, 2.0])
+def test_anything_that_custodians_sign_vouches_for_a_record_or_is_refused(world, data, count):
+    raw = b"".join(line.write() + b"\n" for line in record())
+    head = json.loads(keys.record_head("main", record()[:2]))
+    if count is None:
+        body = data.draw(edited(head))
+    else:
+        body = json.dumps(head | {"lines": count}).encode()
+    signed = keys.signed_document(body, [world.custodian.sign("record", body)])
+    try:
+        lines = keys.verify_record(raw, signed, world.trust, "main")
+    except (BadRecord, BadSignature):
+        return
+    assert json.loads(body) == head
+    assert lines == record()
+
+
 # --- The keyring ---------------------------------------------------------------------------------
 
 
@@ -656,6 +675,27 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 
     with pytest.raises(CannotOpen):
         damaged.desk.open(envelope)
+
+
+@few
+@given(
+    item=st.dictionaries(
+        st.sampled_from(["half", "wrap", "data", "seq"]),
+        st.sampled_from([{}, {"S": "text"}, {"B": b"x"}, {"N": "1"}, {"N": "1.5"}]),
+    )
+)
+@example(item={})
+@example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
+def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
+    store = Mock(_get=lambda *_: item)
+    kid = "main.visit.2026-W47.00000001"
+
+    assert isinstance(dynamodb.DynamoDB.server_half(store, kid), bytes)
+    assert isinstance(dynamodb.DynamoDB.wrap(store, kid, "0" * 16), bytes)
+    with suppress(StoreUnavailable):
+        data, seq = dynamodb.DynamoDB.read(store, "record#main")
+        assert isinstance(data, bytes)
+        assert isinstance(seq, int)
 
 
 # --- Parts, and what the desk shows of them ------------------------------------------------------

@@ -1,6 +1,7 @@
 """What the README promises, with the real command, the real time and files on disk."""
 
 import json
+import subprocess
 import urllib.request
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -11,8 +12,8 @@ import pytest
 from quietdesk import keys
 from quietdesk.keys import Epoch, Trust
 from quietdesk.staff import demo, keyring
-from tests.process import environment, free_port, quietdesk, quietdesk_run, stop
-from tests.world import ASKED, CHEAP, make_world
+from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
+from tests.world import ASKED, CHEAP, ROOT, make_world
 
 
 def ask(port, name):
@@ -240,3 +241,63 @@ def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
     assert run.returncode == 1
     assert "needed signatures" in run.stderr
     assert "not of the custodians" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pull"], "nobody typed a passphrase"),
+        (["--store", "nonsense", "done", "00112233"], "QUIETDESK_STORE must be"),
+        (["--store", "sqlite:/proc/nowhere/x.db", "done", "00112233"], "the store is"),
+        (["done", "zzzz"], "at least the first 8 digits"),
+        (["done", "zzzzzzzz"], "no request has that id"),
+        (["device", "admit", "abc"], "has not uploaded its keys"),
+        (["keys", "mint", "--weeks", "many"], "a number from 1 to 11 is needed"),
+        (
+            ["keys", "mint", "--custodian", "/nowhere"],
+            "there is no custodian's keyring at /nowhere",
+        ),
+    ],
+)
+def test_odd_input_is_answered_in_a_line_and_never_with_a_trace(desk, words, said):
+    folder, _, _, _ = desk
+
+    run = quietdesk(folder, *words)
+
+    assert run.returncode in (1, 2)
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_files_that_cannot_be_read_or_written_are_named(desk, tmp_path, monkeypatch):
+    folder, _, _, _ = desk
+    junk = tmp_path / "junk"
+    junk.write_bytes(bytes(range(128, 200)))
+
+    monkeypatch.setenv("QUIETDESK_PASSPHRASE_FILE", str(junk))
+    unreadable = quietdesk(folder, "pull")
+    nowhere = quietdesk(
+        folder, "custodian", "new", "/proc/nowhere/x", passphrase="a long enough passphrase"
+    )
+
+    for run, said in ((unreadable, "QUIETDESK_PASSPHRASE_FILE"), (nowhere, "/proc/nowhere")):
+        assert run.returncode == 1
+        assert said in run.stderr
+        assert "Traceback" not in run.stderr
+
+
+def test_reader_that_has_enough_is_no_error(desk):
+    folder, _, _, _ = desk
+    run = subprocess.Popen(
+        [*QUIETDESK, "keys", "list"],
+        cwd=ROOT,
+        env=environment(folder) | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    run.stdout.close()
+
+    said = run.stderr.read()
+    run.stderr.close()
+    assert run.wait(30) == 1
+    assert said == b""

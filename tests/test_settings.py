@@ -42,6 +42,13 @@ def test_wrong_setting_is_refused_by_name(wrong):
         settings.read(wrong)
 
 
+def test_file_of_custodians_that_is_not_text_is_said(tmp_path):
+    (tmp_path / "junk").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(BadSetting, match="cannot be read"):
+        settings.read({"QUIETDESK_CUSTODIANS": f"file:{tmp_path / 'junk'}"})
+
+
 def test_production_refuses_demo_keys():
     read = settings.read({"QUIETDESK_STAGE": "production", "QUIETDESK_THRESHOLD": "2"})
 

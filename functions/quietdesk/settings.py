@@ -85,7 +85,10 @@ def _custodians(value: str) -> tuple[bytes, ...]:
     if value.startswith("file:"):
         path = Path(value.removeprefix("file:"))
         # Before the first start there is no such file; without custodians every form stays closed.
-        value = path.read_text("ascii") if path.exists() else ""
+        try:
+            value = path.read_text("ascii") if path.exists() else ""
+        except (OSError, UnicodeDecodeError):
+            raise BadSetting("the file that QUIETDESK_CUSTODIANS names cannot be read") from None
     try:
         keys = tuple(unb64(word) for word in value.split())
     except ValueError:

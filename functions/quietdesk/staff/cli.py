@@ -102,6 +102,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hint := _HINTS.get(type(error)):
             print(f"quietdesk: hint: {hint}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who read the output had enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"quietdesk: {error.filename}: {error.strerror}", file=sys.stderr)
+        print("quietdesk: hint: check that file and its folder", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -181,10 +189,9 @@ def _add_custodians(parser: argparse.ArgumentParser) -> None:
 
 
 def _weeks(text: str) -> int:
-    weeks = int(text)
-    if not MIN_WEEKS <= weeks <= MAX_WEEKS:
-        raise argparse.ArgumentTypeError(f"{MIN_WEEKS} to {MAX_WEEKS}")
-    return weeks
+    if not text.isdecimal() or not MIN_WEEKS <= int(text) <= MAX_WEEKS:
+        raise argparse.ArgumentTypeError(f"a number from {MIN_WEEKS} to {MAX_WEEKS} is needed")
+    return int(text)
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -408,19 +415,28 @@ def _custodians(at: Desk, paths: Sequence[Path] | None) -> list[Keyring]:
 
 def _passphrase(chosen: Settings, prompt: str) -> str:
     if chosen.passphrase_file is None:
-        return getpass.getpass(prompt, stream=sys.stderr)
+        return _typed(prompt)
     try:
         with chosen.passphrase_file.open(encoding="utf-8") as file:
             return file.readline().rstrip("\r\n")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    except EOFError:
+        raise BadSetting(
+            "nobody typed a passphrase; scripts set QUIETDESK_PASSPHRASE_FILE"
+        ) from None
 
 
 def _new_passphrase(chosen: Settings) -> str:
     words = _passphrase(chosen, "New passphrase (five words or more are good): ")
     if len(words) < MIN_PASSPHRASE:
         raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
-    if chosen.passphrase_file is None and getpass.getpass("Again: ", stream=sys.stderr) != words:
+    if chosen.passphrase_file is None and _typed("Again: ") != words:
         raise WrongPassphrase("the two passphrases differ")
     return words
 
