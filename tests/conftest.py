@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import quietdesk
 from quietdesk.city import City
+from quietdesk.pages import write_profile
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store.dynamodb import create_tables
 from tests.emulators import Emulator, emulator
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
-from tests.world import World, compiled_city, make_custodian, make_world
+from tests.world import ROOT, World, compiled_city, make_custodian, make_world
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
+    data = Path(quietdesk.__file__).with_name("data.json")
+    write_profile(ROOT / "site/city", ROOT / "site/words", data)
 
 
 @pytest.fixture(scope="session")
