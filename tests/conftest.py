@@ -12,8 +12,7 @@ import quietdesk
 from quietdesk.city import City
 from quietdesk.pages import write_profile
 from quietdesk.staff.keyring import Keyring
-from quietdesk.store.dynamodb import create_tables
-from tests.emulators import Emulator, emulator
+from tests.emulators import Emulator, emulator, make_tables
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
 from tests.world import ROOT, World, compiled_city, make_custodian, make_world
 
@@ -59,7 +58,7 @@ def store_spec(
     for variable, value in emulators(name).environment().items():
         monkeypatch.setenv(variable, value)
     prefix = f"t{secrets.token_hex(4)}"
-    create_tables(prefix)
+    make_tables(prefix)
     return f"dynamodb:{prefix}"
 
 

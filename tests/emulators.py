@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
+
+from quietdesk.store.dynamodb import create_tables
 from tests.process import free_port
 from tests.world import ROOT
 
@@ -76,3 +79,16 @@ def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
         else:
             return
     raise AssertionError("the emulator was not ready in half a minute")
+
+
+def make_tables(prefix: str) -> list[str]:
+    """A store's tables without their time to live: the tests' clock stands still, and an emulator
+    deletes by the real one, at any moment of a test."""
+    names = create_tables(prefix)
+    client = boto3.client("dynamodb")
+    client.update_time_to_live(
+        TableName=f"{prefix}-requests",
+        TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires"},
+    )
+    client.close()
+    return names

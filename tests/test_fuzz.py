@@ -1,6 +1,6 @@
 """Whatever comes in, the answer is one of ours: no 5xx but the named ones, no trace, no quoting.
 
-Inputs are chosen by hypothesis, the same ones in every run.
+Hypothesis makes the same choices in every run; only the keys and codes they are made on are fresh.
 """
 
 import base64

@@ -332,7 +332,8 @@ def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
 
 
 def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec, aws):
-    prefix = store_spec.removeprefix("dynamodb:")
+    prefix = store_spec.removeprefix("dynamodb:") + "-lives"
+    create_tables(prefix)
 
     for name in TABLES:
         table = aws.describe_table(TableName=f"{prefix}-{name}")["Table"]

@@ -17,7 +17,7 @@ from quietdesk.errors import CannotOpen, KeyDestroyed
 from quietdesk.staff import desk, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.store import open_store
-from quietdesk.store.dynamodb import create_tables
+from tests.emulators import make_tables
 from tests.world import NOON, PASSPHRASE, WEEK
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}
@@ -51,7 +51,7 @@ def copied(world, folder):
         return open_store(f"sqlite:{folder / 'old.db'}")
     client = boto3.client("dynamodb")
     prefix = world.spec.removeprefix("dynamodb:")
-    for table in create_tables("old" + prefix):
+    for table in make_tables("old" + prefix):
         for page in client.get_paginator("scan").paginate(TableName=table.removeprefix("old")):
             for item in page["Items"]:
                 client.put_item(TableName=table, Item=item)

@@ -460,7 +460,9 @@ def _in_words(item: Opened, number: str, city: City) -> str:
         "Answer": ", ".join(asked.reach) or "looks with the code",
         "Phone": f"{asked.phone} ({asked.phone_owner})" if asked.phone else "-",
     }
-    lines = [f"{item.id[:8]}  {number}, week {item.envelope.epoch}, lane {item.envelope.lane}"]
+    lines = [
+        f"{item.id[:8]}  {number}, week {item.envelope.epoch}, lane {_shown(item.envelope.lane)}"
+    ]
     lines += [f"  {label:<9} {_shown(text)}" for label, text in rows.items()]
     return "\n".join(lines) + "\n"
 
