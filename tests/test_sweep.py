@@ -85,3 +85,18 @@ def test_the_next_minting_signs_the_record(world):
     )
 
     assert [line.epoch for line in lines] == ["2026-W47", "2026-W48"]
+
+
+def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
+    world.store.put(world.sealed())
+    _, seq = world.store.read(keys.bundle_name("main", Epoch(2026, 47)))
+    world.store.publish(keys.bundle_name("main", Epoch(2026, 47)), b"\xff{", seq)
+
+    lines = sweep.run(world.store, world.city, KEY_DAY + WEEK)
+
+    assert [(line.epoch, line.envelopes_erased) for line in lines] == [
+        ("2026-W47", 1),
+        ("2026-W48", 0),
+    ]
+    assert all(len(line.kids) == 2 for line in lines)
+    assert record(world) == lines

@@ -28,11 +28,11 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
         bundle = store.read(keys.bundle_name(city.queue, epoch))
         if bundle is None:
             continue
-        store.destroy_keys(city.queue, str(epoch))
+        destroyed = store.destroy_keys(city.queue, str(epoch))
         line = Line(
             queue=city.queue,
             epoch=str(epoch),
-            kids=_kids(bundle[0]),
+            kids=_kids(bundle[0]) or tuple(destroyed),
             # In this run; after a crash between erasing and this line, the count starts anew.
             envelopes_erased=store.erase_epoch(city.queue, str(epoch)),
             destroyed_at=now.astimezone(city.zone).date(),
@@ -53,6 +53,10 @@ def _record(store: Store, queue: str) -> tuple[list[Line], int]:
 
 
 def _kids(bundle: bytes) -> tuple[str, ...]:
-    # Only names are read here, of keys that are gone already; nothing rests on the signature.
-    body = json.loads(unb64(json.loads(bundle)["body"]))
-    return tuple(str(row["kid"]) for row in body["keys"])
+    # Only names are read here, of keys that are gone already; nothing rests on the signature. A
+    # damaged document must not keep this week's envelopes, or later weeks, from being erased.
+    try:
+        body = json.loads(unb64(json.loads(bundle)["body"]))
+        return tuple(str(keys.Kid.parse(row["kid"])) for row in body["keys"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
