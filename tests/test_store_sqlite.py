@@ -86,15 +86,19 @@ def test_no_byte_of_destroyed_keys_stays_in_any_file(store, path):
     assert wrap[:64] not in on_disk(path)
 
 
-def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(
-    store, path, monkeypatch
-):
-    envelope = make()
-    store.put(envelope)
+def reading(store, path):
+    """Somebody else who is in the middle of reading, and a store that does not wait long."""
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM requests").fetchone()
     store._db.execute("PRAGMA busy_timeout = 50")
+    return reader
+
+
+def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(store, path):
+    envelope = make()
+    store.put(envelope)
+    reader = reading(store, path)
 
     with pytest.raises(StoreUnavailable, match="traces stay"):
         store.erase_epoch("main", WEEK)
@@ -158,10 +162,7 @@ def test_first_digest_is_kept_whatever_the_caller_holds(store):
 def test_change_is_made_though_traces_stay(store, path, change):
     envelope = make()
     store.put(envelope)
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM requests").fetchone()
-    store._db.execute("PRAGMA busy_timeout = 50")
+    reader = reading(store, path)
 
     with pytest.raises(StoreUnavailable, match="traces stay"):
         store.erase(envelope) if change == "erase" else store.replace(envelope, envelope)

@@ -43,6 +43,13 @@ def fill_in(page, name):
     page.fill("input[name=name]", name)
 
 
+def send(page):
+    """Reads the answers, sends them, and waits for the code."""
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+
+
 def copied(world, folder):
     """A copy of the whole store, as a backup or a thief would have it."""
     if world.spec.startswith("sqlite:"):
@@ -203,9 +210,7 @@ def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
     page = context.new_page()
     page.goto(f"{served.url}/en/request/")
     fill_in(page, "Ana")
-    page.click("#request-form button[type=submit]")
-    page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    send(page)
 
     shown = page.inner_text("#done [data-slot=code]")
     size = page.evaluate(
@@ -232,7 +237,5 @@ def test_clock_of_the_phone_may_be_a_day_off(served, browser):
     page = context.new_page()
     page.goto(f"{served.url}/en/request/")
     fill_in(page, "Ana")
-    page.click("#request-form button[type=submit]")
-    page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    send(page)
     context.close()

@@ -19,8 +19,8 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
     is recorded that was not destroyed.
     """
     lines = []
-    record, seq = _record(store, city.queue)
-    recorded = {line.epoch for line in record}
+    written, seq = record(store, city.queue)
+    recorded = {line.epoch for line in written}
     current = keys.epoch_at(now, city.zone)
     for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
         if str(epoch) in recorded or keys.destroyed_at(epoch, city.zone, city.serve_days) > now:
@@ -36,20 +36,25 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
             # In this run; after a crash between erasing and this line, the count starts anew.
             envelopes_erased=store.erase_epoch(city.queue, str(epoch)),
             destroyed_at=now.astimezone(city.zone).date(),
-            prev=keys.line_hash(record[-1]) if record else "",
+            prev=keys.line_hash(written[-1]) if written else "",
         )
-        record.append(line)
-        text = b"".join(written.write() + b"\n" for written in record)
-        seq = store.publish(f"record#{city.queue}", text, seq)
+        written.append(line)
+        text = b"".join(each.write() + b"\n" for each in written)
+        seq = store.publish(_record_name(city.queue), text, seq)
         lines.append(line)
     live = keys.live(now, city.zone, city.serve_days)
     store.erase_expired(city.queue, [str(epoch) for epoch in live], now)
     return lines
 
 
-def _record(store: Store, queue: str) -> tuple[list[Line], int]:
-    held = store.read(f"record#{queue}")
+def record(store: Store, queue: str) -> tuple[list[Line], int]:
+    """The destruction record as it stands, and the seq of its document. Raises BadRecord."""
+    held = store.read(_record_name(queue))
     return (keys.read_record(held[0]), held[1]) if held else ([], 0)
+
+
+def _record_name(queue: str) -> str:
+    return f"record#{queue}"
 
 
 def _kids(bundle: bytes) -> tuple[str, ...]:

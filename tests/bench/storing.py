@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from botocore.config import Config
-
-from quietdesk.store import Store, dynamodb, open_store
+from quietdesk.store import Store, open_store
 from tests import rows as envelopes
 from tests.bench.table import FOLDER, Row
-from tests.emulators import emulator
+from tests.emulators import emulator, make_tables
 
 BATCH = 1000  # rows: store and baseline take turns, since others use the machine too
 SEALED = 2 * 2160 + 284  # bytes of a row that nobody can compress
@@ -50,8 +48,6 @@ def measure(quick: bool) -> list[Row]:
 
 
 def measure_emulators(quick: bool) -> list[Row]:
-    # On a busy machine they take longer over a page than the second that a function waits.
-    dynamodb.CONFIG = dynamodb.CONFIG.merge(Config(read_timeout=60))
     with TemporaryDirectory() as folder:
         return [
             row
@@ -85,8 +81,9 @@ def _emulated(folder: Path, name: str, count: int) -> list[Row]:
     with emulator(name, folder) as running:
         os.environ.update(running.environment())  # of this process, which measures nothing else
         prefix = f"bench{secrets.token_hex(4)}"
-        dynamodb.create_tables(prefix)
-        store = open_store(f"dynamodb:{prefix}")
+        make_tables(prefix)
+        # On a busy machine they take longer over a page than the second that a function waits.
+        store = open_store(f"dynamodb:{prefix}", patient=True)
         took, sqlite_took = _put(store, count), _put(beside, count)
         pulled, sqlite_pulled = _pull(store, count), _pull(beside, count)
         erased, sqlite_erased = _erase(store, count), _erase(beside, count)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from quietdesk import keys
+from quietdesk import keys, sweep
 from quietdesk.city import City
 from quietdesk.code import unb64
 from quietdesk.errors import BadSignature, NotAdmitted
@@ -20,11 +20,9 @@ from quietdesk.store import Store
 
 def upload_wrap_keys(store: Store, device: Keyring) -> None:
     """Publish the device's public wrap keys, signed by the device."""
-    name = _wrap_keys_name(device.id)
     body = device.wrap_keys()
-    held = store.read(name)
     document = keys.signed_document(body, [device.sign("wrap-keys", body)])
-    store.publish(name, document, held[1] if held else 0)
+    _publish_over(store, _wrap_keys_name(device.id), document)
 
 
 def coming(city: City, now: datetime) -> list[Epoch]:
@@ -72,8 +70,7 @@ def admit(store: Store, trust: Trust, custodians: Sequence[Keyring], device: str
     offered(store, device, trust)
     admitted = sorted({*devices(store, trust), device})
     body = json.dumps({"v": 1, "deployment": trust.deployment, "devices": admitted}).encode()
-    held = store.read("devices")
-    store.publish("devices", _signed(body, "devices", custodians, trust), held[1] if held else 0)
+    _publish_over(store, "devices", _signed(body, "devices", custodians, trust))
 
 
 def mint(
@@ -132,11 +129,15 @@ def _mint_week(
 
 
 def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:
-    record = store.read(f"record#{city.queue}")
-    head = keys.record_head(city.queue, keys.read_record(record[0]) if record else [])
-    name = f"record-head#{city.queue}"
+    head = keys.record_head(city.queue, sweep.record(store, city.queue)[0])
+    signed = _signed(head, "record", custodians, trust)
+    _publish_over(store, f"record-head#{city.queue}", signed)
+
+
+def _publish_over(store: Store, name: str, document: bytes) -> None:
+    """In the place of whatever is published under that name."""
     held = store.read(name)
-    store.publish(name, _signed(head, "record", custodians, trust), held[1] if held else 0)
+    store.publish(name, document, held[1] if held else 0)
 
 
 def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust) -> bytes:

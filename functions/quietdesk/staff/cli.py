@@ -62,8 +62,8 @@ _HINTS: dict[type[QuietdeskError], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What a command works with."""
+class Here:
+    """Where and when a command runs."""
 
     settings: Settings
     city: City
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
             return _run(chosen, args)
-        return int(args.run(_forgetting(Desk(chosen, cities.load(), now)), args))
+        return int(args.run(_forgetting(Here(chosen, cities.load(), now)), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
@@ -210,12 +210,15 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     trust = chosen.trust(city.deployment)
     store = open_store(chosen.store)
 
+    def upkeep() -> None:
+        now = datetime.now(UTC)
+        sweep.run(store, city, now)
+        if city.deployment == DEMO:
+            demo.keep_minted(chosen, store, city, trust, now)
+
     def tick() -> None:
         try:
-            now = datetime.now(UTC)
-            sweep.run(store, city, now)
-            if city.deployment == DEMO:
-                demo.keep_minted(chosen, store, city, trust, now)
+            upkeep()
         except QuietdeskError:
             # Fixed words: an error may name a file. The next hour tries again.
             print(
@@ -223,10 +226,8 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
             )
 
     with closing(store):
-        _forgetting(Desk(chosen, city, datetime.now(UTC)))
-        sweep.run(store, city, datetime.now(UTC))
-        if city.deployment == DEMO:
-            demo.keep_minted(chosen, store, city, trust, datetime.now(UTC))
+        _forgetting(Here(chosen, city, datetime.now(UTC)))
+        upkeep()
         _say_if_closed(store, city, trust)
         print("Building the site ...", flush=True)
         built = subprocess.run(  # noqa: S603 - our own interpreter
@@ -262,7 +263,7 @@ def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
         keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
 
 
-def _pull(at: Desk, args: argparse.Namespace) -> int:
+def _pull(at: Here, args: argparse.Namespace) -> int:
     unlocked = at.unlocked()  # first: in a wrong folder, no empty store is made beside it
     with closing(at.store()) as store:
         pulled = list(desk.Desk(store, at.city, at.trust, unlocked).pull(at.now))
@@ -278,7 +279,7 @@ def _pull(at: Desk, args: argparse.Namespace) -> int:
     return 0
 
 
-def _done(at: Desk, args: argparse.Namespace) -> int:
+def _done(at: Here, args: argparse.Namespace) -> int:
     with closing(at.store()) as store:
         envelope = desk.find(store, at.city, args.id, at.now)
         question = f"Erase request {envelope.id.hex()[:8]} for good?"
@@ -290,7 +291,7 @@ def _done(at: Desk, args: argparse.Namespace) -> int:
     return 0
 
 
-def _sweep(at: Desk, _: argparse.Namespace) -> int:
+def _sweep(at: Here, _: argparse.Namespace) -> int:
     with closing(at.store()) as store:
         lines = sweep.run(store, at.city, at.now)
     for line in lines:
@@ -300,7 +301,7 @@ def _sweep(at: Desk, _: argparse.Namespace) -> int:
     return 0
 
 
-def _store_create(at: Desk, _: argparse.Namespace) -> int:
+def _store_create(at: Here, _: argparse.Namespace) -> int:
     kind, prefix = at.settings.store.partition(":")[::2]
     if kind != "dynamodb" or not prefix:
         raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
@@ -311,7 +312,7 @@ def _store_create(at: Desk, _: argparse.Namespace) -> int:
     return 0
 
 
-def _device_new(at: Desk, _: argparse.Namespace) -> int:
+def _device_new(at: Here, _: argparse.Namespace) -> int:
     if at.settings.keyring.exists():
         raise Conflict(f"there is a keyring at {at.settings.keyring} already; move it away first")
     if not at.trust.custodians:
@@ -326,7 +327,7 @@ def _device_new(at: Desk, _: argparse.Namespace) -> int:
     return 0
 
 
-def _device_admit(at: Desk, args: argparse.Namespace) -> int:
+def _device_admit(at: Here, args: argparse.Namespace) -> int:
     with closing(at.store()) as store:
         spki, _ = ceremony.offered(store, args.id, at.trust)
         words = keyring.fingerprint(spki)
@@ -339,7 +340,7 @@ def _device_admit(at: Desk, args: argparse.Namespace) -> int:
     return 0
 
 
-def _custodian_new(at: Desk, args: argparse.Namespace) -> int:
+def _custodian_new(at: Here, args: argparse.Namespace) -> int:
     if args.file.exists():
         raise Conflict(f"there is a file at {args.file} already")
     custodian = keyring.new(
@@ -351,7 +352,7 @@ def _custodian_new(at: Desk, args: argparse.Namespace) -> int:
     return 0
 
 
-def _keys_mint(at: Desk, args: argparse.Namespace) -> int:
+def _keys_mint(at: Here, args: argparse.Namespace) -> int:
     with closing(at.store()) as store:
         custodians = _custodians(at, args.custodian)
         minted = ceremony.mint(store, at.city, at.trust, custodians, args.weeks, at.now)
@@ -362,13 +363,12 @@ def _keys_mint(at: Desk, args: argparse.Namespace) -> int:
     return 0
 
 
-def _keys_list(at: Desk, _: argparse.Namespace) -> int:
+def _keys_list(at: Here, _: argparse.Namespace) -> int:
     path = at.settings.keyring
     held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
     current = keys.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
-        record = store.read(f"record#{at.city.queue}")
-        destroyed = {line.epoch: line for line in keys.read_record(record[0] if record else b"")}
+        destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
         for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
             if line := destroyed.get(str(epoch)):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
@@ -380,7 +380,7 @@ def _keys_list(at: Desk, _: argparse.Namespace) -> int:
     return 0
 
 
-def _forget(at: Desk, _: argparse.Namespace) -> int:
+def _forget(at: Here, _: argparse.Namespace) -> int:
     # Every command has just done it; this one exists for a computer's own timer.
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
@@ -392,7 +392,7 @@ def _forget(at: Desk, _: argparse.Namespace) -> int:
 # --- What commands share -------------------------------------------------------------------------
 
 
-def _forgetting(at: Desk) -> Desk:
+def _forgetting(at: Here) -> Here:
     path = at.settings.keyring
     if path.exists():
         before = path.read_bytes()
@@ -402,7 +402,7 @@ def _forgetting(at: Desk) -> Desk:
     return at
 
 
-def _custodians(at: Desk, paths: Sequence[Path] | None) -> list[Keyring]:
+def _custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
     custodians = []
     for path in chosen:
