@@ -86,6 +86,7 @@ def test_nothing_is_minted_without_enough_custodians(world):
         ceremony.mint(world.store, world.city, two, [world.custodian], 6, NOON)
 
     assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
+    assert world.store.destroy_keys("main", "2026-W51") == [], "no half is left behind"
 
 
 def test_two_custodians_sign_where_two_are_needed(world):

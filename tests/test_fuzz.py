@@ -448,7 +448,7 @@ def test_changed_keyring_is_refused_or_gives_what_was_locked(world, locked, data
     try:
         kept = keyring.forget(file, lambda epoch: desk.over(world.city, NOON, epoch))
         keyring.epochs(file)
-        keyring.deployment(file)
+        keyring.made_for(file)
         opened = keyring.unlock(kept, PASSPHRASE)
     except (BadKeyring, WrongPassphrase):
         return

@@ -2,10 +2,12 @@
 
 import http.client
 import socket
+from threading import Event
 
 import pytest
 
 from quietdesk import local
+from quietdesk.errors import BadRecord
 from quietdesk.intake import HEADERS
 from quietdesk.pages import Pages
 from tests.serving import Served
@@ -97,3 +99,20 @@ def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
     assert seen.items() >= HEADERS.items()
     assert b"planted" not in body
     assert "planted" not in "".join(capfd.readouterr())
+
+
+def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(capfd):
+    stopping, calls = Event(), []
+
+    def timer():
+        calls.append(1)
+        if len(calls) == 4:
+            stopping.set()
+        raise OSError("planted words") if len(calls) % 2 else BadRecord("planted words")
+
+    local.every_hour(timer, stopping, seconds=0.001)
+
+    assert len(calls) == 4
+    said = "".join(capfd.readouterr())
+    assert said.count("the next hour tries again") == 4
+    assert "planted" not in said

@@ -1,6 +1,7 @@
 """What the README promises, with the real command, the real time and files on disk."""
 
 import json
+import shutil
 import subprocess
 import urllib.request
 from datetime import UTC, datetime
@@ -9,9 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import keys
+from quietdesk import city as cities
+from quietdesk import keys, settings
+from quietdesk.code import b64
+from quietdesk.errors import BadKeyring
 from quietdesk.keys import Epoch, Trust
-from quietdesk.staff import demo, keyring
+from quietdesk.staff import cli, demo, keyring
 from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
 from tests.world import ASKED, CHEAP, ROOT, make_world
 
@@ -301,3 +305,77 @@ def test_reader_that_has_enough_is_no_error(desk):
     run.stderr.close()
     assert run.wait(30) == 1
     assert said == b""
+
+
+def new_custodian(folder, name, deployment):
+    made = keyring.new("custodian", Trust((), 1, deployment), demo.PASSPHRASE, CHEAP)
+    keyring.save(folder / name, keyring.lock(made))
+    return made
+
+
+def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
+    """Its passphrase is printed at every start; pinning it, by mistake or not, must not help."""
+    city = tmp_path / "city"
+    shutil.copytree(ROOT / "site/city", city)
+    programme = city / "programme.yml"
+    programme.write_text(programme.read_text().replace("deployment: demo", "deployment: somewhere"))
+    data = cities.compile_profile(city, ROOT / "site/words")
+    demo_one = new_custodian(tmp_path, "demo.keyring", "demo")
+    real_one = new_custodian(tmp_path, "real.keyring", "somewhere")
+    at = cli.Here(
+        settings.read(
+            {
+                "QUIETDESK_STAGE": "production",
+                "QUIETDESK_THRESHOLD": "2",
+                "QUIETDESK_CUSTODIANS": f"{b64(demo_one.public_key)} {b64(real_one.public_key)}",
+                "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "words"),
+            }
+        ),
+        cities.from_data(data),
+        datetime.now(UTC),
+    )
+    (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
+
+    assert cli._custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
+    with pytest.raises(
+        BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
+    ):
+        cli._custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+
+
+def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):
+    folder, _, _, _ = desk
+    swapped = ["keys", "mint", "--weeks", "9", "--custodian", str(folder / "device.keyring")]
+
+    mint = quietdesk(folder, *swapped, passphrase=demo.PASSPHRASE)
+    env = environment(folder) | {"QUIETDESK_KEYRING": str(folder / "custodian.keyring")}
+    pull = subprocess.run(
+        [*QUIETDESK, "pull"],
+        cwd=ROOT,
+        env=env,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (mint.returncode, pull.returncode) == (1, 1)
+    assert "is not a custodian's keyring" in mint.stderr
+    assert "is not a device's keyring" in pull.stderr
+
+
+def test_setting_does_not_change_whom_a_keyring_believes(desk, tmp_path):
+    folder, _, _, _ = desk
+    stranger = new_custodian(tmp_path, "stranger.keyring", "demo")
+    env = environment(folder) | {
+        "QUIETDESK_CUSTODIANS": b64(stranger.public_key),
+        "QUIETDESK_PASSPHRASE_FILE": str(folder / "passphrase.txt"),
+    }
+    (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")
+
+    run = subprocess.run(
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 1
+    assert "not the custodians this keyring believes" in run.stderr

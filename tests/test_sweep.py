@@ -1,7 +1,7 @@
 import pytest
 
 from quietdesk import keys, sweep
-from quietdesk.errors import CannotOpen, KeyDestroyed, StoreUnavailable
+from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
 from quietdesk.keys import Epoch
 from quietdesk.staff import ceremony
 from tests.world import NOON, WEEK
@@ -100,3 +100,48 @@ def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
     ]
     assert all(len(line.kids) == 2 for line in lines)
     assert record(world) == lines
+
+
+def test_damaged_record_hinders_no_destruction_and_is_said(world):
+    envelope = world.sealed()
+    world.store.put(envelope)
+    world.store.publish("record#main", b"junk", 0)
+
+    with pytest.raises(BadRecord):
+        sweep.run(world.store, world.city, KEY_DAY + 3 * WEEK)
+
+    for kid in (envelope.visit.kid, envelope.contact.kid):
+        with pytest.raises(KeyDestroyed):
+            world.store.server_half(kid)
+    assert world.store.find("main", envelope.id, ["2026-W47"], NOON) is None
+    assert world.store.read("record#main") == (b"junk", 1)
+
+
+def test_week_that_is_hindered_hinders_no_other(world, monkeypatch):
+    real = world.store.erase_epoch
+
+    def busy(queue, epoch):
+        if epoch == "2026-W47":
+            raise StoreUnavailable("busy")
+        return real(queue, epoch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "erase_epoch", busy)
+        with pytest.raises(StoreUnavailable):
+            sweep.run(world.store, world.city, KEY_DAY + WEEK)
+    assert [line.epoch for line in record(world)] == ["2026-W48"]
+
+    (line,) = sweep.run(world.store, world.city, KEY_DAY + WEEK)
+    assert line.epoch == "2026-W47"
+    assert len(record(world)) == 2
+
+
+def test_halves_of_a_minting_that_was_not_finished_go_with_their_week(world):
+    kid = "main.visit.2026-W45.00000001"
+    world.store.put_keys(kid, bytes(32), {})
+
+    (line,) = sweep.run(world.store, world.city, NOON)
+
+    assert (line.epoch, line.kids) == ("2026-W45", (kid,))
+    with pytest.raises(KeyDestroyed):
+        world.store.server_half(kid)

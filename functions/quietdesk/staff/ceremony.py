@@ -111,21 +111,24 @@ def _mint_week(
     epoch: Epoch,
     ready: Mapping[str, bytes],
 ) -> None:
-    rows = []
-    for part in keys.PARTS:
-        kid = str(Kid(city.queue, part, epoch, secrets.token_hex(4)))
-        device_half, server_half = secrets.token_bytes(32), secrets.token_bytes(32)
-        rows.append((kid, keys.public_key(keys.seed(device_half, server_half, kid))))
+    halves = {
+        str(Kid(city.queue, part, epoch, secrets.token_hex(4))): (
+            secrets.token_bytes(32),
+            secrets.token_bytes(32),
+        )
+        for part in keys.PARTS
+    }
+    rows = [(kid, keys.public_key(keys.seed(*pair, kid))) for kid, pair in halves.items()]
+    body = keys.bundle_body(city.queue, trust.deployment, epoch, city.zone, rows)
+    bundle = _signed(body, "bundle", custodians, trust)  # first: it may be refused
+    for kid, (device_half, server_half) in halves.items():
         wraps = {
             device: keys.seal_to(wrap_key, wrap_info(kid, device), device_half)
             for device, wrap_key in ready.items()
         }
         store.put_keys(kid, server_half, wraps)
-    body = keys.bundle_body(city.queue, trust.deployment, epoch, city.zone, rows)
-    # The halves come first: a bundle that nobody can open must never be published.
-    store.publish(
-        keys.bundle_name(city.queue, epoch), _signed(body, "bundle", custodians, trust), 0
-    )
+    # Last: a bundle that nobody can open must never be published.
+    store.publish(keys.bundle_name(city.queue, epoch), bundle, 0)
 
 
 def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:

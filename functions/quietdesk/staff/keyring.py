@@ -197,9 +197,11 @@ def epochs(data: bytes) -> list[str]:
     return sorted(epoch for epoch in _read(data)[1] if epoch != "main")
 
 
-def deployment(data: bytes) -> str:
-    """The deployment that a locked file belongs to. Needs no passphrase. Raises BadKeyring."""
-    return str(_read(data)[0]["deployment"])
+def made_for(data: bytes) -> tuple[str, str]:
+    """The kind and the deployment of a locked file. Needs no passphrase: they are in clear, and
+    every box is bound to them. Raises BadKeyring."""
+    clear, _ = _read(data)
+    return clear["kind"], clear["deployment"]
 
 
 def save(path: Path, data: bytes) -> None:
