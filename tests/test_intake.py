@@ -230,6 +230,48 @@ def test_plain_form_is_kept_when_the_store_does_not_answer(world, monkeypatch):
     assert "311" in answer["body"]
 
 
+def test_code_is_not_lost_when_the_answer_of_the_store_is(world, monkeypatch):
+    """The request was kept, and only the answer did not come back."""
+    real, code = world.store.put, codes.new()
+
+    def lost(envelope):
+        real(envelope)
+        raise StoreUnavailable("timeout")
+
+    handler = submit(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "put", lost)
+        unsure = fill_in(handler, "send", code=[code])
+    again = fill_in(handler, "send", code=[CODE.search(unsure["body"])[0]])
+
+    assert unsure["statusCode"] == 503
+    assert "We do not know if yours was kept" in text(unsure)
+    assert "Nothing was kept" not in text(unsure)
+    assert 'value="send"' in unsure["body"]
+    assert (again["statusCode"], code in text(again)) == (201, True)
+    assert len(stored(world)) == 1
+
+
+def test_form_sent_again_after_monday_midnight_is_stored_once(world):
+    monday = Epoch(2026, 48).start(world.city.zone)
+    before, after = (submit(world, monday + timedelta(seconds=n)) for n in (-1, 1))
+    week = re.search(r'name="week" value="([^"]*)', fill_in(before, "review")["body"])[1]
+    sent = {"code": [codes.new()], "week": [week]}
+
+    answers = [fill_in(before, "send", **sent), fill_in(after, "send", **sent)]
+
+    assert [answer["statusCode"] for answer in answers] == [201, 201]
+    assert len(stored(world, monday)) == 1
+
+
+@pytest.mark.parametrize("week", ["", "2026-W10", "2026-W48", "junk"])
+def test_week_that_is_not_accepted_is_replaced_by_the_current_one(world, week):
+    answer = fill_in(submit(world), "send", code=[codes.new()], week=[week])
+
+    assert answer["statusCode"] == 201
+    assert [item.envelope.epoch for item in stored(world)] == ["2026-W47"]
+
+
 def test_form_closes_when_there_is_no_key_to_seal_to(world):
     later = submit(world, NOON + 10 * WEEK)
 

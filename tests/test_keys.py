@@ -82,6 +82,13 @@ def test_serving_is_capped_at_21_days():
     ) + timedelta(days=21)
 
 
+@pytest.mark.parametrize(("week", "day"), [(43, date(2026, 11, 2)), (9, date(2026, 3, 9))])
+def test_key_day_begins_at_midnight_also_when_clocks_change(week, day):
+    local = keys.destroyed_at(Epoch(2026, week), NEW_YORK, 7).astimezone(NEW_YORK)
+
+    assert (local.date(), local.hour, local.minute) == (day, 0, 0)
+
+
 def test_weeks_still_readable_are_the_served_the_current_and_four_ahead():
     assert [str(e) for e in keys.live(NOON, NEW_YORK, 7)] == [
         "2026-W46", "2026-W47", "2026-W48", "2026-W49", "2026-W50", "2026-W51",

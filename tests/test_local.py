@@ -54,6 +54,17 @@ def test_every_answer_has_the_headers(served, path, status, kind):
     assert body
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/en", 302), ("GET", "/en/request", 302), ("POST", "/en/", 405), ("PUT", "/en/", 405)],
+)
+def test_redirects_and_refusals_have_the_headers_too(served, method, path, status):
+    answer, _ = ask(served, method, path)
+
+    assert answer.status == status
+    assert has_headers(answer)
+
+
 def test_page_that_is_not_there_is_said_in_every_language(served, city):
     _, body = ask(served, "GET", "/nothing")
 

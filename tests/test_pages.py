@@ -210,7 +210,7 @@ def test_unknown_language_gets_the_first_one(made):
 def test_answers_are_read_back_in_words(made, city):
     asked = request.parse(ASKED, city)
 
-    html = made.review("es", asked, ASKED, CODE)
+    html = made.review("es", asked, ASKED, CODE, "2026-W47")
 
     for said in ("Corona", "lunes: Mañana", "sábado: Tarde", "বাংলা", "রহিমা", "7185550123"):
         assert f"<dd><bdi>{said}</bdi></dd>" in html
@@ -221,7 +221,7 @@ def test_answers_are_read_back_in_words(made, city):
 def test_who_gives_no_number_reads_that_nobody_contacts_them(made, city):
     typed = {**ASKED, "reach": [], "phone": [], "phone_owner": []}
 
-    html = made.review("en", request.parse(typed, city), typed, CODE)
+    html = made.review("en", request.parse(typed, city), typed, CODE, "2026-W47")
 
     assert "<dd><bdi>No. I will look with my code.</bdi></dd>" in html
     assert "<dt>Phone number</dt>" not in html
@@ -229,13 +229,13 @@ def test_who_gives_no_number_reads_that_nobody_contacts_them(made, city):
 
 def test_review_carries_everything_typed_and_the_code(made, city):
     typed = {**ASKED, "name": ['<b>"রহিমা"']}
-    html = made.review("es", request.parse(typed, city), typed, CODE)
+    html = made.review("es", request.parse(typed, city), typed, CODE, "2026-W47")
 
     carried = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html)
 
     expected = [(f, v) for f in request.FIELDS if f != "opening" for v in typed[f]]
     escaped = [(f, v.replace("<b>", "&lt;b&gt;").replace('"', "&#34;")) for f, v in expected]
-    assert carried == [("lang", "es"), ("code", CODE), *escaped]
+    assert carried == [("lang", "es"), *escaped, ("code", CODE), ("week", "2026-W47")]
 
 
 def test_done_shows_the_code_in_groups_and_the_day_in_words(made):
@@ -259,7 +259,7 @@ def every_page(made, city):
         tag = locale.tag
         yield made.form(tag)
         yield made.form(tag, ASKED, dict.fromkeys(request.FIELDS, "missing"), "conflict")
-        yield made.review(tag, asked, ASKED, CODE)
+        yield made.review(tag, asked, ASKED, CODE, "2026-W47")
         yield made.done(tag, CODE, date(2026, 12, 3))
         yield made.broken(tag)
     yield made.not_found()

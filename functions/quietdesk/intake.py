@@ -57,7 +57,7 @@ FORM_VALUES = 100
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _HTML = "text/html; charset=utf-8"
-_FORM_FIELDS = {*request.FIELDS, "lang", "step", "code"} - {"opening"}
+_FORM_FIELDS = {*request.FIELDS, "lang", "step", "code", "week"} - {"opening"}
 _STATUS = {
     "too_large": 413,
     "media_type": 415,
@@ -196,16 +196,17 @@ class _Intake:
         lang = next(iter(typed.pop("lang", [])), "")
         step = next(iter(typed.pop("step", [])), "")
         given = next(iter(typed.pop("code", [])), "")
+        week = self._week(next(iter(typed.pop("week", [])), ""))
         if step == "change":
             return _html(200, self._pages.form(lang, typed))
         try:
             asked = request.parse(typed, self._city)
             if step != "send":
-                return _html(200, self._pages.review(lang, asked, typed, codes.new()))
+                return _html(200, self._pages.review(lang, asked, typed, codes.new(), str(week)))
             code = codes.parse(given)
-            self._seal_and_put(asked, code)
+            self._seal_and_put(asked, code, week)
         except BadCode:
-            return _html(400, self._pages.review(lang, asked, typed, codes.new()))
+            return _html(400, self._pages.review(lang, asked, typed, codes.new(), str(week)))
         except Invalid as error:
             return _html(400, self._pages.form(lang, typed, error.fields))
         except Conflict:
@@ -213,13 +214,20 @@ class _Intake:
         except (BadBundle, BadSignature):
             return _later(_html(503, self._pages.form(lang, typed, notice="closed")))
         except StoreUnavailable:
-            return _later(_html(503, self._pages.form(lang, typed, notice="unavailable")))
+            # It may have been kept and only the answer lost: the same code and week go out again.
+            page = self._pages.review(lang, asked, typed, code, str(week), "unsure")
+            return _later(_html(503, page))
         return _html(201, self._pages.done(lang, code, self._look_again()))
 
-    def _seal_and_put(self, asked: request.Request, code: str) -> None:
+    def _week(self, text: str) -> Epoch:
+        """The week that the form was read back in, while it is accepted; else the current one."""
+        weeks = keys.accepted(self._clock(), self._city.zone)
+        return next((week for week in weeks if str(week) == text), weeks[0])
+
+    def _seal_and_put(self, asked: request.Request, code: str, week: Epoch) -> None:
         secrets = codes.derive(code, self._city.deployment)
         parts = request.pack(asked, secrets.reply)
-        envelope = envelopes.seal(parts, self._bundle(self._current()), secrets)
+        envelope = envelopes.seal(parts, self._bundle(week), secrets)
         self._store.put(self._in_lane(envelope, "N"))
 
     def _bundle(self, epoch: Epoch) -> Bundle:

@@ -103,8 +103,11 @@ def live(now: datetime, zone: ZoneInfo, serve_days: int) -> tuple[Epoch, ...]:
 
 
 def destroyed_at(epoch: Epoch, zone: ZoneInfo, serve_days: int) -> datetime:
-    """The announced instant at which the week's keys are destroyed, as UTC."""
-    return epoch.end(zone) + timedelta(days=min(serve_days, MAX_SERVE_DAYS))
+    """The announced instant at which the week's keys are destroyed, as UTC: 00:00 in the
+    programme's time zone, also when clocks changed since the week ended."""
+    monday = date.fromisocalendar(epoch.year, epoch.week, 1)
+    day = monday + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS))
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:

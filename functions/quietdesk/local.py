@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
-from wsgiref.headers import Headers
 
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
@@ -39,22 +38,23 @@ def application(site: Path, submit: Handler, pages: Pages) -> "WSGIApplication":
             return gateway.send(submit(gateway.event_of(environ), None), environ, start_response)
         return gateway.send(_page(404, pages.not_found()), environ, start_response)
 
-    def add_headers(headers: Headers, path: str, url: str) -> None:
-        for name, value in HEADERS.items():
-            headers[name] = value
-
     files = WhiteNoise(
         plain,
         root=site,
         index_file=True,
         max_age=60,
         allow_all_origins=False,
-        add_headers_function=add_headers,
     )
 
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            # Here, so that no answer goes without: WhiteNoise redirects and refuses by itself.
+            there = {name.lower() for name, _ in headers}
+            more = [(name, text) for name, text in HEADERS.items() if name.lower() not in there]
+            return start_response(status, [*headers, *more], exc_info)
+
         try:
-            return files(environ, start_response)  # type: ignore[no-any-return]
+            return files(environ, start)  # type: ignore[no-any-return]
         except Exception:  # the server would log the path and the text of the exception
             return gateway.send(_page(500, pages.broken()), environ, start_response)
 

@@ -140,6 +140,8 @@ PROBLEMS: dict[str, dict[str, str]] = {
 NOTICES = {
     "unavailable": "We cannot take requests right now. Nothing was kept. What you wrote is still "
     "here. Try again in a few minutes, or call {phone}.",
+    "unsure": "We cannot take requests right now. We do not know if yours was kept. Press Send "
+    "again in a few minutes: it will not be counted twice. Or call {phone}.",
     "closed": "Requests are closed right now, because we cannot be sure that only the office could "
     "read them. Nothing was kept. Please call {phone}.",
     "conflict": "Another request was already sent with this code. This one was not kept. "
@@ -223,7 +225,7 @@ class Pages:
                 for field in FIELDS
                 if field in problems
             },
-            notice=words(NOTICES[notice], phone=self._phone()) if notice else "",
+            notice=self._notice(words, notice),
             questions=QUESTIONS,
             choices=self.choices(words, locale),
             custodians=self._custodians,
@@ -234,13 +236,26 @@ class Pages:
         )
 
     def review(
-        self, lang: str, request: Request, typed: Mapping[str, Sequence[str]], code: str
+        self,
+        lang: str,
+        request: Request,
+        typed: Mapping[str, Sequence[str]],
+        code: str,
+        week: str,
+        notice: str = "",
     ) -> str:
-        """The answers read back in words, to be sent or changed; for phones without scripts."""
+        """The answers read back in words, to be sent or changed; for phones without scripts. The
+        page carries the code and the week, so that what is sent twice is the same request."""
         locale, words = self._speak(lang)
         carried = [(f, v) for f in FIELDS if f != "opening" for v in typed.get(f, ())]
         answers = self._answers(words, locale, request)
-        return self._render("review.html", locale, answers=answers, carried=carried, code=code)
+        return self._render(
+            "review.html",
+            locale,
+            answers=answers,
+            carried=[*carried, ("code", code), ("week", week)],
+            notice=self._notice(words, notice),
+        )
 
     def done(self, lang: str, code: str, look_again: date) -> str:
         """The page that shows the code, once."""
@@ -364,6 +379,9 @@ class Pages:
     def _speak(self, lang: str) -> tuple[Locale, Words]:
         locale = self.city.locale(lang)
         return locale, Words(self.city, locale.tag)
+
+    def _notice(self, words: Words, notice: str) -> Markup:
+        return words(NOTICES[notice], phone=self._phone()) if notice else Markup("")
 
     def _phone(self) -> Markup:
         return Markup('<bdi dir="ltr">{}</bdi>').format(self.city.phone)

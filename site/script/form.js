@@ -307,7 +307,7 @@ async function post() {
   if (answer.status === 201) return finish(sealed.code, said.look_again)
   if (answer.status === 503) {
     if (said.error === 'closed') throw new Closed()
-    throw new Later('unavailable')
+    throw new Later('unsure') // it may have been kept: the same bytes go out again
   }
   if (answer.status >= 500) throw new Later('offline')
   sealed = null
