@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import urllib.request
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ def desk(tmp_path_factory):
         first = stop(run)
     with (folder / "second.log").open("wb") as log, quietdesk_run(folder, port, log) as run:
         ask(port, "Boris")
+        ask(port, "রহিমা")
         second = stop(run)
     # Read now: another test erases one of them.
     names = {row["name"] for row in pulled(folder)}
@@ -84,7 +86,7 @@ def test_ctrl_c_stops_it_cleanly(desk):
 def test_second_start_keeps_keys_and_requests(desk):
     folder, _, _, names = desk
 
-    assert names == {"Ana", "Boris"}
+    assert names == {"Ana", "Boris", "রহিমা"}
     listed = quietdesk(folder, "keys", "list").stdout.splitlines()
     assert len(listed) == 4
     assert all("on this device too" in line for line in listed)
@@ -221,19 +223,88 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
-    run = quietdesk(tmp_path, "keys", "list")
+    run = quietdesk(tmp_path, "keys", "forget")
 
     assert run.returncode == 0
     assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [str(current)]
 
 
-def test_wrong_folder_is_said_and_nothing_is_made_there(tmp_path):
-    run = quietdesk(tmp_path / "elsewhere", "pull")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pull"], "there is no keyring at"),
+        (["done", "00112233"], "there is no store at"),
+        (["sweep"], "there is no store at"),
+        (["keys", "list"], "there is no store at"),
+        (["keys", "mint"], "there is no store at"),
+        (["device", "admit", "0011223344556677"], "there is no store at"),
+    ],
+)
+def test_wrong_folder_is_said_and_nothing_is_made_there(tmp_path, words, said):
+    run = quietdesk(tmp_path / "elsewhere", *words)
 
     assert run.returncode == 1
-    assert "there is no keyring at" in run.stderr
-    assert "Quietdesk's folder" in run.stderr
+    assert said in run.stderr
+    assert str(tmp_path / "elsewhere") in run.stderr
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("port", ["-5", "0", "99999", "http"])
+def test_port_that_is_none_is_refused(tmp_path, port):
+    run = quietdesk(tmp_path, "run", "--port", port)
+
+    assert run.returncode == 2
+    assert (
+        "a number from 1 to 65535 is needed" in run.stderr or "expected one argument" in run.stderr
+    )
+
+
+def test_host_that_is_not_here_is_said(tmp_path):
+    run = quietdesk(tmp_path, "run", "--host", "203.0.113.1", "--port", str(free_port()))
+
+    assert run.returncode == 1
+    assert "cannot listen on 203.0.113.1" in run.stderr
+
+
+def test_second_run_finds_the_port_taken_before_it_builds(desk, tmp_path):
+    folder, _, _, _ = desk
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = quietdesk(folder, "run", "--port", port)
+
+    assert run.returncode == 1
+    assert f"port {port} is in use" in run.stderr
+    assert "Building" not in run.stdout
+
+
+def test_demo_that_lost_its_device_destroys_nothing_more(desk, tmp_path):
+    folder, _, _, _ = desk
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, kept)
+    (kept / "device.keyring").unlink()
+    before = (kept / "custodian.keyring").read_bytes()
+
+    run = quietdesk(kept, "run", "--port", str(free_port()))
+
+    assert run.returncode == 1
+    assert "start afresh" in run.stderr
+    assert (kept / "custodian.keyring").read_bytes() == before
+
+
+def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
+    folder, _, _, _ = desk
+    (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")
+    env = environment(folder) | {
+        "QUIETDESK_PASSPHRASE_FILE": str(folder / "passphrase.txt"),
+        "PYTHONIOENCODING": "ascii",
+    }
+    run = subprocess.run(
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 0
+    assert r"\u09b0\u09b9\u09bf\u09ae\u09be" in run.stdout
+    assert run.stderr == ""
 
 
 def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
@@ -252,7 +323,7 @@ def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
     [
         (["pull"], "nobody typed a passphrase"),
         (["--store", "nonsense", "done", "00112233"], "QUIETDESK_STORE must be"),
-        (["--store", "sqlite:/proc/nowhere/x.db", "done", "00112233"], "the store is"),
+        (["--store", "sqlite:/proc/nowhere/x.db", "done", "00112233"], "there is no store at"),
         (["done", "zzzz"], "at least the first 8 digits"),
         (["done", "zzzzzzzz"], "no request has that id"),
         (["device", "admit", "abc"], "has not uploaded its keys"),

@@ -3,8 +3,10 @@
 The functions get the same HTTP API events as on Lambda. Nothing is logged but what intake logs.
 """
 
+import errno
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -61,16 +63,23 @@ def application(site: Path, submit: Handler, pages: Pages) -> "WSGIApplication":
     return guarded
 
 
-def listen(app: "WSGIApplication", host: str, port: int) -> Any:
-    """A waitress server that accepts connections. Raises QuietdeskError when the port is taken."""
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket bound to that address. Raises QuietdeskError when it cannot be had."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise QuietdeskError(f"port {port} is in use; choose another with PORT=") from None
+        raise QuietdeskError(f"this machine cannot listen on {host}, port {port}") from None
+
+
+def listen(app: "WSGIApplication", reserved: socket.socket) -> Any:
+    """A waitress server on a reserved socket. It quotes nobody and logs nothing of its own."""
     logging.getLogger("waitress").disabled = True
     HTTPChannel.error_task_class = _FixedErrorTask
-    try:
-        return create_server(
-            app, host=host, port=port, threads=4, ident=None, max_request_body_size=BODY_BYTES
-        )
-    except OSError:
-        raise QuietdeskError(f"port {port} is in use; choose another with PORT=") from None
+    return create_server(
+        app, sockets=[reserved], threads=4, ident=None, max_request_body_size=BODY_BYTES
+    )
 
 
 def serve(server: Any, timer: Callable[[], None]) -> None:

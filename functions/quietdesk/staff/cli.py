@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 from quietdesk import city as cities
@@ -73,8 +74,9 @@ class Here:
     def trust(self) -> Trust:
         return self.settings.trust(self.city.deployment)
 
-    def store(self) -> Store:
-        return open_store(self.settings.store, patient=True)
+    def store(self, create: bool = False) -> Store:
+        """The store. Only who sets a desk up makes one: in a wrong folder the others say so."""
+        return open_store(self.settings.store, patient=True, create=create)
 
     def unlocked(self) -> Keyring:
         """This device's keyring, for the deployment in use."""
@@ -90,6 +92,9 @@ class Here:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
+    # A terminal that cannot write a letter of a name shows its number, not a trace with the letter.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
     now = datetime.now(UTC)
     try:
@@ -126,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     run = verbs.add_parser("run", help="serve the site and the form on this machine")
-    run.add_argument("--port", type=int, default=8000)
+    run.add_argument("--port", type=_port, default=8000)
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
 
     pull = verbs.add_parser("pull", help="open the waiting requests and list them")
@@ -189,6 +194,12 @@ def _add_custodians(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a number from 1 to 65535 is needed")
+    return int(text)
+
+
 def _weeks(text: str) -> int:
     if not text.isdecimal() or not MIN_WEEKS <= int(text) <= MAX_WEEKS:
         raise argparse.ArgumentTypeError(f"a number from {MIN_WEEKS} to {MAX_WEEKS} is needed")
@@ -209,6 +220,8 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
         chosen = replace(chosen, custodians=demo_keys)
     trust = chosen.trust(city.deployment)
+    # Before anything is built: another server may be serving that folder.
+    reserved = local.reserve(args.host, args.port)
     store = open_store(chosen.store)
 
     def upkeep() -> None:
@@ -217,7 +230,7 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         if city.deployment == DEMO:
             demo.keep_minted(chosen, store, city, trust, now)
 
-    with closing(store):
+    with closing(store), reserved:
         _forgetting(Here(chosen, city, datetime.now(UTC)))
         upkeep()
         _say_if_closed(store, city, trust)
@@ -232,9 +245,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         submit = intake.submit(city, pages, store, trust, lambda: datetime.now(UTC))
         app = local.application(chosen.site.resolve(), submit, pages)
 
-        server = local.listen(app, args.host, args.port)
+        server = local.listen(app, reserved)
         print(f"Quietdesk is open at http://{args.host}:{args.port}")
-        print(f"Sealed requests and keys lie in {chosen.keyring.parent}/ on this machine.")
+        print(f"Sealed requests lie in {chosen.store}, keys in {chosen.keyring.parent}/")
         if city.deployment == DEMO:
             print(f"The demo passphrase is: {demo.PASSPHRASE}")
         print("Ask for an appointment there. Then, in another terminal, read it:")
@@ -256,7 +269,7 @@ def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
 
 
 def _pull(at: Here, args: argparse.Namespace) -> int:
-    unlocked = at.unlocked()  # first: in a wrong folder, no empty store is made beside it
+    unlocked = at.unlocked()
     with closing(at.store()) as store:
         pulled = list(desk.Desk(store, at.city, unlocked.trust, unlocked).pull(at.now))
     opened = [item for item in pulled if isinstance(item, Opened)]
@@ -312,7 +325,7 @@ def _device_new(at: Here, _: argparse.Namespace) -> int:
     device = keyring.new("device", at.trust, _new_passphrase(at.settings))
     device = device.topped_up(ceremony.coming(at.city, at.now))
     keyring.save(at.settings.keyring, keyring.lock(device))
-    with closing(at.store()) as store:
+    with closing(at.store(create=True)) as store:
         ceremony.upload_wrap_keys(store, device)
     print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
     print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)

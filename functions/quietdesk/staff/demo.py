@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quietdesk.city import City
 from quietdesk.code import b64
-from quietdesk.errors import BadSetting
+from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
 from quietdesk.staff import ceremony, keyring
@@ -29,10 +29,15 @@ def set_up(settings: Settings, city: City, cost: Cost = COST) -> None:
     device_path, custodian_path, custodians_path = _paths(settings)
     if device_path.exists():
         return
-    nobody = Trust((), 1, DEMO)
-    custodian = keyring.new("custodian", nobody, PASSPHRASE, cost)
-    device = keyring.new("device", Trust((custodian.public_key,), 1, DEMO), PASSPHRASE, cost)
+    if custodian_path.exists():
+        folder = device_path.parent
+        raise QuietdeskError(
+            f"{device_path} is gone, and with it what opens the requests that wait; "
+            f"put it back, or delete {folder}/ to start afresh"
+        )
+    custodian = keyring.new("custodian", Trust((), 1, DEMO), PASSPHRASE, cost)
     keyring.save(custodian_path, keyring.lock(custodian))
+    device = keyring.new("device", Trust((custodian.public_key,), 1, DEMO), PASSPHRASE, cost)
     keyring.save(custodians_path, b64(custodian.public_key).encode() + b"\n")
     keyring.save(device_path, keyring.lock(device))
 

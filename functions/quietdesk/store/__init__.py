@@ -81,16 +81,17 @@ class Store(Protocol):
         """Let go of files and connections."""
 
 
-def open_store(spec: str, patient: bool = False) -> Store:
+def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
     """The store that a setting names: `sqlite:PATH`, or `dynamodb:PREFIX` of the tables' names.
 
     A function answers within seconds or says that it cannot; who is `patient`, as the desk is that
-    pulls a whole queue, waits longer. Raises BadSetting, StoreUnavailable or StoreTooNew."""
+    pulls a whole queue, waits longer. Without `create` a file that is not there is an error, not a
+    new and empty store. Raises BadSetting, StoreUnavailable or StoreTooNew."""
     kind, _, name = spec.partition(":")
     if kind == "sqlite" and name:
         from quietdesk.store.sqlite import Sqlite
 
-        return Sqlite(Path(name))
+        return Sqlite(Path(name), create)
     if kind == "dynamodb" and name:
         # boto3 is slow to import, and one machine never needs it.
         from quietdesk.store.dynamodb import CONFIG, PATIENT, DynamoDB

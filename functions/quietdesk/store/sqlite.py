@@ -59,7 +59,9 @@ class Sqlite:
     erasure empties the WAL, where older copies of a page would otherwise stay.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, create: bool = True):
+        if not create and not path.exists():
+            raise StoreUnavailable(f"there is no store at {path.absolute()}")
         self._path = path
         self._thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
