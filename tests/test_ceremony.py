@@ -4,7 +4,7 @@ import pytest
 
 from quietdesk import keys
 from quietdesk.code import b64, unb64
-from quietdesk.errors import BadSignature, NotAdmitted
+from quietdesk.errors import BadSignature, NotAdmitted, StoreUnavailable
 from quietdesk.keys import Epoch
 from quietdesk.staff import ceremony, keyring
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
@@ -104,3 +104,36 @@ def test_two_custodians_sign_where_two_are_needed(world):
 def test_weeks_beyond_the_devices_keys_are_not_minted(world):
     with pytest.raises(NotAdmitted, match="2027-W05"):
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 20, NOON)
+
+
+def test_device_in_use_never_runs_out_of_weeks(world, tmp_path):
+    path, device = tmp_path / "device.keyring", world.device
+    later = NOON + 9 * WEEK
+
+    device = ceremony.top_up(world.store, path, device, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 8, later)
+
+    ahead = str(keys.epoch_at(later, world.city.zone).plus(7))
+    assert ahead in keyring.unlock(path.read_bytes(), PASSPHRASE).wrap_seeds
+    kid = keys.signed_bundle(world.store.read(f"bundle#main#{ahead}")[0], world.trust, "main").keys[
+        "visit"
+    ][0]
+    assert len(device.unwrap(kid, ahead, world.store.wrap(kid, device.id))) == 32
+
+
+def test_topping_up_again_repeats_an_upload_that_failed_and_keeps_the_keys(world, tmp_path):
+    path = tmp_path / "device.keyring"
+
+    def fails(*_):
+        raise StoreUnavailable("down")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world.store, "publish", fails)
+        with pytest.raises(StoreUnavailable):
+            ceremony.top_up(world.store, path, world.device, world.city, NOON + 3 * WEEK)
+    saved = keyring.unlock(path.read_bytes(), PASSPHRASE)
+    again = ceremony.top_up(world.store, path, saved, world.city, NOON + 3 * WEEK)
+
+    assert again.wrap_seeds == saved.wrap_seeds
+    _, there = ceremony.offered(world.store, again.id, world.trust)
+    assert there.keys() == again.wrap_seeds.keys()

@@ -8,12 +8,14 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from quietdesk import keys, sweep
 from quietdesk.city import City
 from quietdesk.code import unb64
 from quietdesk.errors import BadSignature, NotAdmitted
 from quietdesk.keys import Epoch, Kid, Trust
+from quietdesk.staff import keyring
 from quietdesk.staff.keyring import WEEKS_AHEAD, Keyring, wrap_info
 from quietdesk.store import Store
 
@@ -23,6 +25,21 @@ def upload_wrap_keys(store: Store, device: Keyring) -> None:
     body = device.wrap_keys()
     document = keys.signed_document(body, [device.sign("wrap-keys", body)])
     _publish_over(store, _wrap_keys_name(device.id), document)
+
+
+def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
+    """The device's keyring with a wrap key for every coming week, saved at `path` and uploaded
+    where the store lacks one. Run at every unlock: a device that is used never runs out."""
+    full = device.topped_up(coming(city, now))
+    if full.wrap_seeds.keys() != device.wrap_seeds.keys():
+        keyring.save(path, keyring.lock(full))  # first: what is uploaded must never be lost
+    try:
+        _, there = offered(store, full.id, full.trust)
+    except NotAdmitted:
+        there = {}
+    if not full.wrap_seeds.keys() <= there.keys():
+        upload_wrap_keys(store, full)
+    return full
 
 
 def coming(city: City, now: datetime) -> list[Epoch]:
@@ -56,21 +73,17 @@ def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, b
 
 def devices(store: Store, trust: Trust) -> list[str]:
     """The admitted devices, as custodians signed them. Raises BadSignature."""
-    held = store.read("devices")
-    if held is None:
-        return []
-    document = keys.verify(held[0], "devices", trust.custodians, trust.threshold)
-    if document["deployment"] != trust.deployment:
-        raise BadSignature("the list of devices is for another deployment")
-    return [str(device) for device in document["devices"]]
+    return _devices(store, trust)[0]
 
 
 def admit(store: Store, trust: Trust, custodians: Sequence[Keyring], device: str) -> None:
     """Add a device to the signed list. Compare its words with the device's own screen first."""
     offered(store, device, trust)
-    admitted = sorted({*devices(store, trust), device})
+    before, seq = _devices(store, trust)
+    admitted = sorted({*before, device})
     body = json.dumps({"v": 1, "deployment": trust.deployment, "devices": admitted}).encode()
-    _publish_over(store, "devices", _signed(body, "devices", custodians, trust))
+    # Over the list that was read: who admitted another device meanwhile is not undone.
+    store.publish("devices", _signed(body, "devices", custodians, trust), seq)
 
 
 def mint(
@@ -129,6 +142,16 @@ def _mint_week(
         store.put_keys(kid, server_half, wraps)
     # Last: a bundle that nobody can open must never be published.
     store.publish(keys.bundle_name(city.queue, epoch), bundle, 0)
+
+
+def _devices(store: Store, trust: Trust) -> tuple[list[str], int]:
+    held = store.read("devices")
+    if held is None:
+        return [], 0
+    document = keys.verify(held[0], "devices", trust.custodians, trust.threshold)
+    if document["deployment"] != trust.deployment:
+        raise BadSignature("the list of devices is for another deployment")
+    return [str(device) for device in document["devices"]], held[1]
 
 
 def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:

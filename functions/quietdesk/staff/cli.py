@@ -281,6 +281,8 @@ def _pull(at: Here, args: argparse.Namespace) -> int:
             print(_in_words(item, f"{number} of {len(opened)}", at.city))
         print(f"{len(opened)} waiting." if opened else "No requests are waiting.")
     _say_unopened([item for item in pulled if isinstance(item, Unopened)], len(pulled))
+    with closing(at.store()) as store:
+        ceremony.top_up(store, at.settings.keyring, unlocked, at.city, at.now)
     return 0
 
 
@@ -323,10 +325,8 @@ def _device_new(at: Here, _: argparse.Namespace) -> int:
     if not at.trust.custodians:
         raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
     device = keyring.new("device", at.trust, _new_passphrase(at.settings))
-    device = device.topped_up(ceremony.coming(at.city, at.now))
-    keyring.save(at.settings.keyring, keyring.lock(device))
     with closing(at.store(create=True)) as store:
-        ceremony.upload_wrap_keys(store, device)
+        device = ceremony.top_up(store, at.settings.keyring, device, at.city, at.now)
     print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
     print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)
     return 0

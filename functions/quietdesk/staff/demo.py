@@ -48,9 +48,7 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
         return
     device_path, custodian_path, _ = _paths(settings)
     device, custodian = _unlocked(device_path, custodian_path)
-    device = device.topped_up(ceremony.coming(city, now))
-    keyring.save(device_path, keyring.lock(device))
-    ceremony.upload_wrap_keys(store, device)
+    device = ceremony.top_up(store, device_path, device, city, now)
     if device.id not in ceremony.devices(store, trust):
         ceremony.admit(store, trust, [custodian], device.id)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)

@@ -38,7 +38,7 @@ PATIENT = Config(
 TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
 BATCH_WRITE, BATCH_GET = 25, 100  # the most items a call may name (DynamoDB's limits)
 
-# Table: partition key, sort key, attribute of the time to live. infra/template.yaml says the same.
+# Table: partition key, sort key, attribute of the time to live.
 TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None, str | None]] = {
     "requests": (("week", "S"), ("id", "B"), "expires"),
     "keys": (("week", "S"), ("name", "S"), None),
