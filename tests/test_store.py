@@ -185,20 +185,20 @@ def test_erasing_what_expired_leaves_the_rest(store):
 
 
 def test_taking_takes_one_seat_and_a_retry_none(store):
-    store.set_seats("corona-1", 2)
+    store.set_seats({"corona-1": 2})
     envelope = make(opening="corona-1")
 
     store.take(envelope)
     store.take(envelope)
 
-    assert store.seats("corona-1") == 1
+    assert store.seats(["corona-1"])["corona-1"] == 1
     assert find(store, envelope) == envelope
 
 
 @pytest.mark.parametrize("left", [0, None])
 def test_taking_without_a_seat_keeps_nothing(store, left):
     if left is not None:
-        store.set_seats("corona-1", left)
+        store.set_seats({"corona-1": left})
     envelope = make(opening="corona-1")
 
     with pytest.raises(NoSeats):
@@ -208,7 +208,7 @@ def test_taking_without_a_seat_keeps_nothing(store, left):
 
 
 def test_500_racing_for_10_seats_get_10(store):
-    store.set_seats("corona-1", 10)
+    store.set_seats({"corona-1": 10})
 
     def take(_):
         try:
@@ -220,7 +220,108 @@ def test_500_racing_for_10_seats_get_10(store):
     with ThreadPoolExecutor(16) as pool:
         won = sum(pool.map(take, range(500)))
 
-    assert (won, store.seats("corona-1"), len(pulled(store))) == (10, 0, 10)
+    assert (won, store.seats(["corona-1"])["corona-1"], len(pulled(store))) == (10, 0, 10)
+
+
+def left(store, *openings):
+    seats = store.seats(openings)
+    return tuple(seats[opening] for opening in openings)
+
+
+def test_many_openings_are_counted_in_one_question(store):
+    openings = [f"corona-{n}" for n in range(120)]
+    for opening in openings[:3]:
+        store.set_seats({opening: 4})
+
+    assert store.seats(openings) == dict.fromkeys(openings, 0) | dict.fromkeys(openings[:3], 4)
+    assert store.seats([]) == {}
+
+
+def test_erasing_gives_the_seat_back(store):
+    store.set_seats({"corona-1": 2})
+    one, two = make(opening="corona-1"), make(opening="corona-1")
+    store.take(one)
+    store.take(two)
+
+    store.erase(one)
+    store.erase(two, stub=True)
+
+    assert left(store, "corona-1") == (2,)
+    store.take(two)  # the first post again, long after
+    assert pulled(store) == []
+    assert left(store, "corona-1") == (2,)
+
+
+def test_erasing_what_changed_gives_no_seat_back(store):
+    store.set_seats({"corona-1": 2})
+    old = make(opening="corona-1")
+    store.take(old)
+    store.replace(old, replace(old, auth_hash=b"x" * 32))
+
+    for stub in (False, True):
+        with pytest.raises(Conflict):
+            store.erase(old, stub)
+
+    assert left(store, "corona-1") == (1,)
+
+
+@pytest.mark.parametrize("week", [WEEK, NEXT])
+def test_moving_swaps_the_seats(store, week):
+    store.set_seats({"one": 1})
+    store.set_seats({"two": 1})
+    old = make(opening="one")
+    store.take(old)
+
+    store.replace(old, make(week, id=old.id, opening="two"))
+
+    (new,) = [*store.pull("main", [WEEK, NEXT], NOW)]
+    assert (new.opening, new.rev) == ("two", 2)
+    assert left(store, "one", "two") == (1, 0)
+    store.replace(new, make(week, id=old.id, opening="two"))
+    assert left(store, "one", "two") == (1, 0)
+
+
+@pytest.mark.parametrize("week", [WEEK, NEXT])
+def test_moving_to_a_full_opening_changes_nothing(store, week):
+    store.set_seats({"one": 1})
+    store.set_seats({"two": 0})
+    old = make(opening="one")
+    store.take(old)
+
+    with pytest.raises(NoSeats):
+        store.replace(old, make(week, id=old.id, opening="two"))
+
+    assert find(store, old) == old
+    assert left(store, "one", "two") == (0, 0)
+
+
+def test_seat_of_an_opening_that_is_not_known_any_more_is_given_back_to_nobody(store):
+    store.set_seats({"one": 1})
+    old = make(opening="one")
+    store.take(old)
+    store.drop_seats(["one", "never"])
+    store.set_seats({"two": 1})
+
+    store.replace(old, make(id=old.id, opening="two"))
+    (new,) = pulled(store)
+    store.drop_seats(["two"])
+    store.erase(new)
+
+    assert pulled(store) == []
+    assert left(store, "one", "two") == (0, 0)
+    with pytest.raises(NoSeats):
+        store.take(make(opening="one"))
+
+
+def test_seats_are_added_and_never_fewer_than_none(store):
+    store.set_seats({"one": 1})
+
+    store.add_seats("one", 2)
+    assert left(store, "one") == (3,)
+    store.add_seats("one", -5)
+    assert left(store, "one") == (0,)
+    store.add_seats("never", 5)
+    assert left(store, "never") == (0,)
 
 
 # --- Keys and public documents -------------------------------------------------------------------

@@ -111,12 +111,12 @@ def test_lost_answer_of_another_envelopes_put_is_still_a_conflict(store):
 def test_lost_answers_of_every_other_write_are_recognised(store):
     envelope, kid = make(), "main.visit.2026-W47.00000001"
     store.put(envelope)
-    store.set_seats("corona-1", 3)
+    store.set_seats({"corona-1": 3})
 
     inject(store, [lose_answer])
     taken = make(opening="corona-1")
     store.take(taken)
-    assert store.seats("corona-1") == 2
+    assert store.seats(["corona-1"])["corona-1"] == 2
 
     inject(store, [lose_answer])
     store.replace(envelope, envelope)
@@ -287,7 +287,7 @@ def test_what_is_never_done_is_said(store, monkeypatch, call):
 
 
 def test_transactions_that_met_are_tried_again(store, monkeypatch):
-    store.set_seats("corona-1", 1)
+    store.set_seats({"corona-1": 1})
     real, met = store._client.transact_write_items, []
 
     def meets(TransactItems):
@@ -304,7 +304,7 @@ def test_transactions_that_met_are_tried_again(store, monkeypatch):
 
     store.take(make(opening="corona-1"))
 
-    assert store.seats("corona-1") == 0
+    assert store.seats(["corona-1"])["corona-1"] == 0
 
 
 # --- Time to live, tables, settings --------------------------------------------------------------

@@ -18,25 +18,40 @@ from quietdesk.errors import BadCity
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_UNLISTED_LETTERS = 120  # name and address of a center that is not listed travel in the reply
 _DAY_PATTERN = "text with {weekday}, {day} and {month} or {month_number}"
+_TIME_PATTERN = "text with {minute} and {hour}, or {hour12} and {half}"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Center:
-    """An enrollment center. `verified` is false while nobody has confirmed address and hours."""
+    """An enrollment center. `verified` is false while nobody has confirmed address and hours.
+
+    Openings are made from the rest: on the weekdays `days`, or for a pop-up on the ISO `dates`
+    only, never on the dates `closed`; `times` has (`09:30`, seats). A `path` means that the site
+    does not list it: its times are seen by who was given that path."""
 
     id: str
     name: str
     address: str
     hours: str
     verified: bool
+    days: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    times: tuple[tuple[str, int], ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Locale:
     """A language of the site: BCP 47 tag, its own name, and direction `ltr` or `rtl`. The rest
-    says how a day is written: names from Monday and from January, and a pattern."""
+    says how a day is written (names from Monday and from January, and a pattern) and how a time is
+    (a pattern, and the names of the two halves of a day)."""
 
     tag: str
     name: str
@@ -44,6 +59,15 @@ class Locale:
     weekdays: tuple[str, ...]
     months: tuple[str, ...]
     day_pattern: str
+    time_pattern: str
+    halves: tuple[str, ...]
+
+    def time(self, at: str) -> str:
+        """The time `14:05` in words: `2:05 PM`."""
+        hour, minute = at.split(":")
+        return self.time_pattern.format(
+            hour=int(hour), hour12=int(hour) % 12 or 12, minute=minute, half=self.halves[at >= "12"]
+        )
 
     def day(self, day: date) -> str:
         """The day in words: `Thursday, December 3`."""
@@ -57,7 +81,8 @@ class Locale:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """One programme. Days are calendar days; `words` maps a locale's tag to English text to its
+    """One programme. Days are calendar days; `offered_share` is how many per cent of an opening's
+    seats residents may take themselves; `words` maps a locale's tag to English text to its
     translation; `run_by` is empty while no office receives the requests."""
 
     name: str
@@ -68,6 +93,8 @@ class City:
     phone: str
     answer_by_days: int
     notice_days: int
+    offered_share: int
+    lock_minutes: int
     serve_days: int
     retention_authority: str
     max_people: int
@@ -77,6 +104,15 @@ class City:
     centers: tuple[Center, ...]
     locales: tuple[Locale, ...]
     words: Mapping[str, Mapping[str, str]]
+
+    @property
+    def listed(self) -> tuple[Center, ...]:
+        """The centers that the site shows to everybody."""
+        return tuple(center for center in self.centers if not center.path)
+
+    def center(self, id: str) -> Center | None:
+        """The center of that id."""
+        return next((center for center in self.centers if center.id == id), None)
 
     def locale(self, tag: str) -> Locale:
         """The locale of that tag; the first one for a tag the programme does not have."""
@@ -96,14 +132,18 @@ def from_data(data: Mapping[str, Any]) -> City:
     """The City in what `compile_profile` gave."""
     values = dict(data)
     values["zone"] = ZoneInfo(values["zone"])
-    values["centers"] = tuple(Center(**row) for row in values["centers"])
-    values["locales"] = tuple(
-        Locale(**{**row, "weekdays": tuple(row["weekdays"]), "months": tuple(row["months"])})
-        for row in values["locales"]
-    )
+    values["centers"] = tuple(Center(**_tuples(row)) for row in values["centers"])
+    values["locales"] = tuple(Locale(**_tuples(row)) for row in values["locales"])
     for field in ("visit_types", "languages", "access"):
         values[field] = tuple(values[field])
     return City(**values)
+
+
+def _tuples(value: Any) -> Any:
+    """What JSON reads as lists, as tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def compile_profile(city: Path, words: Path) -> dict[str, Any]:
@@ -122,6 +162,8 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
         "phone": programme.text("phone"),
         "answer_by_days": programme.number("answer_by_days", 1, 30),
         "notice_days": programme.number("notice_days", 0, 30),
+        "offered_share": programme.number("offered_share", 0, 100),
+        "lock_minutes": programme.number("lock_minutes", 1, 30),
         "serve_days": programme.number("serve_days", 1, 21),
         "retention_authority": programme.valid(
             "retention_authority", str, lambda _: True, "text, empty for a demonstration"
@@ -190,6 +232,22 @@ class _Checked:
 
         return cast(list[str], self.valid(key, list, test, f"a list of {count} names"))
 
+    def some(self, key: str, allowed: tuple[str, ...]) -> list[str]:
+        def test(value: list[Any]) -> bool:
+            return (
+                bool(value) and len(set(map(str, value))) == len(value) and set(value) <= {*allowed}
+            )
+
+        return cast(list[str], self.valid(key, list, test, "some of " + ", ".join(allowed)))
+
+    def days(self, key: str) -> list[str]:
+        # YAML reads 2026-12-03 as a date by itself.
+        given = self.valid(key, list, lambda value: all(type(it) is date for it in value), "dates")
+        return [it.isoformat() for it in given]
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        return cast(dict[str, Any], self.valid(key, dict, bool, "a mapping"))
+
     def rows(self, key: str) -> "list[_Checked]":
         rows = self.valid(key, list, bool, "a list of entries")
         checked = []
@@ -206,13 +264,52 @@ class _Checked:
 def _center(row: _Checked) -> dict[str, Any]:
     if row.values.get("id") == "any":
         raise BadCity(f"{row.path.name}: {row.where}id must not be the word any")
-    return {
+    center: dict[str, Any] = {
         "id": row.text("id", _ID),
         "name": row.text("name"),
         "address": row.text("address"),
         "hours": row.text("hours"),
         "verified": row.valid("verified", bool, lambda _: True, "true or false"),
     }
+    if "path" in row.values:
+        center["path"] = row.text("path", _PATH)
+        if center["path"] == "desk":
+            raise BadCity(f"{row.path.name}: {row.where}path must not be the word desk")
+        if len((center["name"] + center["address"]).encode()) > _UNLISTED_LETTERS:
+            raise BadCity(
+                f"{row.path.name}: {row.where}name and address must have"
+                f" {_UNLISTED_LETTERS} bytes at most, together, where there is a path"
+            )
+    for key in ("dates", "closed"):
+        if key in row.values:
+            center[key] = row.days(key)
+    if "opens" in row.values:
+        opens = _Checked(row.path, row.mapping("opens"), f"{row.where}opens: ")
+        if "dates" not in row.values:
+            center["days"] = opens.some("days", _WEEKDAYS)
+        times: list[tuple[str, int]] = []
+        for part in ("am", "pm", "eve"):
+            if part in opens.values:
+                times += _part(_Checked(row.path, opens.mapping(part), f"{opens.where}{part}: "))
+        if not times or len({at for at, _ in times}) != len(times):
+            raise BadCity(f"{row.path.name}: {opens.where}am, pm or eve must have different times")
+        center["times"] = sorted(times)
+    return center
+
+
+def _part(part: _Checked) -> list[tuple[str, int]]:
+    """The seats of a part of day, spread over its times; the earlier ones get what is left over."""
+    times = part.valid(
+        "at",
+        list,
+        lambda value: (
+            bool(value) and all(isinstance(at, str) and _CLOCK.fullmatch(at) for at in value)
+        ),
+        'a list of times in quotes, such as "09:30"',
+    )
+    each, over = divmod(part.number("seats", 1, 500), len(times))
+    spread = [(at, each + (n < over)) for n, at in enumerate(sorted(times))]
+    return [(at, seats) for at, seats in spread if seats]
 
 
 def _locale(row: _Checked) -> dict[str, Any]:
@@ -223,6 +320,8 @@ def _locale(row: _Checked) -> dict[str, Any]:
         "direction": row.text("direction", re.compile("ltr|rtl")),
     }
     locale["day_pattern"] = row.valid("day_pattern", str, _is_day_pattern, _DAY_PATTERN)
+    locale["time_pattern"] = row.valid("time_pattern", str, _is_time_pattern, _TIME_PATTERN)
+    locale["halves"] = row.names("halves", 2) if "halves" in row.values else ["", ""]
     given = row.values.get("dates")  # for a language that Babel does not know
     if given is None:
         return locale | _names(tag)
@@ -248,6 +347,14 @@ def _is_day_pattern(pattern: str) -> bool:
     except (KeyError, IndexError, ValueError):
         return False
     return "23" in written and "w" in written
+
+
+def _is_time_pattern(pattern: str) -> bool:
+    try:
+        written = pattern.format(hour=14, hour12=2, minute="05", half="PM")
+    except (KeyError, IndexError, ValueError):
+        return False
+    return "14" in written or ("2" in written and "PM" in written)
 
 
 def _words(folder: Path, tag: str) -> dict[str, str]:

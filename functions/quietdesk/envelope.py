@@ -80,7 +80,12 @@ class Envelope:
 
 
 def seal(
-    parts: Parts, bundle: Bundle, secrets: Secrets, opening: str = "", born: Epoch | None = None
+    parts: Parts,
+    bundle: Bundle,
+    secrets: Secrets,
+    opening: str = "",
+    born: Epoch | None = None,
+    reply: Mapping[str, Any] = WAITING,
 ) -> Envelope:
     """The envelope of a request. `born` is the week of its first sealing, by default the bundle's.
 
@@ -88,12 +93,7 @@ def seal(
     a plain form sent twice is stored once. Raises ValueError for parts of another size.
     """
     week = str(born or bundle.epoch)
-    sealed = {}
-    for name, data in (("visit", parts.visit), ("contact", parts.contact)):
-        if len(data) != PART_BYTES:
-            raise ValueError("a part is 1,024 bytes")
-        kid, public_key = bundle.keys[name]
-        sealed[name] = SealedPart(kid, seal_to(public_key, _info(kid, secrets.id, week), data))
+    sealed = _sealed(parts, bundle, secrets.id, week)
     return Envelope(
         queue=bundle.queue,
         id=secrets.id,
@@ -102,8 +102,18 @@ def seal(
         opening=opening,
         visit=sealed["visit"],
         contact=sealed["contact"],
-        reply=seal_reply(WAITING, secrets.reply, secrets.id),
+        reply=seal_reply(reply, secrets.reply, secrets.id),
         digest=hmac.digest(secrets.reply, b"digest|" + parts.visit + parts.contact, "sha256"),
+    )
+
+
+def reseal(old: Envelope, parts: Parts, bundle: Bundle, opening: str, reply: bytes) -> Envelope:
+    """The envelope with other parts, sealed to the key of another week, and with another sealed
+    reply. Id, hash of the cancel secret and the week of first sealing stay; its end is for the
+    caller to set."""
+    sealed = _sealed(parts, bundle, old.id, old.born)
+    return replace(
+        old, opening=opening, visit=sealed["visit"], contact=sealed["contact"], reply=reply
     )
 
 
@@ -202,6 +212,16 @@ def read(raw: bytes) -> Envelope:
 def admitted(envelope: Envelope, lane: str, expires: int) -> Envelope:
     """The envelope as the function hands it to the store, in its lane and with its end."""
     return replace(envelope, lane=lane, rev=1, expires=expires)
+
+
+def _sealed(parts: Parts, bundle: Bundle, id: bytes, born: str) -> dict[str, SealedPart]:
+    sealed = {}
+    for name, data in (("visit", parts.visit), ("contact", parts.contact)):
+        if len(data) != PART_BYTES:
+            raise ValueError("a part is 1,024 bytes")
+        kid, public_key = bundle.keys[name]
+        sealed[name] = SealedPart(kid, seal_to(public_key, _info(kid, id, born), data))
+    return sealed
 
 
 def _part(value: object, name: str) -> SealedPart:

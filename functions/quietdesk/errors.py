@@ -123,3 +123,8 @@ class StoreRefused(StoreUnavailable):
 
 class StoreTooNew(QuietdeskError):
     """The store was written by a newer Quietdesk. Next: run that version."""
+
+
+class TooOld(QuietdeskError):
+    """The request would be over before the day to look again. Next: answer that there is no
+    place, or find one."""

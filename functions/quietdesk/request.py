@@ -15,6 +15,7 @@ from quietdesk.city import City
 from quietdesk.code import b64, unb64
 from quietdesk.envelope import PART_BYTES, Parts
 from quietdesk.errors import CannotOpen, Invalid, TooLong
+from quietdesk.openings import Opening
 
 ANY = "any"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -109,9 +110,16 @@ def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
             return int(text)
         return most
 
-    centers = choices("centers", [center.id for center in city.centers], MAX_CENTERS, True)
-    opening = one("opening")
-    windows = () if opening else choices("windows", WINDOWS, len(WINDOWS), True)
+    # Who takes a time has said where and when.
+    windows: tuple[str, ...] = ()
+    if opening := one("opening"):
+        centers = _center_of(opening, city)
+        if not centers:
+            problems["opening"] = "unknown"
+    else:
+        listed = [center.id for center in city.listed]
+        centers = choices("centers", listed, MAX_CENTERS, True)
+        windows = choices("windows", WINDOWS, len(WINDOWS), True)
     people = number("people", 1, city.max_people, "")
     children = number("children", 0, people, "0")
     visit_type = choice("visit_type", city.visit_types)
@@ -166,6 +174,14 @@ def unpack(parts: Parts) -> tuple[Request, bytes]:
     except (ValueError, TypeError, KeyError, RecursionError):
         raise CannotOpen("the parts do not hold a request") from None
     return Request(**values), reply_key
+
+
+def _center_of(opening: str, city: City) -> tuple[str, ...]:
+    try:
+        center = city.center(Opening.parse(opening).center)
+    except ValueError:
+        return ()
+    return (center.id,) if center else ()
 
 
 def _plain(text: str) -> str:

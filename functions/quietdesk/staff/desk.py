@@ -1,11 +1,15 @@
-"""Opening envelopes on a staff computer. What is opened stays in this process's memory."""
+"""Opening envelopes on a staff computer, and answering them. What is opened stays in this process's
+memory; what is written goes into the store sealed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 
+from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
+from quietdesk import reply as replies
 from quietdesk.city import City
 from quietdesk.envelope import Envelope
 from quietdesk.errors import (
@@ -15,20 +19,28 @@ from quietdesk.errors import (
     Conflict,
     KeyDestroyed,
     OpeningMismatch,
+    TooOld,
+    TracesRemain,
 )
-from quietdesk.keys import Epoch, Kid, PrivateKey, Trust
+from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, Trust
+from quietdesk.openings import Opening
+from quietdesk.reply import Reply
 from quietdesk.request import Request
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store
 
+KIOSK = "K"  # the lane of what staff typed in for somebody
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """One envelope and the request in it. It has no repr."""
+    """One envelope, the request in it and what its reply says now; None for a reply that does not
+    open or says nothing we know. It has no repr."""
 
     envelope: Envelope
     request: Request
     reply_key: bytes
+    reply: Reply | None = None
 
     def __repr__(self) -> str:
         return "<Opened>"
@@ -37,6 +49,18 @@ class Opened:
     def id(self) -> str:
         """How staff name the request: 32 hex digits."""
         return self.envelope.id.hex()
+
+    @property
+    def opening(self) -> Opening | None:
+        """Where and when the visit is, if it has a place."""
+        return Opening.parse(self.envelope.opening) if self.envelope.opening else None
+
+    @property
+    def state(self) -> str:
+        """waiting, placed, or none (answered that there is no place)."""
+        if self.envelope.opening:
+            return "placed"
+        return "none" if self.reply and self.reply.state == "none" else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,109 @@ class Desk:
         opened, reply_key = request.unpack(parts)
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
-        return Opened(envelope, opened, reply_key)
+        try:
+            Epoch.parse(envelope.born)
+            if envelope.opening:
+                Opening.parse(envelope.opening)
+        except ValueError:
+            raise CannotOpen("its header names no week or no opening") from None
+        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key))
+
+    def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
+        """Give the request that opening: a seat is taken, the request sealed to the visit's week
+        and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
+        since it was opened, NoSeats, and CannotOpen or BadBundle when the visit's week has no
+        key."""
+        return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
+
+    def wait(self, item: Opened, now: datetime) -> Opened:
+        """Keep the request for another week, in its order, and tell the person when to look again.
+        A seat it had goes back. Raises TooOld when it would be over before that day."""
+        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
+        current = keys.epoch_at(now, self._city.zone)
+        end = self._expires(current, item)
+        if end <= datetime.combine(again, time(), self._city.zone).timestamp():
+            raise TooOld("the request would be destroyed before the day to look again")
+        return self._write(item, "", current, replies.waiting(again), now)
+
+    def refuse(self, item: Opened, now: datetime) -> Opened:
+        """Answer that there is no place: the person may ask again, or call. A seat it had goes
+        back."""
+        answer = replies.Reply("none")
+        if item.envelope.opening:
+            return self._write(item, "", keys.epoch_at(now, self._city.zone), answer, now)
+        sealed = _sealed_reply(item, answer)
+        return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
+
+    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime) -> tuple[str, date]:
+        """Ask for somebody, on the telephone or at the door: the same fields as the form has. Gives
+        the code to read out, and the day to look again. Raises Invalid, Conflict and NoSeats."""
+        asked = request.parse(typed, self._city)
+        code = codes.new()
+        secrets = codes.derive(code, self._city.deployment)
+        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
+        current = keys.epoch_at(now, self._city.zone)
+        parts = request.pack(asked, secrets.reply)
+        if asked.opening:
+            opening = Opening.parse(asked.opening)
+            answer, epoch = self._placed(opening), opening.epoch
+        else:
+            answer, epoch = replies.waiting(again), current
+        sealed = envelopes.seal(
+            parts,
+            self._bundle(epoch, now),
+            secrets,
+            asked.opening,
+            born=current,
+            reply=replies.write(answer),
+        )
+        end = keys.expires(epoch, current, self._city.zone, self._city.serve_days)
+        ready = envelopes.admitted(sealed, KIOSK, end)
+        if asked.opening:
+            self._store.take(ready)
+        else:
+            self._store.put(ready)
+        return code, again
+
+    def erase(self, item: Opened) -> None:
+        """Erase a request that is dealt with. Raises Conflict when it changed since it was opened,
+        and TracesRemain as the store does."""
+        self._store.erase(item.envelope)
+
+    def _placed(self, opening: Opening) -> Reply:
+        center = self._city.center(opening.center)
+        if center is None:
+            raise Conflict("there is no center of that name any more")
+        return replies.placed(opening, center)
+
+    def _write(
+        self, item: Opened, opening: str, epoch: Epoch, answer: Reply, now: datetime
+    ) -> Opened:
+        asked = replace(item.request, opening=opening)
+        parts = request.pack(asked, item.reply_key)
+        bundle = self._bundle(epoch, now)
+        sealed = envelopes.reseal(
+            item.envelope, parts, bundle, opening, _sealed_reply(item, answer)
+        )
+        fresh = replace(sealed, expires=self._expires(epoch, item))
+        return self._replace(item, fresh, asked, answer)
+
+    def _replace(self, item: Opened, fresh: Envelope, asked: Request, answer: Reply) -> Opened:
+        # Traces that remain in the file are the next sweep's work: it is replaced already.
+        with suppress(TracesRemain):
+            self._store.replace(item.envelope, fresh)
+        held = replace(fresh, rev=item.envelope.rev + 1)
+        return Opened(held, asked, item.reply_key, answer)
+
+    def _expires(self, epoch: Epoch, item: Opened) -> int:
+        born = Epoch.parse(item.envelope.born)
+        return keys.expires(epoch, born, self._city.zone, self._city.serve_days)
+
+    def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
+        held = self._store.read(keys.bundle_name(self._city.queue, epoch))
+        if held is None:
+            raise CannotOpen(f"there is no key for week {epoch} yet")
+        return keys.verify_bundle(held[0], self._trust, self._city.queue, now, epoch)
 
     def _private_key(self, text: str) -> PrivateKey:
         if text not in self._private_keys:
@@ -101,6 +227,18 @@ class Desk:
             return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
         except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
             raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
+
+
+def _sealed_reply(item: Opened, answer: Reply) -> bytes:
+    return envelopes.seal_reply(replies.write(answer), item.reply_key, item.envelope.id)
+
+
+def _reply(envelope: Envelope, key: bytes) -> Reply | None:
+    # Who made an envelope by hand may put anything there; the request is read all the same.
+    try:
+        return replies.read(envelopes.open_reply(envelope.reply, key, envelope.id))
+    except CannotOpen:
+        return None
 
 
 def waiting(store: Store, city: City, now: datetime) -> Iterator[Envelope]:

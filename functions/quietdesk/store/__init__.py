@@ -25,24 +25,34 @@ class Store(Protocol):
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
         second seat. Raises NoSeats or Conflict."""
 
-    def set_seats(self, opening: str, left: int) -> None:
-        """Say how many seats an opening has left."""
+    def set_seats(self, left: Mapping[str, int]) -> None:
+        """Say how many seats each of the openings has left."""
 
-    def seats(self, opening: str) -> int:
-        """How many seats an opening has left; 0 for one that is not known."""
+    def add_seats(self, opening: str, by: int) -> None:
+        """Give an opening more seats, or fewer when `by` is negative; never fewer than none.
+        Nothing for an opening that is not known."""
+
+    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+        """How many seats each opening has left; 0 for one that is not known."""
+
+    def drop_seats(self, openings: Iterable[str]) -> None:
+        """Forget openings: nobody can take them any more."""
 
     def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
         """The live envelope of that id in one of the weeks."""
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         """Put `new` in the place of `old`, with the next rev and the digest it had. In another
-        week it moves, and a stub stays behind. Raises Conflict when `old` is not the latest, and
-        StoreUnavailable while traces may remain: then it is replaced; do not call it again."""
+        week it moves, and a stub stays behind. If it has another opening, the old one gets its seat
+        back and the new one gives one: all of it, or nothing. Raises Conflict when `old` is not the
+        latest, NoSeats, and TracesRemain while traces may remain: then it is replaced; do not call
+        it again."""
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
         """Erase an envelope. With `stub`, its id, digest and end stay, so that a late retry of the
-        first post does not bring it back. Raises Conflict when `old` is not the latest, and
-        StoreUnavailable while traces may remain: then it is erased; do not call it again."""
+        first post does not bring it back. Its opening gets its seat back. Raises Conflict when
+        `old` is not the latest, and TracesRemain while traces may remain: then it is erased; do not
+        call it again."""
 
     def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
         """Every live envelope of the weeks, week by week, within a week in order of id."""

@@ -96,34 +96,57 @@ class DynamoDB:
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        seat = {
-            "TableName": self._public,
-            "Key": {"name": {"S": _seats_name(envelope.opening)}},
-            "UpdateExpression": "SET seats_left = seats_left - :one",
-            "ConditionExpression": "seats_left > :none",
-            "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
-        }
-        reasons = self._transact([{"Put": put}, {"Update": seat}])
-        if _failed(reasons, 0):
+        reasons = self._with_seats([{"Put": put}], "", envelope.opening)
+        if reasons:
             _same_or_conflict(reasons[0].get("Item", {}), envelope)
-        elif _failed(reasons, 1):
-            raise NoSeats("the opening has no seat left")
 
-    def set_seats(self, opening: str, left: int) -> None:
-        item = {"name": {"S": _seats_name(opening)}, "seats_left": {"N": str(left)}}
-        with _named_errors():
-            self._client.put_item(TableName=self._public, Item=item)
+    def set_seats(self, left: Mapping[str, int]) -> None:
+        puts = [
+            {"PutRequest": {"Item": {"name": {"S": _seats_name(it)}, "seats_left": {"N": str(n)}}}}
+            for it, n in left.items()
+        ]
+        self._batch_write(self._public, puts)
 
-    def seats(self, opening: str) -> int:
-        item = self._get(self._public, {"name": {"S": _seats_name(opening)}})
-        return int(item["seats_left"]["N"]) if item else 0
+    def add_seats(self, opening: str, by: int) -> None:
+        # Read, and written on condition: an update has no word for "never fewer than none".
+        for delay in _delays():
+            key = {"name": {"S": _seats_name(opening)}}
+            held = self._get(self._public, key)
+            if held is None:
+                return
+            left = int(held["seats_left"]["N"])
+            item = {**key, "seats_left": {"N": str(max(0, left + by))}}
+            try:
+                self._conditional(
+                    self._client.put_item,
+                    already=lambda there, item=item: there == item,  # type: ignore[misc]
+                    TableName=self._public,
+                    Item=item,
+                    ConditionExpression="seats_left = :left",
+                    ExpressionAttributeValues={":left": {"N": str(left)}},
+                )
+                return
+            except Conflict:
+                time.sleep(delay)
+        raise StoreBusy("others are writing the same; try again in a moment")
+
+    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+        left = dict.fromkeys(openings, 0)
+        wanted: list[Item] = [{"name": {"S": _seats_name(opening)}} for opening in left]
+        for item in self._batch_get(self._public, wanted):
+            left[item["name"]["S"].partition("#")[2]] = int(item["seats_left"]["N"])
+        return left
+
+    def drop_seats(self, openings: Iterable[str]) -> None:
+        dropped = [{"name": {"S": _seats_name(opening)}} for opening in openings]
+        self._batch_delete(self._public, dropped)
 
     def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
         keys: list[Item] = [
             {"week": {"S": f"{queue}#{epoch}"}, "id": {"B": id}} for epoch in epochs
         ]
         # One call however many weeks: known and unknown ids cost the same.
-        items = self._batch_get(keys)
+        items = self._batch_get(self._requests, keys)
         envelopes = (_envelope(item) for item in items if "visit" in item)
         return next((e for e in envelopes if e.expires > now.timestamp()), None)
 
@@ -131,37 +154,45 @@ class DynamoDB:
         if (new.queue, new.id) != (old.queue, old.id):
             raise ValueError("a request keeps its queue and id")
         item = _item(new) | {"digest": {"B": old.digest}, "rev": {"N": str(old.rev + 1)}}
+        back, wanted = (old.opening, new.opening) if new.opening != old.opening else ("", "")
         if new.epoch == old.epoch:
-            self._write_over(old, item)
-            return
-        reasons = self._transact(
-            [
-                {
-                    "Put": {
-                        "TableName": self._requests,
-                        "Item": item,
-                        "ConditionExpression": "attribute_not_exists(visit)",
-                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                    }
-                },
-                {"Put": {"TableName": self._requests, "Item": _stub(old), **_unchanged(old)}},
-            ]
-        )
+            if not back and not wanted:
+                self._write_over(old, item)
+                return
+            put = {"TableName": self._requests, "Item": item, **_unchanged(old)}
+            writes = [{"Put": put}]
+        else:
+            empty = "attribute_not_exists(visit)"
+            put = {"TableName": self._requests, "Item": item, "ConditionExpression": empty}
+            stub = {"TableName": self._requests, "Item": _stub(old), **_unchanged(old)}
+            writes = [{"Put": put}, {"Put": stub}]
+        put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        reasons = self._with_seats(writes, back, wanted)
         # What is there already may be this very move, written before its answer was lost.
         if reasons and reasons[0].get("Item") != item:
             raise Conflict("the request changed or went since it was read")
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
-        if stub:
+        key = {"week": _week(old), "id": {"B": old.id}}
+        if old.opening:
+            where = {"TableName": self._requests, **_unchanged(old)}
+            write = (
+                {"Put": {"Item": _stub(old), **where}}
+                if stub
+                else {"Delete": {"Key": key, **where}}
+            )
+            if self._with_seats([write], old.opening, ""):
+                raise Conflict("somebody else wrote first, or it is gone")
+        elif stub:
             self._write_over(old, _stub(old))
-            return
-        self._conditional(
-            self._client.delete_item,
-            already=lambda held: not held,
-            TableName=self._requests,
-            Key={"week": _week(old), "id": {"B": old.id}},
-            **_unchanged(old),
-        )
+        else:
+            self._conditional(
+                self._client.delete_item,
+                already=lambda held: not held,
+                TableName=self._requests,
+                Key=key,
+                **_unchanged(old),
+            )
 
     def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
@@ -298,16 +329,16 @@ class DynamoDB:
         item: Item | None = answer.get("Item")
         return item
 
-    def _batch_get(self, keys: Sequence[Item]) -> list[Item]:
+    def _batch_get(self, table: str, keys: Sequence[Item]) -> list[Item]:
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_GET):
             left: dict[str, Any] = {
-                self._requests: {"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}
+                table: {"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}
             }
             for delay in _delays():
                 with _named_errors():
                     answer = self._client.batch_get_item(RequestItems=left)
-                found += answer["Responses"].get(self._requests, [])
+                found += answer["Responses"].get(table, [])
                 left = answer.get("UnprocessedKeys") or {}
                 if not left:
                     break
@@ -359,6 +390,38 @@ class DynamoDB:
                 if not (tried_again and already(error.response.get("Item", {}))):
                     raise Conflict("somebody else wrote first, or it is gone") from None
 
+    def _with_seats(
+        self, writes: list[dict[str, Any]], back: str, wanted: str
+    ) -> list[dict[str, Any]]:
+        """The writes, with one seat back to an opening and one from another ("" is none). Gives the
+        reasons why the writes are refused; none when all of it is done. Raises NoSeats."""
+        seats = []
+        if wanted:
+            seats.append(
+                self._seat(wanted, "SET seats_left = seats_left - :one", "seats_left > :none")
+            )
+        if back:
+            seats.append(
+                self._seat(back, "SET seats_left = seats_left + :one", "seats_left >= :none")
+            )
+        reasons = self._transact([*writes, *seats])
+        if not reasons or any(_failed(reasons, at) for at in range(len(writes))):
+            return reasons[: len(writes)]
+        if wanted and _failed(reasons, len(writes)):
+            raise NoSeats("the opening has no seat left")
+        return self._with_seats(writes, "", wanted)  # the old opening is not known any more
+
+    def _seat(self, opening: str, update: str, condition: str) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self._public,
+                "Key": {"name": {"S": _seats_name(opening)}},
+                "UpdateExpression": update,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
+            }
+        }
+
     def _transact(self, writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All of the writes, or none: then a reason for each. Two transactions that met are tried
         again."""
@@ -390,7 +453,7 @@ class DynamoDB:
                     break
                 time.sleep(delay)
             else:
-                raise StoreBusy("a part was not deleted yet; sweep again later")
+                raise StoreBusy("a part was not written yet; try again later")
 
 
 def create_tables(prefix: str) -> list[str]:

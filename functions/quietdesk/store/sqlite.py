@@ -86,24 +86,32 @@ class Sqlite:
     def take(self, envelope: Envelope) -> None:
         with self._write() as db:
             if self._insert(db, envelope):
-                taken = db.execute(
-                    "UPDATE seats SET seats_left = seats_left - 1"
-                    " WHERE opening = ? AND seats_left > 0",
-                    (envelope.opening,),
-                )
-                if taken.rowcount != 1:
-                    raise NoSeats("the opening has no seat left")
+                _swap_seats(db, "", envelope.opening)
 
-    def set_seats(self, opening: str, left: int) -> None:
+    def set_seats(self, left: Mapping[str, int]) -> None:
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO seats VALUES (?, ?)", (opening, left))
+            db.executemany("INSERT OR REPLACE INTO seats VALUES (?, ?)", left.items())
 
-    def seats(self, opening: str) -> int:
-        with _named_errors():
-            row = self._db.execute(
-                "SELECT seats_left FROM seats WHERE opening = ?", (opening,)
-            ).fetchone()
-        return int(row[0]) if row else 0
+    def add_seats(self, opening: str, by: int) -> None:
+        with self._write() as db:
+            db.execute(
+                "UPDATE seats SET seats_left = max(0, seats_left + ?) WHERE opening = ?",
+                (by, opening),
+            )
+
+    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+        left = dict.fromkeys(openings, 0)
+        for opening in left:
+            with _named_errors():
+                row = self._db.execute(
+                    "SELECT seats_left FROM seats WHERE opening = ?", (opening,)
+                ).fetchone()
+            left[opening] = int(row[0]) if row else 0
+        return left
+
+    def drop_seats(self, openings: Iterable[str]) -> None:
+        with self._write() as db:
+            db.executemany("DELETE FROM seats WHERE opening = ?", [(it,) for it in openings])
 
     def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
         for epoch in epochs:
@@ -126,12 +134,15 @@ class Sqlite:
             if moves and _count(db, where, (new.queue, new.epoch, new.id)):
                 raise Conflict("another envelope has this id in that week")
             digest = self._remove(db, old, stub=moves)
+            if new.opening != old.opening:
+                _swap_seats(db, old.opening, new.opening)
             self._write_row(db, new, digest, old.rev + 1)
         self.checkpoint()
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
         with self._write() as db:
             self._remove(db, old, stub)
+            _swap_seats(db, old.opening, "")
         self.checkpoint()
 
     def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
@@ -370,6 +381,19 @@ class Sqlite:
                 (old.queue, old.epoch, old.id, *row),
             )
         return _bytes(row[0])
+
+
+def _swap_seats(db: sqlite3.Connection, back: str, wanted: str) -> None:
+    """One seat back to an opening and one from another; "" is none. Raises NoSeats."""
+    if wanted:
+        taken = db.execute(
+            "UPDATE seats SET seats_left = seats_left - 1 WHERE opening = ? AND seats_left > 0",
+            (wanted,),
+        )
+        if taken.rowcount != 1:
+            raise NoSeats("the opening has no seat left")
+    if back:
+        db.execute("UPDATE seats SET seats_left = seats_left + 1 WHERE opening = ?", (back,))
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:

@@ -1,0 +1,159 @@
+"""The published times: openings with seats, signed by a staff computer, and who may take them.
+
+The public documents of a queue: one list of times, and one more for each path that is given out by
+hand (a partner, a pop-up) or kept for the desk. Seats left are counters in the store, not here.
+The bytes are specified in docs/envelope.md.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from quietdesk import keys
+from quietdesk.code import b64, unb64
+from quietdesk.errors import BadSignature
+from quietdesk.keys import WEEKS_AHEAD, Epoch, Trust
+
+DESK = "desk"  # the path of the seats that only the desk gives out
+PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
+
+_ID = re.compile(r"([a-z][a-z0-9_-]{0,31})\.(\d{4}-\d\d-\d\d)\.([01]\d|2[0-3])([0-5]\d)(?:\.(.+))?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Opening:
+    """A time at a center: `day`, `at` (`09:30`, on the programme's clock) and the path whose seats
+    it has ("" for everybody's). `str` gives its id, `corona.2026-12-03.0930`, 64 letters at most;
+    with a path, `corona.2026-12-03.0930.partner`."""
+
+    day: date
+    at: str
+    center: str
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError unless `text` is exactly the id of an opening on a day that exists."""
+        match = _ID.fullmatch(text) if text.isascii() else None
+        if match is None or (match[5] and not PATH.fullmatch(match[5])):
+            raise ValueError("not an opening")
+        return cls(date.fromisoformat(match[2]), f"{match[3]}:{match[4]}", match[1], match[5] or "")
+
+    def __str__(self) -> str:
+        name = f"{self.center}.{self.day.isoformat()}.{self.at.replace(':', '')}"
+        return f"{name}.{self.path}" if self.path else name
+
+    @property
+    def epoch(self) -> Epoch:
+        """The week of the visit: a request that takes the opening is sealed to its key."""
+        return Epoch(*self.day.isocalendar()[:2])
+
+    @property
+    def part_of_day(self) -> str:
+        """am (before 12:00), pm (before 17:00) or eve."""
+        return "am" if self.at < "12:00" else "pm" if self.at < "17:00" else "eve"
+
+    def starts(self, zone: ZoneInfo) -> datetime:
+        """When the visit begins, as UTC."""
+        return datetime.combine(self.day, time.fromisoformat(self.at), zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One published list. `seats` is how many each opening had when it was published, `closed` the
+    (center, day) pairs that staff closed; while `taking` is false nobody can take a time."""
+
+    path: str
+    taking: bool
+    seats: Mapping[Opening, int]
+    closed: frozenset[tuple[str, date]] = frozenset()
+
+    def takeable(self, now: datetime, zone: ZoneInfo) -> list[Opening]:
+        """The openings a resident may take now, the earliest first: from tomorrow on, and no
+        further ahead than there may be keys. Whether a seat is left is for the store to say."""
+        if not self.taking or self.path == DESK:
+            return []
+        today, last = now.astimezone(zone).date(), keys.epoch_at(now, zone).plus(WEEKS_AHEAD)
+        return sorted(it for it in self.seats if it.day > today and it.epoch <= last)
+
+
+NOTHING = Listing("", False, {})
+
+
+def listing_name(queue: str, path: str) -> str:
+    """The name under which the store publishes a list."""
+    return f"openings#{queue}#{path}" if path else f"openings#{queue}"
+
+
+def listing_body(listing: Listing, queue: str, deployment: str, spki: bytes) -> bytes:
+    """The bytes that a staff computer signs; `spki` is its public key."""
+    times: dict[str, dict[str, dict[str, int]]] = {}
+    for opening, seats in sorted(listing.seats.items()):
+        days = times.setdefault(opening.center, {})
+        days.setdefault(opening.day.isoformat(), {})[opening.at] = seats
+    document = {
+        "v": 1,
+        "queue": queue,
+        "deployment": deployment,
+        "spki": b64(spki),
+        "path": listing.path,
+        "taking": listing.taking,
+        "times": times,
+        "closed": sorted([center, day.isoformat()] for center, day in listing.closed),
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def verify_listing(
+    raw: bytes, devices: bytes | None, trust: Trust, queue: str, path: str
+) -> Listing:
+    """The list in a signed document, if a device signed it that custodians admitted: `devices` is
+    their signed list. Raises BadSignature for anything else."""
+    try:
+        # The document names its own key: a device's id is that key's hash, so only it fits.
+        spki = unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
+        device = keys.key_id(spki).hex()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadSignature("the list of openings is malformed") from None
+    if device not in admitted_devices(devices, trust):
+        raise BadSignature("the list of openings is signed by a device that is not admitted")
+    document = keys.verify(raw, "openings", [spki], 1)
+    try:
+        named = document["v"], document["queue"], document["deployment"], document["path"]
+        if named != (1, queue, trust.deployment, path):
+            raise ValueError("another list")
+        return _listing(document)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadSignature("the list of openings is malformed, or another one") from None
+
+
+def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
+    """The devices in the list that custodians signed; none when there is no list. Raises
+    BadSignature."""
+    if raw is None:
+        return []
+    document = keys.verify(raw, "devices", trust.custodians, trust.threshold)
+    try:
+        if document["deployment"] != trust.deployment:
+            raise BadSignature("the list of devices is for another deployment")
+        return [str(device) for device in document["devices"]]
+    except (TypeError, KeyError):
+        raise BadSignature("the list of devices is malformed") from None
+
+
+def _listing(document: Mapping[str, Any]) -> Listing:
+    path = document["path"]
+    seats = {}
+    for center, days in document["times"].items():
+        for day, times in days.items():
+            for at, count in times.items():
+                opening = Opening(date.fromisoformat(day), at, center, path)
+                if Opening.parse(str(opening)) != opening or type(count) is not int or count < 0:
+                    raise ValueError("not an opening")
+                seats[opening] = count
+    closed = frozenset((str(center), date.fromisoformat(day)) for center, day in document["closed"])
+    return Listing(path, document["taking"] is True, seats, closed)

@@ -1,0 +1,167 @@
+"""The opened queue in memory: order, filters, who is due, and which place fits whom.
+
+Nothing here reads or writes anything. Requests are told apart by what they say only on this
+computer; the store sees none of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from quietdesk import keys
+from quietdesk.city import City
+from quietdesk.keys import Epoch
+from quietdesk.openings import DESK, Opening
+from quietdesk.request import ANY, DAYS
+from quietdesk.staff.desk import Opened
+
+LANES = "VPKN"  # the order in which the desk reads them
+NAG_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which requests to show; "" and 0 mean all. `state` is waiting, placed or none; `people` is
+    how many at least."""
+
+    state: str = ""
+    center: str = ""
+    window: str = ""
+    language: str = ""
+    access: str = ""
+    visit_type: str = ""
+    people: int = 0
+
+    def takes(self, item: Opened) -> bool:
+        """Whether the request is one to show."""
+        asked = item.request
+        return (
+            self.state in ("", item.state)
+            and (not self.center or {self.center, ANY} & set(asked.centers) != set())
+            and (not self.window or {self.window, ANY} & set(asked.windows) != set())
+            and self.language in ("", asked.language)
+            and (not self.access or self.access in asked.access)
+            and self.visit_type in ("", asked.visit_type)
+            and asked.people >= self.people
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A place for a request, or None when no free one fits."""
+
+    item: Opened
+    opening: Opening | None
+
+
+def ordered(items: Iterable[Opened]) -> list[Opened]:
+    """Lane by lane, in each the oldest week first. Within a week nobody knows who came first: the
+    order of ids is random, and stays the same for as long as a request waits."""
+
+    def key(item: Opened) -> tuple[int, str, str]:
+        lane = item.envelope.lane
+        return LANES.find(lane) if lane in LANES else len(LANES), item.envelope.born, item.id
+
+    return sorted(items, key=key)
+
+
+def shared_phones(items: Iterable[Opened]) -> set[str]:
+    """The phone numbers that stand in more than one request."""
+    counts = Counter(item.request.phone for item in items if item.request.phone)
+    return {phone for phone, count in counts.items() if count > 1}
+
+
+def due(items: Iterable[Opened], now: datetime) -> list[Opened]:
+    """Requests that still wait and will be destroyed within three days."""
+    end = (now + timedelta(days=NAG_DAYS)).timestamp()
+    return [it for it in items if it.state == "waiting" and it.envelope.expires <= end]
+
+
+def ends(item: Opened, city: City) -> date:
+    """The day on which the request is destroyed unless somebody does something."""
+    return datetime.fromtimestamp(item.envelope.expires, UTC).astimezone(city.zone).date()
+
+
+def earliest(item: Opened, city: City, now: datetime) -> date:
+    """The first day on which the person can be expected to know of a visit: `notice_days` after the
+    desk can tell them, or, for who only looks with the code, after their day to look again."""
+    today = now.astimezone(city.zone).date()
+    told = today
+    if not item.request.reach:
+        look = item.reply.look_again if item.reply else None
+        told = max(today, look or today + timedelta(days=city.answer_by_days))
+    return told + timedelta(days=max(1, city.notice_days))
+
+
+def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime) -> list[Opening]:
+    """The free openings that are where and when the person asked for, the best first: the earliest,
+    and of the same time the desk's own seats before those that residents could take."""
+    asked, first = item.request, earliest(item, city, now)
+    born = Epoch.parse(item.envelope.born)
+    found = [
+        it
+        for it, left in free.items()
+        if left > 0
+        and it.day >= first
+        and (it.center in asked.centers or ANY in asked.centers)
+        and (
+            not asked.windows
+            or ANY in asked.windows
+            or f"{DAYS[it.day.weekday()]}-{it.part_of_day}" in asked.windows
+        )
+        # The visit must come before the request is destroyed, 60 days after it was first sealed.
+        and keys.expires(it.epoch, born, city.zone, city.serve_days)
+        > (it.starts(city.zone) + timedelta(days=1)).timestamp()
+    ]
+    return sorted(found, key=lambda it: (it.day, it.at, it.path != DESK, it.center))
+
+
+def propose(
+    items: Sequence[Opened],
+    free: Mapping[Opening, int],
+    city: City,
+    now: datetime,
+    placed: Iterable[Opened] = (),
+) -> list[Proposal]:
+    """A place for each of the items, the oldest first. Who has the same access needs, or brings
+    children, is put where such people are already on a day of the same week, so that one
+    interpreter or helper serves them together. `placed` are the visits that stand."""
+    left = dict(free)
+    company: dict[str, set[tuple[str, date]]] = {}
+    for item in placed:
+        if item.opening:
+            _join(company, item, item.opening)
+    proposals = []
+    for item in ordered(items):
+        choice = _choose(fitting(item, left, city, now), _needs(item), company)
+        if choice:
+            left[choice] -= 1
+            _join(company, item, choice)
+        proposals.append(Proposal(item, choice))
+    return proposals
+
+
+def _choose(
+    choices: Sequence[Opening],
+    needs: Sequence[str],
+    company: Mapping[str, set[tuple[str, date]]],
+) -> Opening | None:
+    if not choices:
+        return None
+    same_week = [it for it in choices if it.epoch == choices[0].epoch]
+
+    def alone(opening: Opening) -> int:
+        met = [need for need in needs if (opening.center, opening.day) in company.get(need, ())]
+        return len(needs) - len(met)
+
+    return min(same_week, key=alone)  # the first, hence earliest, of those with most company
+
+
+def _needs(item: Opened) -> tuple[str, ...]:
+    return (*item.request.access, *(("children",) if item.request.children else ()))
+
+
+def _join(company: dict[str, set[tuple[str, date]]], item: Opened, opening: Opening) -> None:
+    for need in _needs(item):
+        company.setdefault(need, set()).add((opening.center, opening.day))
