@@ -64,6 +64,8 @@ def on_post_page(output: str, page: Page, **_: Any) -> str:
     lang, name = _locale(page)
     if name == "request":
         return Build.pages.form(lang)
+    if name == "my-request":
+        return Build.pages.my_request(lang)
     return Build.pages.directed(output, lang)
 
 

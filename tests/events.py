@@ -1,5 +1,6 @@
 """API Gateway HTTP API events (payload 2.0) for tests, and the function that answers them."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,11 @@ FORM = "application/x-www-form-urlencoded"
 def submit(world: World, now: datetime = NOON) -> Handler:
     pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
     return intake.submit(world.city, pages, world.store, world.trust, lambda: now)
+
+
+def check(world: World, now: datetime = NOON) -> Handler:
+    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
+    return intake.check(world.city, pages, world.store, world.trust, lambda: now)
 
 
 def event(
@@ -46,6 +52,26 @@ def fill_in(handler: Handler, step: str, lang: str = "en", **more: Sequence[str]
     """One step of the plain form."""
     typed = {**ASKED, "lang": [lang], "step": [step], **more}
     return post(handler, urlencode(typed, doseq=True).encode(), FORM)
+
+
+def post_check(handler: Handler, **values: object) -> dict[str, Any]:
+    """What a phone with scripts asks of `check`."""
+    body = json.dumps({"v": 1, **values}).encode()
+    return handler(event("POST", "/api/requests/check", body, JSON), None)
+
+
+def by_code(
+    handler: Handler, step: str, code: str, lang: str = "en", **more: Any
+) -> dict[str, Any]:
+    """One step of a phone without scripts."""
+    typed = urlencode({"lang": lang, "step": step, "code": code, **more}, doseq=True).encode()
+    return handler(event("POST", "/api/requests/check", typed, FORM), None)
+
+
+def sealed_reply(answer: Mapping[str, Any]) -> bytes:
+    """The bytes of an answer of `check`."""
+    assert answer["isBase64Encoded"]
+    return base64.b64decode(answer["body"])
 
 
 def text(answer: Mapping[str, Any]) -> str:

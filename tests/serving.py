@@ -71,7 +71,8 @@ def serving(world: World, site: Path) -> Iterator[Served]:
     served = Served("")
     pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
     submit = intake.submit(world.city, pages, world.store, world.trust, served.clock)
-    app = local.application(site, submit, pages)
+    check = intake.check(world.city, pages, world.store, world.trust, served.clock)
+    app = local.application(site, submit, check, pages)
     server = local.listen(app, local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
     stopping = ThreadEvent()

@@ -26,7 +26,7 @@ TABLE = {
     "reply": ["city", "errors", "openings"],
     "request": ["city", "code", "envelope", "errors", "openings"],
     "store": ["envelope", "keys", "code", "errors"],
-    "pages": ["request", "city", "settings", "errors", "code", "keys"],
+    "pages": ["request", "city", "openings", "reply", "settings", "errors", "code", "keys"],
     "intake": BELOW,
     "gateway": [],
     "sweep": ["city", "code", "keys", "store", "errors"],

@@ -97,7 +97,7 @@ def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
 
     (tmp_path / "site").mkdir()
     pages = Pages(world.city, world.trust.custodians, 1)
-    app = local.application(tmp_path / "site", broken, pages)
+    app = local.application(tmp_path / "site", broken, broken, pages)
     seen = {}
 
     def start_response(status, headers, exc_info=None):

@@ -11,11 +11,14 @@ from jinja2 import Environment
 from quietdesk import pages, request
 from quietdesk.city import read_yaml
 from quietdesk.errors import BadCity
+from quietdesk.openings import Opening
 from quietdesk.pages import Facts, Guide, Pages, Words
+from quietdesk.reply import Reply, waiting
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
 CODE = "7K3M-9QXT-2B6H-W3ZD"
+VISIT = Reply("placed", None, Opening.parse("corona.2026-12-03.0930"))
 HOSTILE = "\"><script>alert(1)</script>'{{ 7*7 }}{x}&amp;"
 NEVER_SAID = re.compile(
     r"\b(epochs?|envelopes?|wraps?|wrapped|kids?|HPKE|bundles?|anonymous|an[oó]nim[oa]s?"
@@ -130,9 +133,9 @@ def test_missing_translation_shows_english(city):
 
 
 def test_form_asks_the_allowed_fields_and_no_other(made):
-    names = set(re.findall(r'name="(\w+)"', made.form("en").partition("<form")[2]))
+    names = set(re.findall(r' name="(\w+)"', made.form("en").partition("<form")[2]))
 
-    assert names == {*request.FIELDS, "lang", "step"} - {"opening"}
+    assert names == {*request.FIELDS, "lang", "step"}
 
 
 def test_every_value_on_the_form_is_one_that_parse_takes(city, made):
@@ -233,16 +236,63 @@ def test_review_carries_everything_typed_and_the_code(made, city):
 
     carried = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html)
 
-    expected = [(f, v) for f in request.FIELDS if f != "opening" for v in typed[f]]
+    expected = [(f, v) for f in request.FIELDS if f in typed for v in typed[f]]
     escaped = [(f, v.replace("<b>", "&lt;b&gt;").replace('"', "&#34;")) for f, v in expected]
     assert carried == [("lang", "es"), *escaped, ("code", CODE), ("week", "2026-W47")]
 
 
 def test_done_shows_the_code_in_groups_and_the_day_in_words(made):
-    html = made.done("es", CODE, date(2026, 12, 3))
+    html = made.done("es", CODE, waiting(date(2026, 12, 3)))
 
     assert re.findall(r"<span>(\w{4})</span>", html) == CODE.split("-")
     assert "jueves 3 de diciembre" in html
+
+
+def test_taken_time_is_shown_with_place_day_and_time_in_words(made):
+    html = visible(made.done("es", CODE, VISIT))
+
+    for text in ("Corona", "34-33 Junction Blvd", "jueves 3 de diciembre", "9:30 a. m.", "311"):
+        assert text in html
+
+
+def test_center_that_is_not_listed_is_named_by_the_reply(made, city):
+    hall = Reply("placed", None, Opening.parse("hall.2026-12-03.1300.partner"), "Hall", "1 Street")
+
+    html = visible(made.found("en", "placed", CODE, hall))
+
+    assert "Hall" in html
+    assert "1 Street" in html
+
+
+def test_times_show_the_first_of_each_center_and_keep_what_was_chosen(made):
+    ids = ("corona.2026-12-01.0930", "corona.2026-12-01.1300", "corona.2026-12-02.0930")
+    openings = [Opening.parse(id) for id in (*ids, "east-harlem.2026-12-04.1000")]
+
+    html = made.form("en", {**ASKED, "opening": [ids[1]]}, openings=openings)
+
+    assert "First free time: Tuesday, December 1, 9:30 AM" in html
+    assert "First free time: Friday, December 4, 10:00 AM" in html
+    assert html.index("Tuesday, December 1, 9:30") < html.index("Friday, December 4")
+    assert re.findall(r'name="opening" value="([^"]*)"[^>]*checked', html) == [ids[1]]
+    assert html.count("<details open>") == 1
+
+
+def test_without_free_times_the_page_asks_when_you_can_come(made):
+    html = made.form("en", openings=[])
+
+    assert re.search(r'<fieldset id="q-opening"[^>]* hidden>', html)
+    assert "Where can you come?" in html
+
+
+def test_calendar_file_says_appointment_and_a_time_and_nothing_else(made):
+    opening = Opening.parse("corona.2026-12-03.2330")
+
+    assert made.calendar("es", opening).split("\r\n") == [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//quietdesk//EN", "BEGIN:VEVENT",
+        "UID:20261203T2330@appointment.invalid", "DTSTAMP:20261203T233000Z",
+        "DTSTART:20261203T233000", "DTEND:20261204T003000", "SUMMARY:Cita",
+        "END:VEVENT", "END:VCALENDAR", "",
+    ]  # fmt: skip
 
 
 def test_neutral_pages_speak_every_language(made, city):
@@ -260,7 +310,12 @@ def every_page(made, city):
         yield made.form(tag)
         yield made.form(tag, ASKED, dict.fromkeys(request.FIELDS, "missing"), "conflict")
         yield made.review(tag, asked, ASKED, CODE, "2026-W47")
-        yield made.done(tag, CODE, date(2026, 12, 3))
+        yield made.done(tag, CODE, waiting(date(2026, 12, 3)))
+        yield made.done(tag, CODE, VISIT)
+        yield made.form(tag, openings=[VISIT.opening], path="partner", code=CODE)
+        yield made.my_request(tag, "nonsense", bad=True)
+        for state in ("waiting", "placed", "none", "nothing", "cancel", "cancelled"):
+            yield made.found(tag, state, CODE, VISIT, "kept")
         yield made.broken(tag)
     yield made.not_found()
 

@@ -54,6 +54,7 @@ def rules(city):
     """What the form offers, as request.js wants it."""
     return {
         "centers": [center.id for center in city.centers],
+        "opening_centers": [center.id for center in city.centers],
         "visit_types": city.visit_types,
         "languages": city.languages,
         "access": city.access,
@@ -85,6 +86,7 @@ def test_vectors_hold_in_javascript(script):
         "bundle": len(held["bundle"]["cases"]),
         "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
         "envelope": len(opened),
+        "openings": sum(len(held["openings"][k]) for k in ("good", "bad", "cases", "replies")),
     }
 
 

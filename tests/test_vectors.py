@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import keys, openings, request
+from quietdesk import reply as replies
 from quietdesk.code import unb64
 from quietdesk.errors import (
     BadBundle,
@@ -26,6 +27,7 @@ from quietdesk.errors import (
     TooLong,
 )
 from quietdesk.keys import Trust
+from quietdesk.openings import Opening
 from tests.vectors.make import with_centers
 from tests.world import ROOT
 
@@ -181,6 +183,45 @@ def test_envelopes(case):
         with pytest.raises(BadEnvelope) as refused:
             opened()
         assert refused.value.code == case["expect"]
+
+
+def test_ids_of_openings_and_their_weeks():
+    held = vectors("openings")
+
+    for case in held["good"]:
+        assert str(Opening.parse(case["id"])) == case["id"]
+        assert str(Opening.parse(case["id"]).epoch) == case["week"]
+    for id in held["bad"]:
+        with pytest.raises(ValueError, match=r"."):
+            Opening.parse(id)
+
+
+@pytest.mark.parametrize("case", named(vectors("openings")["cases"]))
+def test_signed_lists_of_openings(case):
+    held = vectors("openings")
+    pinned = held["trust"]
+    trust = Trust(tuple(map(unb64, pinned["custodians"])), pinned["threshold"], "demo")
+    path = case.get("path", "")
+
+    def verify():
+        raw, devices = case["openings"].encode(), case["devices"].encode()
+        return openings.verify_listing(raw, devices, trust, held["queue"], path)
+
+    if case["expect"] == "good":
+        assert sorted(map(str, verify().seats)) == [
+            id for id in held["free"] if Opening.parse(id).path == path
+        ]
+    else:
+        with pytest.raises(BadSignature):
+            verify()
+
+
+def test_replies():
+    for case in vectors("openings")["replies"]:
+        secrets = codes.derive(case["code"], "demo")
+        said = envelopes.open_reply(unb64(case["sealed"]), secrets.reply, secrets.id)
+        assert said == case["says"]
+        assert replies.write(replies.read(said)) == said
 
 
 def test_seeds_and_public_keys():

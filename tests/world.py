@@ -9,12 +9,15 @@ from quietdesk import city as cities
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
+from quietdesk import reply as replies
 from quietdesk.city import City
 from quietdesk.envelope import Envelope
 from quietdesk.keys import DEMO, Bundle, Epoch, Trust
+from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
+from quietdesk.staff.schedule import Schedule
 from quietdesk.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +78,23 @@ class World:
 
     def desk(self, device: Keyring | None = None) -> Desk:
         return Desk(self.store, self.city, self.trust, device or self.device)
+
+    def schedule(self, device: Keyring | None = None) -> Schedule:
+        return Schedule(self.store, self.city, self.trust, device or self.device)
+
+    def taken(self, opening: Opening, now: datetime = NOON, code: str | None = None) -> Envelope:
+        """An envelope that takes an opening, as a phone seals it."""
+        typed = {**ASKED, "opening": [str(opening)]}
+        secrets = codes.derive(code or codes.new(), self.city.deployment)
+        parts = request.pack(request.parse(typed, self.city), secrets.reply)
+        raw, born = self.raw_bundle(opening.epoch), keys.epoch_at(now, self.city.zone)
+        bundle = keys.verify_bundle(raw, self.trust, self.city.queue, now, opening.epoch)
+        center = self.city.center(opening.center)
+        assert center is not None
+        reply = replies.write(replies.placed(opening, center))
+        envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
+        end = keys.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
+        return envelopes.admitted(envelope, "P", end)
 
 
 def make_custodian() -> Keyring:

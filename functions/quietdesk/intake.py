@@ -6,9 +6,13 @@ duration: never an event, body, header, address, code, id or exception text.
 
 import base64
 import binascii
+import hashlib
+import hmac
 import json
+import secrets as random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -19,20 +23,27 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import keys, openings, request
+from quietdesk import reply as replies
 from quietdesk.city import City
+from quietdesk.code import Secrets, unb64
 from quietdesk.envelope import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadCode,
     BadEnvelope,
     BadSignature,
+    CannotOpen,
     Conflict,
     Invalid,
+    NoSeats,
     StoreUnavailable,
+    TracesRemain,
 )
 from quietdesk.keys import Bundle, Epoch, Trust
+from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.pages import Pages
+from quietdesk.reply import Reply
 from quietdesk.store import Store
 
 # Sent with every page and every answer, by the local server and by CloudFront alike.
@@ -53,16 +64,20 @@ HEADERS = {
 RETRY_AFTER_SECONDS = 120
 FORM_BYTES = 16_384
 FORM_VALUES = 100
+CHECK_BYTES = envelopes.WIRE_BYTES + 512  # an envelope, and what to do with it
+CACHE_SECONDS = 60  # for the times; nobody's data
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _HTML = "text/html; charset=utf-8"
-_FORM_FIELDS = {*request.FIELDS, "lang", "step", "code", "week"} - {"opening"}
+_CALENDAR = "text/calendar; charset=utf-8"
+_FORM_FIELDS = {*request.FIELDS, "lang", "step", "code", "week"}
 _STATUS = {
     "too_large": 413,
     "media_type": 415,
     "not_found": 404,
     "conflict": 409,
+    "gone": 409,
     "closed": 503,
     "unavailable": 503,
 }
@@ -72,6 +87,7 @@ _STATUS = {
 # answered with another's form.
 _ONE_AT_A_TIME = Lock()
 
+Answer = Response[Any]
 Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
 
 
@@ -80,24 +96,60 @@ def submit(
 ) -> Handler:
     """The `submit` function: takes API Gateway HTTP API events (payload 2.0) and answers in that
     format. It never raises: what nobody foresaw is answered with 500 and a fixed page."""
-    intake = _Intake(city, pages, store, trust, clock)
+    intake = _Submit(city, pages, store, trust, clock)
     app = APIGatewayHttpResolver()
-    log = Logger(service="quietdesk", level="INFO", location=None, timestamp=None)
 
     @app.post("/api/requests")
-    def post_request() -> Response[str]:
+    def post_request() -> Answer:
         return intake.post(app.current_event.raw_event)
 
     @app.get("/api/keys/<queue>/<epoch>")
-    def get_key(queue: str, epoch: str) -> Response[str]:
+    def get_key(queue: str, epoch: str) -> Answer:
         return intake.key(queue, epoch)
 
+    @app.get("/api/openings")
+    def get_openings() -> Answer:
+        return intake.openings("")
+
+    @app.get("/api/openings/<path>")
+    def get_openings_of(path: str) -> Answer:
+        return intake.openings(path)
+
+    @app.get("/api/request/<lang>")
+    def get_form(lang: str) -> Answer:
+        return intake.form(lang, "")
+
+    @app.get("/api/request/<lang>/<path>")
+    def get_form_of(lang: str, path: str) -> Answer:
+        return intake.form(lang, path)
+
+    return _guarded(app, pages)
+
+
+def check(
+    city: City, pages: Pages, store: Store, trust: Trust, clock: Callable[[], datetime]
+) -> Handler:
+    """The `check` function: see, cancel or move the request of a code. Events as in `submit`."""
+    intake = _Check(city, pages, store, trust, clock)
+    app = APIGatewayHttpResolver()
+
+    @app.post("/api/requests/check")
+    def post_check() -> Answer:
+        return intake.post(app.current_event.raw_event)
+
+    return _guarded(app, pages)
+
+
+def _guarded(app: APIGatewayHttpResolver, pages: Pages) -> Handler:
+    """The handler of an app: with every header, one at a time, silent, and it never raises."""
+    log = Logger(service="quietdesk", level="INFO", location=None, timestamp=None)
+
     @app.not_found
-    def not_found(_: Exception) -> Response[str]:
+    def not_found(_: Exception) -> Answer:
         return _html(404, pages.not_found())
 
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-    def broken(_: Exception) -> Response[str]:
+    def broken(_: Exception) -> Answer:
         return _html(500, pages.broken())
 
     def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -117,7 +169,9 @@ def submit(
 
 
 class _Intake:
-    """What the routes do, given what they work with."""
+    """What both functions know: the programme, its published documents, and the plain form."""
+
+    moving = False
 
     def __init__(
         self,
@@ -133,50 +187,21 @@ class _Intake:
         self._trust = trust
         self._clock = clock
 
-    def key(self, queue: str, week: str) -> Response[str]:
-        """The signed bundle of a week, or of the current one."""
-        try:
-            epoch = self._current() if week == "current" else Epoch.parse(week)
-            held = self._store.read(keys.bundle_name(queue, epoch))
-            document = None if held is None else held[0].decode()
-        except UnicodeDecodeError:  # what was published is damaged
-            return self._refused("closed")
-        except ValueError:
-            return self._refused("not_found")
-        except StoreUnavailable:
-            return self._refused("unavailable")
-        return self._refused("not_found") if document is None else _answer(200, _JSON, document)
-
-    def post(self, event: Mapping[str, Any]) -> Response[str]:
-        """A request: the envelope as JSON, or the plain form."""
-        kind = str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip()
-        if kind == _FORM:
-            return self._plain(event)
-        if kind != _JSON:
-            return self._refused("media_type")
-        try:
-            self._store.put(self._admitted(envelopes.read(_body(event, envelopes.WIRE_BYTES))))
-        except BadEnvelope as error:
-            return self._refused(error.code)
-        except Conflict:
-            return self._refused("conflict")
-        except (BadBundle, BadSignature):
-            return self._refused("closed")
-        except StoreUnavailable:
-            return self._refused("unavailable")
-        day = {"look_again": self._look_again().isoformat()}
-        return _answer(201, _JSON, json.dumps(day))
+    # --- Envelopes ---
 
     def _admitted(self, envelope: Envelope) -> Envelope:
-        """The envelope ready for the store, if it is sealed to the keys in use now."""
-        now = self._clock()
-        epoch = Epoch.parse(envelope.epoch)
+        """The envelope in its lane and with its end, if it may come in now. Raises BadEnvelope."""
+        now, zone = self._clock(), self._city.zone
         if envelope.queue != self._city.queue:
             raise BadEnvelope("queue")
-        if epoch not in keys.accepted(now, self._city.zone) or envelope.born != envelope.epoch:
+        epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
+        if born not in keys.accepted(now, zone):
             raise BadEnvelope("epoch")
         if envelope.opening:
-            raise BadEnvelope("opening")  # none is published yet
+            if self._offered(envelope.opening).epoch != epoch:
+                raise BadEnvelope("epoch")
+        elif epoch != born:
+            raise BadEnvelope("epoch")
         bundle = self._bundle(epoch)
         if {envelope.visit.kid, envelope.contact.kid} != {kid for kid, _ in bundle.keys.values()}:
             raise BadEnvelope("epoch")
@@ -187,48 +212,44 @@ class _Intake:
         end = keys.expires(epoch, born, self._city.zone, self._city.serve_days)
         return envelopes.admitted(envelope, lane, end)
 
-    def _plain(self, event: Mapping[str, Any]) -> Response[str]:
-        """One step of the form for phones without scripts: fill in, read back, send."""
+    def _offered(self, text: str) -> Opening:
+        """The opening of that id, if a resident may take it now. Raises BadEnvelope."""
         try:
-            typed = _form(_body(event, FORM_BYTES))
-        except BadEnvelope as error:
-            return _html(_STATUS.get(error.code, 400), self._pages.broken())
-        lang = next(iter(typed.pop("lang", [])), "")
-        step = next(iter(typed.pop("step", [])), "")
-        given = next(iter(typed.pop("code", [])), "")
-        week = self._week(next(iter(typed.pop("week", [])), ""))
-        if step == "change":
-            return _html(200, self._pages.form(lang, typed))
+            opening = Opening.parse(text)
+        except ValueError:
+            raise BadEnvelope("opening") from None
+        listing = self._listing(opening.path)[0]
+        if opening not in listing.takeable(self._clock(), self._city.zone):
+            raise BadEnvelope("gone")
+        return opening
+
+    def _listing(self, path: str) -> tuple[Listing, str, str]:
+        """The published list of a path, and the two signed documents. Nothing where none is to be
+        believed: then the page is the request form."""
+        name = openings.listing_name(self._city.queue, path)
+        held = None if path == DESK else self._store.read(name)
+        devices = self._store.read("devices")
+        if held is None or devices is None:
+            return openings.NOTHING, "", ""
         try:
-            asked = request.parse(typed, self._city)
-            if step != "send":
-                return _html(200, self._pages.review(lang, asked, typed, codes.new(), str(week)))
-            code = codes.parse(given)
-            self._seal_and_put(asked, code, week)
-        except BadCode:
-            return _html(400, self._pages.review(lang, asked, typed, codes.new(), str(week)))
-        except Invalid as error:
-            return _html(400, self._pages.form(lang, typed, error.fields))
-        except Conflict:
-            return _html(409, self._pages.form(lang, typed, notice="conflict"))
-        except (BadBundle, BadSignature):
-            return _later(_html(503, self._pages.form(lang, typed, notice="closed")))
+            listing = openings.verify_listing(
+                held[0], devices[0], self._trust, self._city.queue, path
+            )
+        except BadSignature:
+            return openings.NOTHING, "", ""
+        return listing, held[0].decode(), devices[0].decode()
+
+    def _free(self, listing: Listing) -> list[Opening]:
+        takeable = listing.takeable(self._clock(), self._city.zone)
+        left = self._store.seats([str(opening) for opening in takeable])
+        return [opening for opening in takeable if left[str(opening)] > 0]
+
+    def _times(self, path: str) -> list[Opening]:
+        """The free openings of a path, for a page; none while the store does not answer."""
+        try:
+            return self._free(self._listing(path)[0])
         except StoreUnavailable:
-            # It may have been kept and only the answer lost: the same code and week go out again.
-            page = self._pages.review(lang, asked, typed, code, str(week), "unsure")
-            return _later(_html(503, page))
-        return _html(201, self._pages.done(lang, code, self._look_again()))
-
-    def _week(self, text: str) -> Epoch:
-        """The week that the form was read back in, while it is accepted; else the current one."""
-        weeks = keys.accepted(self._clock(), self._city.zone)
-        return next((week for week in weeks if str(week) == text), weeks[0])
-
-    def _seal_and_put(self, asked: request.Request, code: str, week: Epoch) -> None:
-        secrets = codes.derive(code, self._city.deployment)
-        parts = request.pack(asked, secrets.reply)
-        envelope = envelopes.seal(parts, self._bundle(week), secrets)
-        self._store.put(self._in_lane(envelope, "N"))
+            return []
 
     def _bundle(self, epoch: Epoch) -> Bundle:
         held = self._store.read(keys.bundle_name(self._city.queue, epoch))
@@ -243,11 +264,300 @@ class _Intake:
         today = self._clock().astimezone(self._city.zone).date()
         return today + timedelta(days=self._city.answer_by_days)
 
-    def _refused(self, code: str) -> Response[str]:
+    def _refused(self, code: str) -> Answer:
         body = {"error": code, "phone": self._city.phone}
         status = _STATUS.get(code, 400)
         answer = _answer(status, _JSON, json.dumps(body))
         return _later(answer) if status == 503 else answer
+
+    # --- The plain form, for phones without scripts: fill in, read back, send ---
+
+    def _plain(self, typed: dict[str, list[str]], lang: str, step: str, code: str) -> Answer:
+        """One step of the form. `code` is what came with it, or a fresh one."""
+        week = self._week(next(iter(typed.pop("week", [])), ""))
+        path = _path_of(next(iter(typed.get("opening", [])), ""))
+        shown = codes.parse(code) if self.moving else ""
+
+        def form(problems: Mapping[str, str] = {}, notice: str = "") -> str:
+            times = self._times(path)
+            return self._pages.form(lang, typed, problems, notice, times, path, shown)
+
+        def review(code: str, notice: str = "") -> str:
+            return self._pages.review(lang, asked, typed, code, str(week), notice, self.moving)
+
+        if step == "change":
+            return _html(200, form())
+        try:
+            asked = request.parse(typed, self._city)
+            if step != "send":
+                return _html(200, review(code))
+            code = codes.parse(code)
+            reply = self._keep(asked, code, week)
+        except BadCode:
+            return _html(400, review(codes.new()))
+        except Invalid as error:
+            return _html(400, form(error.fields))
+        except (NoSeats, BadEnvelope):
+            return _html(409, form({"opening": "gone"}))
+        except Conflict:
+            return _html(409, form(notice="kept" if self.moving else "conflict"))
+        except (BadBundle, BadSignature):
+            return _later(_html(503, form(notice="closed")))
+        except StoreUnavailable:
+            # It may have been kept and only the answer lost: the same code and week go out again.
+            return _later(_html(503, review(code, "unsure")))
+        if reply is None:
+            return _html(200, self._pages.found(lang, "nothing", "", Reply("none")))
+        return _html(200 if self.moving else 201, self._pages.done(lang, code, reply))
+
+    def _week(self, text: str) -> Epoch:
+        """The week that the form was read back in, while it is accepted; else the current one."""
+        weeks = keys.accepted(self._clock(), self._city.zone)
+        return next((week for week in weeks if str(week) == text), weeks[0])
+
+    def _keep(self, asked: request.Request, code: str, born: Epoch) -> Reply | None:
+        """Seal and store; gives the reply in the envelope. None when there is nothing to move."""
+        secrets = codes.derive(code, self._city.deployment)
+        parts = request.pack(asked, secrets.reply)
+        epoch, reply = born, replies.waiting(self._look_again())
+        if asked.opening:
+            opening = self._offered(asked.opening)
+            center = self._city.center(opening.center)
+            if center is None:
+                raise BadEnvelope("opening")
+            epoch, reply = opening.epoch, replies.placed(opening, center)
+        sealed = envelopes.seal(
+            parts, self._bundle(epoch), secrets, asked.opening, born, replies.write(reply)
+        )
+        return reply if self._store_it(self._in_lane(sealed, "N"), secrets.auth) else None
+
+    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
+        raise NotImplementedError
+
+
+class _Submit(_Intake):
+    """The routes of `submit`: it writes new envelopes and reads public documents."""
+
+    def key(self, queue: str, week: str) -> Answer:
+        """The signed bundle of a week, or of the current one."""
+        try:
+            epoch = self._current() if week == "current" else Epoch.parse(week)
+            held = self._store.read(keys.bundle_name(queue, epoch))
+            document = None if held is None else held[0].decode()
+        except UnicodeDecodeError:  # what was published is damaged
+            return self._refused("closed")
+        except ValueError:
+            return self._refused("not_found")
+        except StoreUnavailable:
+            return self._refused("unavailable")
+        return self._refused("not_found") if document is None else _answer(200, _JSON, document)
+
+    def openings(self, path: str) -> Answer:
+        """The signed list of times of a path, the signed list of devices, and which of the times
+        have a seat left. An unknown path is answered as one without times."""
+        try:
+            listing, signed, devices = self._listing(path)
+            free = [str(opening) for opening in self._free(listing)]
+        except StoreUnavailable:
+            return self._refused("unavailable")
+        body = {
+            "look_again": self._look_again().isoformat(),
+            "openings": signed,
+            "devices": devices,
+            "free": free,
+        }
+        return _cached(_answer(200, _JSON, json.dumps(body)))
+
+    def form(self, lang: str, path: str) -> Answer:
+        """The request page with the times that are free now."""
+        if lang not in {locale.tag for locale in self._city.locales}:
+            return _html(404, self._pages.not_found())
+        if path and not openings.PATH.fullmatch(path):
+            return _html(404, self._pages.not_found())
+        page = self._pages.form(lang, openings=self._times(path), path=path)
+        return _cached(_html(200, page))
+
+    def post(self, event: Mapping[str, Any]) -> Answer:
+        """A request: the envelope as JSON, or the plain form."""
+        kind = _kind(event)
+        if kind == _FORM:
+            return self._form(event)
+        if kind != _JSON:
+            return self._refused("media_type")
+        try:
+            envelope = envelopes.read(_body(event, envelopes.WIRE_BYTES))
+            self._store_it(self._admitted(envelope), b"")
+        except BadEnvelope as error:
+            return self._refused(error.code)
+        except NoSeats:
+            return self._refused("gone")
+        except Conflict:
+            return self._refused("conflict")
+        except (BadBundle, BadSignature):
+            return self._refused("closed")
+        except StoreUnavailable:
+            return self._refused("unavailable")
+        day = {"look_again": self._look_again().isoformat()}
+        return _answer(201, _JSON, json.dumps(day))
+
+    def _form(self, event: Mapping[str, Any]) -> Answer:
+        try:
+            typed = _form(_body(event, FORM_BYTES))
+        except BadEnvelope as error:
+            return _html(_STATUS.get(error.code, 400), self._pages.broken())
+        lang, step, given = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
+        return self._plain(typed, lang, step, given if step == "send" else codes.new())
+
+    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
+        if envelope.opening:
+            self._store.take(envelope)
+        else:
+            self._store.put(envelope)
+        return True
+
+
+class _Check(_Intake):
+    """The routes of `check`: it finds one envelope by its id, never more."""
+
+    moving = True
+
+    def post(self, event: Mapping[str, Any]) -> Answer:
+        """See, cancel or move: as JSON with what derives from the code, or with the code itself
+        from a phone without scripts."""
+        kind = _kind(event)
+        if kind == _FORM:
+            return self._by_code(event)
+        if kind != _JSON:
+            return self._refused("media_type")
+        try:
+            return self._sealed(self._do(json.loads(_body(event, CHECK_BYTES))))
+        except BadEnvelope as error:
+            return self._refused(error.code)
+        except NoSeats:
+            return self._refused("gone")
+        except Conflict:
+            return self._refused("conflict")
+        except (BadBundle, BadSignature):
+            return self._refused("closed")
+        except StoreUnavailable:
+            return self._refused("unavailable")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self._refused("malformed")
+
+    def _do(self, asked: Mapping[str, Any]) -> bytes | None:
+        """The reply that stands in the store after it, or None when there is nothing."""
+        if type(asked["v"]) is not int or asked["v"] != 1:
+            raise BadEnvelope("version")
+        if asked["do"] == "see":
+            held = self._find(unb64(asked["id"], 16))
+            return held.reply if held else None
+        auth = unb64(asked["auth"], 32)
+        if asked["do"] == "cancel":
+            id = unb64(asked["id"], 16)
+            self._cancel(id, auth)
+            held = self._find(id)
+            return held.reply if held else None
+        if asked["do"] != "move":
+            raise BadEnvelope("malformed")
+        fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
+        return fresh.reply if self._store_it(self._admitted(fresh), auth) else None
+
+    def _sealed(self, reply: bytes | None) -> Answer:
+        """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
+        if reply is None or len(reply) != envelopes.REPLY_BYTES:
+            reply = random.token_bytes(envelopes.REPLY_BYTES)
+        return Response(
+            status_code=200, content_type="application/octet-stream", body=reply, headers={}
+        )
+
+    def _find(self, id: bytes) -> Envelope | None:
+        """The envelope of that id in any live week: one question, whether there is one or not."""
+        now = self._clock()
+        weeks = [str(it) for it in keys.live(now, self._city.zone, self._city.serve_days)]
+        return self._store.find(self._city.queue, id, weeks, now)
+
+    def _cancel(self, id: bytes, auth: bytes) -> bool:
+        """Erase it, if `auth` is its secret; whether there was one to erase. A desk that wrote at
+        the same time does not keep it alive: it is looked for again, once."""
+        for last in (False, True):
+            held = self._find(id)
+            if held is None or not _may(held, auth):
+                return False
+            try:
+                with suppress(TracesRemain):  # it is erased; the next sweep clears the rest
+                    self._store.erase(held, stub=True)
+                return True
+            except Conflict:
+                if last:
+                    raise
+        return False
+
+    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
+        """Puts the envelope in the place of the one of its id. False when there is none."""
+        held = self._find(envelope.id)
+        if held is None or not _may(held, auth) or held.auth_hash != envelope.auth_hash:
+            return False
+        with suppress(TracesRemain):
+            self._store.replace(held, envelope)
+        return True
+
+    # --- Without scripts ---
+
+    def _by_code(self, event: Mapping[str, Any]) -> Answer:
+        try:
+            typed = _form(_body(event, FORM_BYTES))
+        except BadEnvelope as error:
+            return _html(_STATUS.get(error.code, 400), self._pages.broken())
+        lang, step, given = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
+        try:
+            code = codes.parse(given)
+        except BadCode:
+            return _html(400, self._pages.my_request(lang, given, bad=True))
+        if step in ("review", "change", "send"):
+            return self._plain(typed, lang, step, code)
+        try:
+            return self._step(lang, step, code, codes.derive(code, self._city.deployment))
+        except Conflict:
+            return _html(409, self._pages.my_request(lang, code, notice="kept"))
+        except StoreUnavailable:
+            return _later(_html(503, self._pages.my_request(lang, code, notice="not_now")))
+
+    def _step(self, lang: str, step: str, code: str, secrets: Secrets) -> Answer:
+        if step == "yes":
+            state = "cancelled" if self._cancel(secrets.id, secrets.auth) else "nothing"
+            return _html(200, self._pages.found(lang, state, "", Reply("none")))
+        held = self._find(secrets.id)
+        sealed = held.reply if held else random.token_bytes(envelopes.REPLY_BYTES)
+        try:
+            # Also tried on random bytes, so that known and unknown codes take as long.
+            reply = replies.read(envelopes.open_reply(sealed, secrets.reply, secrets.id))
+        except CannotOpen:
+            return _html(200, self._pages.found(lang, "nothing", "", Reply("none")))
+        if step == "calendar" and reply.opening:
+            answer = _answer(200, _CALENDAR, self._pages.calendar(lang, reply.opening))
+            answer.headers["Content-Disposition"] = 'attachment; filename="appointment.ics"'
+            return answer
+        if step == "move":
+            path = reply.opening.path if reply.opening and reply.opening.path != DESK else ""
+            page = self._pages.form(lang, openings=self._times(path), path=path, code=code)
+            return _html(200, page)
+        state = "cancel" if step == "cancel" else reply.state
+        return _html(200, self._pages.found(lang, state, code, reply))
+
+
+def _may(held: Envelope, auth: bytes) -> bool:
+    return hmac.compare_digest(held.auth_hash, hashlib.sha256(auth).digest())
+
+
+def _path_of(opening: str) -> str:
+    try:
+        return Opening.parse(opening).path
+    except ValueError:
+        return ""
+
+
+def _kind(event: Mapping[str, Any]) -> str:
+    return str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip()
 
 
 def _body(event: Mapping[str, Any], most: int) -> bytes:
@@ -279,14 +589,19 @@ def _form(body: bytes) -> dict[str, list[str]]:
     return typed
 
 
-def _answer(status: int, kind: str, body: str) -> Response[str]:
+def _cached(answer: Answer) -> Answer:
+    answer.headers["Cache-Control"] = f"public, max-age={CACHE_SECONDS}"
+    return answer
+
+
+def _answer(status: int, kind: str, body: str) -> Answer:
     return Response(status_code=status, content_type=kind, body=body, headers={})
 
 
-def _html(status: int, page: str) -> Response[str]:
+def _html(status: int, page: str) -> Answer:
     return _answer(status, _HTML, page)
 
 
-def _later(answer: Response[str]) -> Response[str]:
+def _later(answer: Answer) -> Answer:
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer

@@ -22,7 +22,7 @@ from whitenoise import WhiteNoise
 from quietdesk import gateway
 from quietdesk.errors import QuietdeskError
 from quietdesk.intake import HEADERS, Handler
-from quietdesk.pages import Pages
+from quietdesk.pages import CHECK, Pages
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,13 +31,15 @@ TIMER_SECONDS = 3600
 BODY_BYTES = 64 * 1024  # more than any answer of ours needs; the functions set tighter limits
 
 
-def application(site: Path, submit: Handler, pages: Pages) -> "WSGIApplication":
-    """The WSGI application: `/api/` goes to the function, all else is a file of the built site,
+def application(site: Path, submit: Handler, check: Handler, pages: Pages) -> "WSGIApplication":
+    """The WSGI application: `/api/` goes to the functions, all else is a file of the built site,
     or the fixed 404 page. It never raises."""
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if str(environ["PATH_INFO"]).startswith("/api/"):
-            return gateway.send(submit(gateway.event_of(environ), None), environ, start_response)
+        path = str(environ["PATH_INFO"])
+        if path.startswith("/api/"):
+            function = check if path == CHECK else submit
+            return gateway.send(function(gateway.event_of(environ), None), environ, start_response)
         return gateway.send(_page(404, pages.not_found()), environ, start_response)
 
     files = WhiteNoise(

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
 from quietdesk import city as cities
-from quietdesk.city import City, Locale
+from quietdesk.city import Center, City, Locale
 from quietdesk.code import b64
 from quietdesk.errors import BadCity
+from quietdesk.openings import Opening
+from quietdesk.reply import Reply
 from quietdesk.request import (
     ANY,
     DAYS,
@@ -37,6 +39,9 @@ from quietdesk.request import (
 # Where "Leave this page" goes: a page that says nothing about the person.
 EXIT = "https://www.weather.gov/"
 
+SUBMIT, CHECK = "/api/requests", "/api/requests/check"
+DAYS_SHOWN = 12  # of each center, on a page without scripts
+
 # The pages of the menu: file name and title.
 MENU = (
     ("index", "Home"),
@@ -44,12 +49,14 @@ MENU = (
     ("documents", "Papers to bring"),
     ("privacy", "Your privacy"),
     ("request", "Ask for an appointment"),
+    ("my-request", "My request"),
 )
 
 # In gettext's manner ("translator-credits"): shown only where a translation of this key exists.
 _NOTE = "translation-note"
 
 QUESTIONS = {
+    "opening": "Take a free time",
     "centers": "Where can you come?",
     "windows": "When can you come?",
     "people": "How many people want a card?",
@@ -119,6 +126,7 @@ PROBLEMS: dict[str, dict[str, str]] = {
         "too_many": "Tick {most_centers} places or fewer, or “Any place”.",
     },
     "windows": {"missing": "Tick one or more times, or “Any day and time”."},
+    "opening": {"gone": "This time was just taken. Choose another one, or say when you can come."},
     "people": {
         "missing": "Write how many people want a card.",
         "range": "Write a number from 1 to {most_people}.",
@@ -144,6 +152,9 @@ NOTICES = {
     "again in a few minutes: it will not be counted twice. Or call {phone}.",
     "closed": "Requests are closed right now, because we cannot be sure that only the office could "
     "read them. Nothing was kept. Please call {phone}.",
+    "not_now": "We cannot look right now. We do not know what became of it. "
+    "Try again in a few minutes, or call {phone}.",
+    "kept": "This did not work: somebody changed the request at the same time. Look again.",
     "conflict": "Another request was already sent with this code. This one was not kept. "
     "Check your answers and send them again to get a new code, or call {phone}.",
 }
@@ -161,6 +172,12 @@ SCRIPT_WORDS = {
     "Try again, or call {phone}.",
     "week_over": "A new week has begun since you opened this page. Nothing was kept. "
     "Press Send again.",
+    "your_time": "Your time",
+    "appointment": "Appointment",
+    "looking": "Looking…",
+    "look_failed": "We could not reach our computer. Check your connection and try again, or call "
+    "{phone}.",
+    "lost": "There is no request for this code any more. It was not moved.",
     "copied": "Copied. Paste it only where others do not look.",
     "copy_failed": "This browser does not let us copy. The code is marked now: copy it by hand.",
 }
@@ -210,30 +227,135 @@ class Pages:
         typed: Mapping[str, Sequence[str]] = {},
         problems: Mapping[str, str] = {},
         notice: str = "",
+        openings: Sequence[Opening] | None = None,
+        path: str = "",
+        code: str = "",
     ) -> str:
         """The request page, with everything typed and a problem beside each field that has one.
-        `problems` maps a field to a code of request.parse; `notice` is a key of NOTICES or ""."""
+        `problems` maps a field to a code of request.parse; `notice` is a key of NOTICES or "".
+
+        `openings` are the free times, those of `path` if one was given out; None on the built page,
+        which cannot know them. With the `code` of a request the form moves that one."""
         locale, words = self._speak(lang)
-        if not typed and locale.tag in self.city.languages:
-            typed = {"language": [locale.tag], "children": ["0"]}
         return self._render(
             "form.html",
             locale,
-            typed=typed,
-            problems={
+            notice=self._notice(words, notice),
+            code=code,
+            action=CHECK if code else SUBMIT,
+            **self._fields(locale, words, typed, problems, openings, path),
+        )
+
+    def my_request(
+        self, lang: str, typed_code: str = "", bad: bool = False, notice: str = ""
+    ) -> str:
+        """The page that asks for the code; `bad` when what was typed is none."""
+        locale, words = self._speak(lang)
+        return self._render(
+            "my_request.html",
+            locale,
+            name="my-request",
+            notice=self._notice(words, notice),
+            typed_code=typed_code,
+            bad_code=bad,
+            code="",
+            action=CHECK,
+            **self._fields(locale, words, {}, {}, None, ""),
+        )
+
+    def found(self, lang: str, state: str, code: str, reply: Reply, notice: str = "") -> str:
+        """What stands under a code, for phones without scripts. `state` is the reply's, or nothing,
+        cancel (the question) or cancelled."""
+        locale, words = self._speak(lang)
+        return self._render(
+            "found.html",
+            locale,
+            name="my-request",
+            state=state,
+            code=code,
+            visit=self.visit(locale, reply) if reply.opening else None,
+            day=locale.day(reply.look_again) if reply.look_again else "",
+            notice=self._notice(words, notice),
+        )
+
+    def calendar(self, lang: str, opening: Opening) -> str:
+        """A calendar file (RFC 5545) of an hour titled "Appointment", without place or name. Its
+        time is the clock's at the place, whatever zone the phone is in."""
+        _, words = self._speak(lang)
+        starts = datetime.combine(opening.day, time.fromisoformat(opening.at))
+        ends = starts + timedelta(hours=1)
+        lines = (
+            "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//quietdesk//EN", "BEGIN:VEVENT",
+            f"UID:{starts:%Y%m%dT%H%M}@appointment.invalid", f"DTSTAMP:{starts:%Y%m%dT%H%M%S}Z",
+            f"DTSTART:{starts:%Y%m%dT%H%M%S}", f"DTEND:{ends:%Y%m%dT%H%M%S}",
+            f"SUMMARY:{words('Appointment')}", "END:VEVENT", "END:VCALENDAR",
+        )  # fmt: skip
+        return "".join(line + "\r\n" for line in lines)
+
+    def visit(self, locale: Locale, reply: Reply) -> dict[str, str]:
+        """Where and when a visit is, in words: name, address, day, time."""
+        opening = reply.opening
+        if opening is None:
+            raise ValueError("only a placed reply has a visit")
+        center = self.city.center(opening.center)
+        return {
+            "name": reply.name or (center.name if center else opening.center),
+            "address": reply.address or (center.address if center else ""),
+            "day": locale.day(opening.day),
+            "time": locale.time(opening.at),
+        }
+
+    def _fields(
+        self,
+        locale: Locale,
+        words: Words,
+        typed: Mapping[str, Sequence[str]],
+        problems: Mapping[str, str],
+        openings: Sequence[Opening] | None,
+        path: str,
+    ) -> dict[str, Any]:
+        """What the questions and the script's part of a page need."""
+        typed_in = bool(typed)
+        if not typed and locale.tag in self.city.languages:
+            typed = {"language": [locale.tag], "children": ["0"]}
+        return {
+            "typed": typed,
+            "typed_in": typed_in,
+            "problems": {
                 field: self.problem(words, field, problems[field])
-                for field in FIELDS
+                for field in QUESTIONS
                 if field in problems
             },
-            notice=self._notice(words, notice),
-            questions=QUESTIONS,
-            choices=self.choices(words, locale),
-            custodians=self._custodians,
-            threshold=self._threshold,
-            script_words=self._script_words(words),
-            most_centers=MAX_CENTERS,
-            most_letters=NAME_LETTERS,
-        )
+            "questions": QUESTIONS,
+            "choices": self.choices(words, locale),
+            "custodians": self._custodians,
+            "threshold": self._threshold,
+            "script_words": self._script_words(words),
+            "most_centers": MAX_CENTERS,
+            "most_letters": NAME_LETTERS,
+            "openings": openings,
+            "times": self._times(locale, words, openings or ()),
+            "path": path,
+        }
+
+    def _times(
+        self, locale: Locale, words: Words, openings: Sequence[Opening]
+    ) -> list[tuple[Center, Markup, list[tuple[str, list[tuple[str, str]]]]]]:
+        """For each center that has free times: the first in words, and the next days, each with
+        (opening, time in words). The center that is free first comes first."""
+        by_center: dict[str, dict[date, list[Opening]]] = {}
+        for opening in openings:
+            by_center.setdefault(opening.center, {}).setdefault(opening.day, []).append(opening)
+        shown = []
+        for id, days in by_center.items():
+            if center := self.city.center(id):
+                rows = [
+                    (locale.day(day), [(str(it), locale.time(it.at)) for it in of_day])
+                    for day, of_day in list(days.items())[:DAYS_SHOWN]
+                ]
+                first = words("{day}, {time}", day=rows[0][0], time=rows[0][1][0][1])
+                shown.append((center, first, rows))
+        return shown
 
     def review(
         self,
@@ -243,11 +365,13 @@ class Pages:
         code: str,
         week: str,
         notice: str = "",
+        moving: bool = False,
     ) -> str:
         """The answers read back in words, to be sent or changed; for phones without scripts. The
-        page carries the code and the week, so that what is sent twice is the same request."""
+        page carries the code and the week, so that what is sent twice is the same request. When
+        `moving`, it is the request of that code."""
         locale, words = self._speak(lang)
-        carried = [(f, v) for f in FIELDS if f != "opening" for v in typed.get(f, ())]
+        carried = [(f, v) for f in FIELDS for v in typed.get(f, ())]
         answers = self._answers(words, locale, request)
         return self._render(
             "review.html",
@@ -255,12 +379,19 @@ class Pages:
             answers=answers,
             carried=[*carried, ("code", code), ("week", week)],
             notice=self._notice(words, notice),
+            action=CHECK if moving else SUBMIT,
         )
 
-    def done(self, lang: str, code: str, look_again: date) -> str:
+    def done(self, lang: str, code: str, reply: Reply) -> str:
         """The page that shows the code, once."""
         locale, _ = self._speak(lang)
-        return self._render("done.html", locale, code=code, day=locale.day(look_again))
+        return self._render(
+            "done.html",
+            locale,
+            code=code,
+            visit=self.visit(locale, reply) if reply.opening else None,
+            day=locale.day(reply.look_again) if reply.look_again else "",
+        )
 
     def not_found(self) -> str:
         """A page for an address that does not exist, in every language."""
@@ -319,7 +450,7 @@ class Pages:
         city = self.city
         named = {
             "centers": {ANY: words("Any place")}
-            | {center.id: escape(center.name) for center in city.centers},
+            | {center.id: escape(center.name) for center in city.listed},
             "windows": {ANY: words("Any day and time")}
             | {
                 f"{day}-{part}": words(
@@ -350,8 +481,15 @@ class Pages:
     ) -> list[tuple[Markup, list[Markup]]]:
         choices = self.choices(words, locale)
         rows = []
+        if request.opening:
+            visit = self.visit(locale, Reply("placed", None, Opening.parse(request.opening)))
+            said = [escape(visit[key]) for key in ("name", "address")]
+            said.append(words("{day}, {time}", day=visit["day"], time=visit["time"]))
+            rows.append((words("Your time"), said))
+        left_out = {"opening"} | ({"centers", "windows"} if request.opening else set())
+        left_out |= set() if request.reach else {"phone", "phone_owner"}
         for field in FIELDS:
-            if field == "opening" or (field in ("phone", "phone_owner") and not request.reach):
+            if field in left_out:
                 continue
             value = getattr(request, field)
             if field in MANY:

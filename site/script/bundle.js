@@ -7,7 +7,8 @@ import { b64, unb64 } from './code.js'
 const TOLERANCE_MS = 26 * 3600 * 1000
 const KID = /^([a-z][a-z0-9-]{0,15})\.(visit|contact)\.(\d{4}-W\d\d)\.[0-9a-f]{8}$/
 
-/** The bundle is not one to seal to. `reason`: signatures, malformed, queue, deployment, stale, early. */
+/** The bundle is not one to seal to. `reason`: signatures, malformed, queue, deployment, stale, early,
+ * epoch. */
 export class BadBundle extends Error {
   constructor(reason) {
     super(reason)
@@ -18,20 +19,26 @@ export class BadBundle extends Error {
 /**
  * The keys of a signed bundle: {epoch, queue, keys: {visit: {kid, pk}, contact: {kid, pk}}}.
  * `custodians` are public keys (SPKI, base64), of which `threshold` different ones must have signed;
- * `now` is in milliseconds. Throws BadBundle.
+ * `now` is in milliseconds. With `epoch`, such as 2026-W49, it must be that week's, which may lie
+ * ahead. Throws BadBundle.
  */
-export async function verifyBundle(raw, { custodians, threshold, queue, deployment, now }) {
+export async function verifyBundle(raw, { custodians, threshold, queue, deployment, now, epoch }) {
   const body = await verified(raw, 'bundle', custodians, threshold)
   const bundle = read(body)
   if (bundle.queue !== queue) throw new BadBundle('queue')
   if (bundle.deployment !== deployment) throw new BadBundle('deployment')
   // Asked this way round so that a clock or a threshold that is not a number is refused.
   if (!(now <= bundle.notAfter * 1000 + TOLERANCE_MS)) throw new BadBundle('stale')
-  if (!(now >= bundle.notBefore * 1000 - TOLERANCE_MS)) throw new BadBundle('early')
+  if (epoch) {
+    if (bundle.epoch !== epoch) throw new BadBundle('epoch')
+  } else if (!(now >= bundle.notBefore * 1000 - TOLERANCE_MS)) {
+    throw new BadBundle('early')
+  }
   return { epoch: bundle.epoch, queue: bundle.queue, keys: bundle.keys }
 }
 
-async function verified(raw, kind, custodians, threshold) {
+/** The bytes of a signed document, if `threshold` different signers signed them. Throws BadBundle. */
+export async function verified(raw, kind, custodians, threshold) {
   let body, sigs
   try {
     const outer = JSON.parse(raw)

@@ -1,40 +1,35 @@
 /**
- * The request form: asks, reads back, locks on the phone, sends, shows the code once.
+ * The request form: asks, reads back, locks on the phone, sends, shows the code once. On the page "My
+ * request" the same form moves a request (mine.js).
  *
  * It has no words of its own: all texts stand in the page. It writes nothing into the address, the
  * history or any storage, and never falls back to the plain form by itself.
  */
 import { verifyBundle } from './bundle.js'
-import { derive, newCode } from './code.js'
+import { saveCalendar } from './calendar.js'
+import { b64, derive, newCode } from './code.js'
+import { startMine } from './mine.js'
+import { parseOpening, weekOf } from './openings.js'
+import {
+  Closed, Later, ask, byId, center, copy, dayAndTime, dayInWords, empty, fill, fillSlots, form, make,
+  on, postJson, put, say, show, showCode, tell, title, trust, visitSlots, word, words,
+} from './page.js'
+import { openReply } from './reply.js'
 import { Invalid, pack, parse } from './request.js'
 import { seal } from './seal.js'
+import { askWishes, freshTimes, lookAgain } from './times.js'
 
 const WARN_MS = 120_000
 const CLEAR_MS = 180_000
 const KEY_MS = 3_600_000
-const ANSWER_MS = 60_000
-const NOT_ASKED = ['lang', 'step']
-
-const byId = (id) => document.getElementById(id)
-const form = byId('request-form')
-const title = document.title
+const NOT_ASKED = ['lang', 'step', 'code']
 
 let typedAnything = false
 let lastMoved = Date.now()
-let key = null // {bundle, at}
+let keys = {} // week, or current: {bundle, at}
 let asked = null // the request, once it is in order
-let sealed = null // {code, body}: sent again unchanged after a failure of the network
-
-/** The signed key is not one to lock answers with: nothing may be sent. */
-class Closed extends Error {}
-
-/** The network or our computer failed; `word` is what to say. */
-class Later extends Error {
-  constructor(word) {
-    super(word)
-    this.word = word
-  }
-}
+let sealed = null // {code, secrets, envelope}: sent again unchanged after a failure of the network
+let moving = null // {code, secrets} of the request that is being moved
 
 function able() {
   return (
@@ -45,66 +40,16 @@ function able() {
   )
 }
 
-// --- what the page shows ---
-
-function empty(element) {
-  while (element.firstChild) element.removeChild(element.firstChild)
-}
-
-function put(element, text) {
-  element.textContent = text
-}
-
-/** Copies of the nodes of a text of the page; the phone number in it keeps its direction. */
-function word(name) {
-  const found = document.querySelector(`#words [data-word="${name}"]`)
-  return found ? [...found.cloneNode(true).childNodes] : []
-}
-
-function say(element, nodes) {
-  empty(element)
-  for (const node of nodes) element.appendChild(node)
-}
-
-function tell(name) {
-  const box = byId('message')
-  box.hidden = !name
-  for (const offer of box.querySelectorAll('.note')) offer.remove()
-  say(box.querySelector('p'), name ? word(name) : [])
-  put(byId('progress'), '')
-  if (name) box.focus()
-}
-
-function show(name) {
-  for (const id of ['form-part', 'review', 'done']) byId(id).hidden = id !== name
-  byId('page-title').hidden = name !== 'form-part'
-  byId('problems').hidden = true
-  tell('')
-  const heading = name === 'form-part' ? byId('page-title') : byId(name).querySelector('h1')
-  if (heading) heading.focus()
-  window.scrollTo(0, 0)
-}
-
-function fill(id, template) {
-  const panel = byId(id)
-  empty(panel)
-  panel.appendChild(byId(template).content.cloneNode(true))
-  return panel
-}
-
-function on(panel, does) {
-  for (const button of panel.querySelectorAll('[data-do]')) {
-    button.addEventListener('click', does[button.dataset.do])
-  }
-}
-
 // --- the form ---
 
-function city() {
+function rules() {
   const values = (field) =>
     [...form.querySelectorAll(`input[name="${field}"]`)].map((input) => input.value)
   return {
     centers: values('centers').filter((value) => value !== 'any'),
+    opening_centers: [...document.querySelectorAll('#centers [data-center]')].map(
+      (known) => known.dataset.center,
+    ),
     max_people: Number(form.dataset.maxPeople),
     visit_types: values('visit_type'),
     languages: values('language'),
@@ -179,7 +124,7 @@ function follow(event) {
 async function read() {
   tell('')
   try {
-    asked = parse(typed(), city())
+    asked = parse(typed(), rules())
     pack(asked, new Uint8Array(32)) // is it short enough?
   } catch (error) {
     if (!(error instanceof Invalid)) throw error
@@ -193,14 +138,10 @@ async function read() {
   const panel = fill('review', 'review-template')
   const list = panel.querySelector('[data-slot=answers]')
   for (const [question, answers] of readBack(asked)) {
-    const term = document.createElement('dt')
-    put(term, question)
-    list.appendChild(term)
+    list.appendChild(make('dt', '', question))
     for (const answer of answers) {
-      const said = document.createElement('dd')
-      const apart = document.createElement('bdi')
-      put(apart, answer)
-      said.appendChild(apart)
+      const said = make('dd')
+      said.appendChild(make('bdi', '', answer))
       list.appendChild(said)
     }
   }
@@ -210,61 +151,45 @@ async function read() {
 
 function readBack(request) {
   const rows = []
+  const leftOut = request.opening ? ['centers', 'windows'] : ['opening']
+  if (!request.reach.length) leftOut.push('phone', 'phone_owner')
   for (const field of fieldsInOrder()) {
-    if (!request.reach.length && (field === 'phone' || field === 'phone_owner')) continue
+    if (leftOut.includes(field)) continue
+    if (field === 'opening') {
+      const { center: id, day, at } = parseOpening(request.opening)
+      const { name, address } = center(id)
+      rows.push([words('your_time'), [name, address, dayAndTime(day, at)]])
+      continue
+    }
     const given = [].concat(request[field]).map((value) => {
       const choice = [...inputsOf(field)].find((it) => it.value === value && it.dataset.say)
       return choice ? choice.dataset.say : String(value)
     })
-    const none = word(`nothing ${field}`).map((node) => node.textContent)
     const question = byId(`q-${field}`).querySelector('legend, .asked').textContent
-    rows.push([question, given.length ? given : none])
+    rows.push([question, given.length ? given : [words(`nothing ${field}`)]])
   }
   return rows
 }
 
 // --- locking and sending ---
 
-async function ask(address, options) {
-  const stop = new AbortController()
-  const timer = setTimeout(() => stop.abort(), ANSWER_MS)
-  try {
-    const answer = await fetch(address, {
-      ...options,
-      cache: 'no-store',
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
-      signal: stop.signal,
-    })
-    return { status: answer.status, text: await answer.text() }
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** The bundle of this week, checked. Throws Closed when it must not be used, Later when it can't be
- * had now. */
-async function theKey() {
-  if (key && Date.now() - key.at < KEY_MS) return key.bundle
-  key = null
-  const { queue, deployment, custodians, threshold } = form.dataset
+/** The bundle of this week, or of the week named, checked. Throws Closed when it must not be used,
+ * Later when it can't be had now. */
+async function theKey(epoch) {
+  const name = epoch || 'current'
+  if (keys[name] && Date.now() - keys[name].at < KEY_MS) return keys[name].bundle
+  delete keys[name]
   let answer
   try {
-    answer = await ask(`/api/keys/${queue}/current`)
+    answer = await ask(`/api/keys/${trust().queue}/${name}`)
   } catch (error) {
     throw new Later('not_ready')
   }
   if (answer.status >= 500) throw new Later('unavailable')
   if (answer.status !== 200) throw new Closed()
   try {
-    const bundle = await verifyBundle(answer.text, {
-      custodians: custodians.split(' ').filter(Boolean),
-      threshold: Number(threshold),
-      queue,
-      deployment,
-      now: Date.now(),
-    })
-    key = { bundle, at: Date.now() }
+    const bundle = await verifyBundle(answer.text, { ...trust(), now: Date.now(), epoch })
+    keys[name] = { bundle, at: Date.now() }
     return bundle
   } catch (error) {
     throw new Closed()
@@ -277,93 +202,103 @@ async function send() {
     tell('')
     if (!sealed) {
       say(byId('progress'), word('locking'))
-      const bundle = await theKey()
+      const current = await theKey()
+      const opening = asked.opening ? parseOpening(asked.opening) : null
+      const bundle = opening ? await theKey(weekOf(opening.day)) : current
       await new Promise((painted) => setTimeout(painted, 50))
-      const code = newCode()
-      const secrets = await derive(code, form.dataset.deployment)
-      const envelope = await seal(pack(asked, secrets.reply), bundle, secrets)
-      sealed = { code, body: JSON.stringify(envelope) }
+      const code = moving ? moving.code : newCode()
+      const secrets = moving ? moving.secrets : await derive(code, trust().deployment)
+      const parts = pack(asked, secrets.reply)
+      const how = { opening: asked.opening, born: current.epoch, reply: firstReply(opening) }
+      sealed = { code, secrets, envelope: await seal(parts, bundle, secrets, how) }
     }
     say(byId('progress'), word('sending'))
-    await post()
+    await (moving ? move() : post())
   } finally {
     for (const button of byId('review').querySelectorAll('button')) button.disabled = false
   }
+}
+
+/** What the code shows until the desk answers. */
+function firstReply(opening) {
+  if (!opening) return lookAgain ? { state: 'waiting', look_again: lookAgain } : { state: 'waiting' }
+  const { name, address, unlisted } = center(opening.center)
+  const reply = { state: 'placed', opening: opening.id }
+  return unlisted ? { ...reply, name, address } : reply
 }
 
 async function post() {
   let answer
   let said
   try {
-    answer = await ask('/api/requests', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: sealed.body,
-    })
+    answer = await postJson('/api/requests', sealed.envelope)
     said = JSON.parse(answer.text)
   } catch (error) {
     throw new Later('offline') // it may have arrived: the same bytes go out again
   }
-  if (answer.status === 201) return finish(sealed.code, said.look_again)
-  if (answer.status === 503) {
-    if (said.error === 'closed') throw new Closed()
+  if (answer.status !== 201) await refused(answer.status, said.error)
+  finish(said.look_again)
+}
+
+async function move() {
+  const { envelope, secrets } = sealed
+  let answer
+  try {
+    answer = await postJson('/api/requests/check', {
+      v: 1, do: 'move', auth: b64(secrets.auth), envelope,
+    })
+  } catch (error) {
+    throw new Later('offline')
+  }
+  if (answer.status !== 200) {
+    let error = ''
+    try {
+      error = JSON.parse(answer.text).error
+    } catch (unreadable) {
+      throw new Later('offline')
+    }
+    await refused(answer.status, error)
+  }
+  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) throw new Later('lost')
+  finish(lookAgain)
+}
+
+/** Says why our computer did not take it. */
+async function refused(status, error) {
+  if (status === 503) {
+    if (error === 'closed') throw new Closed()
     throw new Later('unsure') // it may have been kept: the same bytes go out again
   }
-  if (answer.status >= 500) throw new Later('offline')
+  if (status >= 500) throw new Later('offline')
   sealed = null
-  if (said.error === 'epoch') {
-    key = null
+  if (error === 'gone') {
+    await freshTimes()
+    show('form-part')
+    showProblems({ opening: 'gone' })
+    throw new Later('')
+  }
+  if (error === 'epoch') {
+    keys = {}
     throw new Later('week_over')
   }
-  throw new Later(answer.status === 409 ? 'conflict' : 'refused')
+  throw new Later(status === 409 ? (moving ? 'kept' : 'conflict') : 'refused')
 }
 
-function inWords(day) {
-  const [year, month, date] = day.split('-').map(Number)
-  const { weekdays, months, dayPattern } = form.dataset
-  const weekday = (new Date(Date.UTC(year, month - 1, date)).getUTCDay() + 6) % 7
-  const parts = {
-    weekday: weekdays.split('|')[weekday],
-    month: months.split('|')[month - 1],
-    month_number: month,
-    day: date,
-  }
-  return dayPattern.replace(/{(\w+)}/g, (_, name) => parts[name])
-}
-
-function finish(code, day) {
-  const panel = fill('done', 'done-template')
+function finish(day) {
+  const { code } = sealed
+  const opening = asked.opening ? parseOpening(asked.opening) : null
+  const panel = fill('done', opening ? 'taken-template' : 'done-template')
   const slot = panel.querySelector('[data-slot=code]')
-  empty(slot)
-  code.split('-').forEach((group, number) => {
-    if (number) slot.appendChild(span('-', 'dash'))
-    slot.appendChild(span(group, ''))
+  fillSlots(panel, opening ? visitSlots({ opening }) : { 'look-again': day ? dayInWords(day) : '' })
+  showCode(slot, code)
+  on(panel, {
+    print: () => window.print(),
+    copy: () => copy(code, slot),
+    calendar: () => saveCalendar(opening, words('appointment')),
+    clear: clearPage,
   })
-  put(panel.querySelector('[data-slot=day]'), inWords(day))
-  on(panel, { print: () => window.print(), copy: () => copy(code, slot), clear: clearPage })
   forget()
   show('done')
-}
-
-function span(text, name) {
-  const element = document.createElement('span')
-  if (name) element.className = name
-  put(element, text)
-  return element
-}
-
-async function copy(code, slot) {
-  try {
-    await navigator.clipboard.writeText(code)
-    say(byId('progress'), word('copied'))
-  } catch (error) {
-    const marked = document.createRange()
-    marked.selectNodeContents(slot)
-    const selection = window.getSelection()
-    selection.removeAllRanges()
-    selection.addRange(marked)
-    say(byId('progress'), word('copy_failed'))
-  }
 }
 
 // --- what can go wrong ---
@@ -375,8 +310,9 @@ function guarded(step) {
       await step()
     } catch (error) {
       if (error instanceof Closed) close()
-      else if (error instanceof Later) tell(error.word)
-      else offerPlain()
+      else if (error instanceof Later) {
+        if (error.word) tell(error.word)
+      } else offerPlain()
     }
   }
 }
@@ -405,7 +341,8 @@ function offerPlain() {
 function forget() {
   asked = null
   sealed = null
-  for (const input of form.querySelectorAll('input:not([type=hidden])')) {
+  moving = null
+  for (const input of document.querySelectorAll('form input:not([type=hidden])')) {
     if (input.type === 'checkbox' || input.type === 'radio') {
       input.checked = input.defaultChecked = false
     } else {
@@ -416,8 +353,7 @@ function forget() {
 
 function wipe() {
   forget()
-  empty(byId('review'))
-  empty(byId('done'))
+  for (const id of ['review', 'done', 'mine']) if (byId(id)) empty(byId(id))
 }
 
 function clearPage() {
@@ -452,8 +388,15 @@ function leave(event) {
   location.replace(event.currentTarget.href)
 }
 
+/** The form as it is for a request that is moved: nothing of the old one is in it. */
+function startMoving(mine) {
+  moving = mine
+  guarded(freshTimes)()
+  show('form-part')
+}
+
 function start() {
-  typedAnything = location.pathname !== form.dataset.page // the function shows what was typed
+  typedAnything = form.dataset.typed !== undefined // the function shows what was typed
   byId('plain-note').hidden = true
   byId('script-note').hidden = false
   byId('script-note').after(byId('own-template').content.cloneNode(true))
@@ -464,8 +407,9 @@ function start() {
   })
   byId('problems').addEventListener('click', follow)
   for (const kind of ['input', 'change']) {
-    form.addEventListener(kind, () => {
+    document.addEventListener(kind, () => {
       typedAnything = true
+      askWishes()
     })
   }
   for (const kind of ['pointerdown', 'keydown', 'input', 'scroll']) {
@@ -477,8 +421,12 @@ function start() {
   window.addEventListener('pageshow', (event) => {
     if (event.persisted) location.replace(form.dataset.page)
   })
-
+  if (byId('look')) {
+    startMine({ guarded, clearPage, startMoving })
+    return
+  }
   // Early, so that nobody fills in a form that is closed. A failing network is said when it matters.
+  guarded(freshTimes)()
   guarded(async () => {
     try {
       await theKey()

@@ -3,6 +3,7 @@
  * functions/quietdesk/request.py, which has the reasons; tests/vectors/request.json pins both.
  */
 import { SPACE, b64 } from './code.js'
+import { parseOpening } from './openings.js'
 
 const ANY = 'any'
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
@@ -42,7 +43,8 @@ export class TooLong extends Invalid {
 
 /**
  * The request in a filled-in form. `typed` maps a field to a list of texts; `rules` has the ids that
- * the form offers: centers, visit_types, languages, access, and max_people. Throws Invalid.
+ * the form offers: centers, visit_types, languages, access, and max_people; opening_centers are those
+ * where a time may be taken. Throws Invalid.
  */
 export function parse(typed, rules) {
   const problems = {}
@@ -75,9 +77,17 @@ export function parse(typed, rules) {
     return most
   }
 
-  const centers = choices('centers', rules.centers, MAX_CENTERS, true)
+  // Who takes a time has said where and when.
   const opening = one('opening')
-  const windows = opening ? [] : choices('windows', WINDOWS, WINDOWS.length, true)
+  let centers = []
+  let windows = []
+  if (opening) {
+    centers = centerOf(opening, rules)
+    if (!centers.length) problems.opening = 'unknown'
+  } else {
+    centers = choices('centers', rules.centers, MAX_CENTERS, true)
+    windows = choices('windows', WINDOWS, WINDOWS.length, true)
+  }
   const people = number('people', 1, rules.max_people, '')
   const children = number('children', 0, people, '0')
   const visit_type = choice('visit_type', rules.visit_types, true)
@@ -119,6 +129,15 @@ function padded(values, field) {
   const text = new TextEncoder().encode(JSON.stringify(values))
   if (text.length > PART_BYTES) throw new TooLong(field)
   return new Uint8Array(PART_BYTES).fill(0x20).map((space, at) => (at < text.length ? text[at] : space))
+}
+
+function centerOf(opening, rules) {
+  try {
+    const { center } = parseOpening(opening)
+    return rules.opening_centers.includes(center) ? [center] : []
+  } catch (error) {
+    return []
+  }
 }
 
 const ENDS = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g')

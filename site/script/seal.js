@@ -30,25 +30,28 @@ import { Aes256Gcm, CipherSuite, HkdfSha256 } from '@hpke/core'
 import { XWing } from '@hpke/hybridkem-x-wing'
 
 import { b64 } from './code.js'
+import { sealReply } from './reply.js'
 
 const utf8 = (text) => new TextEncoder().encode(text)
 
 /**
  * The envelope of a request, as it is posted. `parts` are 1,024 bytes each, `bundle` is what
- * verifyBundle gave, `secrets` what derive gave.
+ * verifyBundle gave, `secrets` what derive gave. `opening` is the id of a taken time, whose week the
+ * bundle is of; `born` is then the current week.
  */
-export async function seal(parts, bundle, secrets) {
+export async function seal(parts, bundle, secrets, { opening, born, reply } = {}) {
   const id = b64(secrets.id)
+  const week = born || bundle.epoch
   return {
     v: 1,
     queue: bundle.queue,
     id,
     auth_hash: b64(secrets.authHash),
-    born: bundle.epoch,
-    opening: '',
-    visit: await sealPart(parts.visit, bundle.keys.visit, id, bundle.epoch),
-    contact: await sealPart(parts.contact, bundle.keys.contact, id, bundle.epoch),
-    reply: b64(await sealReply({ state: 'waiting' }, secrets.reply, id)),
+    born: week,
+    opening: opening || '',
+    visit: await sealPart(parts.visit, bundle.keys.visit, id, week),
+    contact: await sealPart(parts.contact, bundle.keys.contact, id, week),
+    reply: b64(await sealReply(reply || { state: 'waiting' }, secrets.reply, secrets.id)),
   }
 }
 
@@ -62,18 +65,6 @@ async function sealPart(part, { kid, pk }, id, born) {
   sealed.set(new Uint8Array(enc))
   sealed.set(new Uint8Array(ct), enc.byteLength)
   return { kid, sealed: b64(sealed) }
-}
-
-async function sealReply(reply, key, id) {
-  const iv = crypto.getRandomValues(new Uint8Array(12))
-  const additionalData = utf8(`quietdesk/1|reply|${id}`)
-  const aes = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt'])
-  const text = utf8(JSON.stringify(reply).padEnd(256))
-  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData }, aes, text)
-  const bytes = new Uint8Array(12 + sealed.byteLength)
-  bytes.set(iv)
-  bytes.set(new Uint8Array(sealed), 12)
-  return bytes
 }
 
 /** The bytes as an ArrayBuffer of their own, as the library wants them. */

@@ -8,9 +8,11 @@ import { pathToFileURL } from 'node:url'
 globalThis.crypto ??= webcrypto // node 18 has it under another name
 const [, , script, vectors] = process.argv
 const from = (name) => import(pathToFileURL(`${script}/${name}`))
-const { BadCode, derive, parseCode } = await from('code.js')
+const { BadCode, derive, parseCode, unb64 } = await from('code.js')
 const { BadBundle, verifyBundle } = await from('bundle.js')
 const { Invalid, TooLong, pack, parse } = await from('request.js')
+const { parseOpening, verifyOpenings, weekOf } = await from('openings.js')
+const { openReply: readReply, sealReply } = await from('reply.js')
 const { openEnvelope, openReply } = await import('./open.mjs')
 
 const read = (name) => JSON.parse(readFileSync(`${vectors}/${name}.json`, 'utf8'))
@@ -90,4 +92,31 @@ for (const { name, envelope: wire, seeds, expect } of envelope.cases) {
   }
   counts.envelope += 1
 }
+
+const openings = read('openings')
+for (const { id, week } of openings.good) assert.equal(weekOf(parseOpening(id).day), week, id)
+for (const id of openings.bad) assert.throws(() => parseOpening(id), TypeError, id)
+for (const { name, devices, openings: list, path = '', expect } of openings.cases) {
+  const { trust: pinned, queue, free } = openings
+  const verified = verifyOpenings({ devices, openings: list, free }, path, { ...pinned, queue })
+  if (expect === 'refused') await assert.rejects(verified, undefined, name)
+  else {
+    const ids = (await verified).map(({ id }) => id)
+    assert.deepEqual(ids, free.filter((id) => parseOpening(id).path === path), name)
+  }
+}
+for (const { code: typed, says, sealed } of openings.replies) {
+  const { id, reply: key } = await derive(typed, 'demo')
+  const said = await readReply(unb64(sealed), key, id)
+  assert.equal(said.state, says.state)
+  assert.equal(said.opening ? said.opening.id : undefined, says.opening)
+  assert.equal(said.lookAgain, says.look_again || '')
+  assert.deepEqual([said.name, said.address], [says.name || '', says.address || ''])
+  assert.equal(await readReply(unb64(sealed), key, new Uint8Array(16)), null)
+  const again = await sealReply(says, key, id)
+  assert.equal(again.length, 284)
+  assert.deepEqual(await readReply(again, key, id), said)
+}
+counts.openings =
+  openings.good.length + openings.bad.length + openings.cases.length + openings.replies.length
 console.log(JSON.stringify(counts))

@@ -7,17 +7,19 @@ Both test_vectors.py and tests/browser/vectors.mjs read them.
 
 import json
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import keys, openings, request
+from quietdesk import reply as replies
 from quietdesk.city import City
 from quietdesk.code import b64, unb64
 from quietdesk.errors import Invalid
 from quietdesk.keys import Bundle, Epoch, Kid, Trust
+from quietdesk.openings import Listing, Opening
 from quietdesk.staff import keyring
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
@@ -34,6 +36,7 @@ def main() -> None:
         ("bundle", make_bundle()),
         ("bundle_edges", make_bundle_edges()),
         ("envelope", make_envelope()),
+        ("openings", make_openings()),
     ):
         path = FOLDER / f"{name}.json"
         if not path.exists():
@@ -66,7 +69,11 @@ def make_request() -> dict[str, Any]:
     centers = [center.id for center in city.centers]
     changes: list[dict[str, list[str]]] = [
         {}, {"centers": ["corona", "any"]}, {"windows": ["sat-pm", "mon-am", "sat-pm"]},
-        {"windows": [], "opening": ["corona-1"]}, {"people": ["৩"]}, {"people": ["٢"]},
+        {"windows": [], "opening": ["corona-1"]}, {"opening": ["corona.2026-12-03.0930"]},
+        {"centers": [], "windows": [], "opening": [" corona.2028-02-29.2359.st-marys "]},
+        {"opening": ["corona.2026-02-29.0930"]}, {"opening": ["corona.2026-12-03.2400"]},
+        {"opening": ["nowhere.2026-12-03.0930"]}, {"opening": ["corona.2026-12-03.0930.X"]},
+        {"opening": ["corona.2026-12-03.0930\n"]}, {"opening": [""]}, {"people": ["৩"]}, {"people": ["٢"]},
         {"people": [" 2 "]}, {"children": []}, {"name": ["  Ana \u202e  Lucía\t"]},
         {"name": ["Luci\u0301a"]}, {"name": ["می\u200cخواهم"]}, {"name": ["𝔸" * 80]},
         {"name": ["<b>\"Ana\" & 'Eva'</b> \\"]}, {"phone": ["+1 (718) 555.0123"]},
@@ -105,6 +112,7 @@ def make_request() -> dict[str, Any]:
             valid.append({"typed": typed, "request": asdict(asked), **packed})
     rules = {
         "centers": centers,
+        "opening_centers": centers,
         "visit_types": city.visit_types,
         "languages": city.languages,
         "access": city.access,
@@ -302,6 +310,71 @@ def make_envelope() -> dict[str, Any]:
         "contact": parts.contact.decode().rstrip(),
         "cases": cases,
     }
+
+
+def make_openings() -> dict[str, Any]:
+    """Ids, weeks, signed lists and replies."""
+    good = [
+        "corona.2026-12-03.0930",
+        "a.1970-01-01.0000",
+        "x_y-2.9999-12-31.2359.abc",
+        "corona.2024-12-30.1700.desk",
+    ]
+    bad = ["", "corona", "corona.2026-13-01.0930", "corona.2026-02-30.0930", "corona.2026-12-03.2400", "corona.2026-12-03.0960", "Corona.2026-12-03.0930", "corona.2026-12-03.0930.", "corona.2026-12-03.0930.ab", "corona.2026-12-03.0930.a-path-too-long-x", "corona.2026-12-03.09:30", "corona.٢٠26-12-03.0930", "corona.0000-01-01.0930", " corona.2026-12-03.0930", "corona.2026-12-03.0930\n"]  # fmt: skip
+    custodian = keyring.new("custodian", Trust((), 1, "demo"), PASSPHRASE, CHEAP)
+    trust = Trust((custodian.public_key,), 1, "demo")
+    device, other = (keyring.new("device", trust, PASSPHRASE, CHEAP) for _ in range(2))
+    seats = {Opening(date(2026, 12, 3), at, "corona"): 4 for at in ("09:30", "13:00")}
+    listed = Listing("", True, seats, frozenset({("corona", date(2026, 12, 4))}))
+
+    def devices(*admitted: str, deployment: str = "demo") -> str:
+        body = json.dumps({"v": 1, "deployment": deployment, "devices": admitted}).encode()
+        return keys.signed_document(body, [custodian.sign("devices", body)]).decode()
+
+    def signed(
+        listing: Listing = listed, by: Any = device, queue: str = "main", deployment: str = "demo"
+    ) -> str:
+        body = openings.listing_body(listing, queue, deployment, by.public_key)
+        return keys.signed_document(body, [by.sign("openings", body)]).decode()
+
+    document = json.loads(signed())
+    tampered = json.loads(unb64(document["body"]))
+    tampered["times"]["corona"]["2026-12-03"]["10:00"] = 9
+    changed = json.dumps({**document, "body": b64(json.dumps(tampered).encode())})
+    partner = Listing("partner", True, {replace(it, path="partner"): n for it, n in seats.items()})
+    admitted = devices(device.id)
+    cases = [
+        {"name": "good", "devices": admitted, "openings": signed(), "expect": "good"},
+        {"name": "a path", "devices": admitted, "openings": signed(partner), "path": "partner", "expect": "good"},
+        {"name": "no devices", "devices": devices(), "openings": signed(), "expect": "refused"},
+        {"name": "another device", "devices": admitted, "openings": signed(by=other), "expect": "refused"},
+        {"name": "one changed byte", "devices": admitted, "openings": changed, "expect": "refused"},
+        {"name": "no signature", "devices": admitted, "openings": json.dumps({**document, "sigs": []}), "expect": "refused"},
+        {"name": "another queue", "devices": admitted, "openings": signed(queue="other"), "expect": "refused"},
+        {"name": "another deployment", "devices": admitted, "openings": signed(deployment="gotham"), "expect": "refused"},
+        {"name": "devices of another deployment", "devices": devices(device.id, deployment="gotham"), "openings": signed(), "expect": "refused"},
+        {"name": "the list of a path for everybody", "devices": admitted, "openings": signed(partner), "expect": "refused"},
+        {"name": "not JSON", "devices": admitted, "openings": "{", "expect": "refused"},
+        {"name": "devices not signed", "devices": "{}", "openings": signed(), "expect": "refused"},
+    ]  # fmt: skip
+    return {
+        "good": [{"id": id, "week": str(Opening.parse(id).epoch)} for id in good],
+        "bad": bad,
+        "trust": {"custodians": [b64(custodian.public_key)], "threshold": 1, "deployment": "demo"},
+        "queue": "main",
+        "free": [*map(str, seats), *map(str, partner.seats)],
+        "cases": cases,
+        "replies": [
+            {"code": CODE, "says": replies.write(reply), "sealed": b64(envelopes.seal_reply(replies.write(reply), secrets.reply, secrets.id))}
+            for secrets in [codes.derive(CODE, "demo")]
+            for reply in (
+                replies.waiting(date(2026, 12, 4)),
+                replies.Reply("none"),
+                replies.Reply("placed", None, Opening.parse("corona.2026-12-03.0930")),
+                replies.Reply("placed", None, Opening.parse("hall.2026-12-03.0930.partner"), "Église", "3, rue du Port"),
+            )
+        ],
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -243,7 +243,8 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
             raise BadCity("the site does not build; what is wrong stands above")
         pages = Pages(city, trust.custodians, trust.threshold)
         submit = intake.submit(city, pages, store, trust, lambda: datetime.now(UTC))
-        app = local.application(chosen.site.resolve(), submit, pages)
+        check = intake.check(city, pages, store, trust, lambda: datetime.now(UTC))
+        app = local.application(chosen.site.resolve(), submit, check, pages)
 
         server = local.listen(app, reserved)
         print(f"Quietdesk is open at http://{args.host}:{args.port}")

@@ -1,0 +1,98 @@
+/**
+ * My request: the code is read, everything derives from it on this phone, and our computer is asked for
+ * the one envelope of its id. It always answers 284 bytes; only the code tells whether they say
+ * something.
+ */
+import { saveCalendar } from './calendar.js'
+import { BadCode, b64, derive, parseCode } from './code.js'
+import {
+  Later, byId, dayInWords, fill, fillSlots, on, postJson, say, show, tell, trust, visitSlots, word,
+  words,
+} from './page.js'
+import { openReply } from './reply.js'
+
+/** `page` has what the form's script does for every panel: guarded, clearPage, startMoving. */
+export function startMine({ guarded, clearPage, startMoving }) {
+  const field = byId('f-code')
+  byId('plain-look-note').hidden = true
+  byId('look-form').addEventListener('submit', (event) => {
+    event.preventDefault()
+    guarded(look)()
+  })
+
+  async function look() {
+    let code
+    try {
+      code = parseCode(field.value)
+    } catch (error) {
+      if (!(error instanceof BadCode)) throw error
+      wrong(true)
+      field.focus()
+      return
+    }
+    wrong(false)
+    tell('')
+    say(byId('progress'), word('looking'))
+    await new Promise((painted) => setTimeout(painted, 50))
+    await see({ code, secrets: await derive(code, trust().deployment) })
+  }
+
+  function wrong(is) {
+    byId('problem-code').hidden = !is
+    if (is) field.setAttribute('aria-invalid', 'true')
+    else field.removeAttribute('aria-invalid')
+  }
+
+  /** Asks, and gives the reply under the code; null for none. */
+  async function askFor(values, secrets, failed) {
+    let answer
+    try {
+      answer = await postJson('/api/requests/check', { v: 1, id: b64(secrets.id), ...values })
+    } catch (error) {
+      throw new Later(failed)
+    }
+    if (answer.status === 409) throw new Later('kept')
+    if (answer.status !== 200) throw new Later(failed)
+    return openReply(answer.bytes, secrets.reply, secrets.id)
+  }
+
+  async function see(mine) {
+    const reply = await askFor({ do: 'see' }, mine.secrets, 'look_failed')
+    if (!reply) {
+      panel('nothing', { again: () => show('look') })
+      return
+    }
+    const shown = panel(reply.state, {
+      print: () => window.print(),
+      calendar: () => saveCalendar(reply.opening, words('appointment')),
+      move: () => startMoving(mine),
+      cancel: () => cancel(mine),
+      clear: clearPage,
+    })
+    if (reply.opening) fillSlots(shown, visitSlots(reply))
+    const day = shown.querySelector('[data-if=look-again]')
+    if (day) day.hidden = !reply.lookAgain
+    if (reply.lookAgain) fillSlots(shown, { 'look-again': dayInWords(reply.lookAgain) })
+  }
+
+  function cancel(mine) {
+    panel('cancel', {
+      keep: guarded(() => see(mine)),
+      yes: guarded(async () => {
+        tell('')
+        const auth = b64(mine.secrets.auth)
+        const left = await askFor({ do: 'cancel', auth }, mine.secrets, 'not_now')
+        if (left) throw new Later('kept')
+        field.value = ''
+        panel('cancelled', {})
+      }),
+    })
+  }
+
+  function panel(name, does) {
+    const shown = fill('mine', `mine-${name}`)
+    on(shown, does)
+    show('mine')
+    return shown
+  }
+}

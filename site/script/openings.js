@@ -1,0 +1,56 @@
+/**
+ * The published times: verified before they are shown, since they say where people come to.
+ * The same as functions/quietdesk/openings.py; docs/envelope.md has the bytes.
+ */
+import { b64, unb64 } from './code.js'
+import { verified } from './bundle.js'
+
+const ID =
+  /^([a-z][a-z0-9_-]{0,31})\.(\d{4}-\d\d-\d\d)\.([01]\d|2[0-3])([0-5]\d)(?:\.([a-z][a-z0-9-]{2,14}))?$/
+
+/** {id, center, day, at, path} of an opening's id. Throws TypeError for anything else. */
+export function parseOpening(id) {
+  const found = ID.exec(id)
+  if (!found) throw new TypeError('opening')
+  const [, center, day, hour, minute, path] = found
+  const date = new Date(`${day}T00:00:00Z`)
+  if (day < '0001' || isNaN(date) || date.toISOString().slice(0, 10) !== day) {
+    throw new TypeError('day')
+  }
+  return { id, center, day, at: `${hour}:${minute}`, path: path || '' }
+}
+
+/** The ISO 8601 week of a day: `2026-W49`, whose key a visit on that day is sealed to. */
+export function weekOf(day) {
+  const thursday = new Date(`${day}T00:00:00Z`)
+  thursday.setUTCDate(thursday.getUTCDate() + 3 - ((thursday.getUTCDay() + 6) % 7))
+  const year = thursday.getUTCFullYear()
+  const week = 1 + Math.floor((thursday - Date.UTC(year, 0, 1)) / (7 * 24 * 3600 * 1000))
+  return `${String(year).padStart(4, '0')}-W${String(week).padStart(2, '0')}`
+}
+
+/**
+ * The free openings of an answer of /api/openings, in its order. `trust` is as for verifyBundle.
+ * Throws BadBundle or TypeError unless an admitted device signed a list that has each of them.
+ */
+export async function verifyOpenings(answer, path, trust) {
+  const { custodians, threshold, queue, deployment } = trust
+  const devices = JSON.parse(
+    new TextDecoder().decode(await verified(answer.devices, 'devices', custodians, threshold)),
+  )
+  // The document names its own key: a device's id is that key's hash, so only it fits.
+  const spki = JSON.parse(new TextDecoder().decode(unb64(JSON.parse(answer.openings).body))).spki
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', unb64(spki)))
+  const device = Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  if (devices.deployment !== deployment || !devices.devices.includes(device)) {
+    throw new TypeError('device')
+  }
+  const body = await verified(answer.openings, 'openings', [b64(unb64(spki))], 1)
+  const list = JSON.parse(new TextDecoder().decode(body))
+  const same = list.v === 1 && list.queue === queue && list.deployment === deployment
+  if (!same || list.path !== path || list.taking !== true) throw new TypeError('list')
+  return answer.free.map(parseOpening).filter(({ center, day, at, path: own }) => {
+    const times = own === path && list.times[center] && list.times[center][day]
+    return Boolean(times && times[at])
+  })
+}

@@ -1,0 +1,105 @@
+/**
+ * The free times on the page: fetched, verified, shown center by center. Where they can't be had,
+ * the page is the request form.
+ */
+import { ask, byId, dayAndTime, dayInWords, empty, form, make, center, timeInWords, trust } from './page.js'
+import { verifyOpenings } from './openings.js'
+
+let chosen = ''
+
+/** The day to look again as our computer has it, "" while it is not known. */
+export let lookAgain = ''
+
+/** The id of the opening that is ticked, or "". */
+export function openingTicked() {
+  const ticked = form.querySelector('input[name=opening]:checked')
+  return ticked ? ticked.value : ''
+}
+
+/** Fetches the times anew and shows them; what was ticked stays ticked if it is still free. */
+export async function freshTimes() {
+  chosen = openingTicked()
+  const { path } = byId('q-opening').dataset
+  let openings = []
+  try {
+    const { status, text } = await ask(`/api/openings${path ? `/${path}` : ''}`, { cache: 'default' })
+    if (status === 200) {
+      const answer = JSON.parse(text)
+      if (/^\d{4}-\d\d-\d\d$/.test(answer.look_again)) lookAgain = answer.look_again
+      if (answer.openings) openings = await verifyOpenings(answer, path, trust())
+    }
+  } catch (error) {
+    // Not reached, or not signed by whom we believe: no times, and the form asks for wishes.
+  }
+  showTimes(openings)
+}
+
+/** Where and when can you come: asked only of who takes no time. */
+export function askWishes() {
+  byId('wishes').hidden = openingTicked() !== ''
+}
+
+function showTimes(openings) {
+  const question = byId('q-opening')
+  const list = byId('times')
+  empty(list)
+  if (byId('times-link')) byId('times-link').remove()
+  question.hidden = openings.length === 0
+  byId('wishes').querySelector('[data-if=times]').hidden = openings.length === 0
+  const byCenter = new Map()
+  for (const opening of openings) {
+    byCenter.set(opening.center, [...(byCenter.get(opening.center) || []), opening])
+  }
+  for (const [id, free] of byCenter) list.appendChild(timesOf(id, free))
+  if (openingTicked() === '') byId('f-opening').checked = true
+  askWishes()
+}
+
+function timesOf(id, free) {
+  const { name, address } = center(id)
+  const details = make('details')
+  const summary = make('summary')
+  summary.appendChild(apart(name, 'place'))
+  const first = dayAndTime(free[0].day, free[0].at)
+  summary.append(' ', make('span', 'small', form.dataset.firstTime.replace('{time}', first)))
+  details.appendChild(summary)
+  const where = make('p', 'small')
+  where.appendChild(apart(address, ''))
+  details.appendChild(where)
+  // Hundreds of times are drawn only when somebody looks: old phones are slow.
+  const draw = () => {
+    if (details.querySelector('.day')) return
+    for (const day of new Set(free.map((opening) => opening.day))) {
+      details.append(...timesOfDay(id, day, free.filter((opening) => opening.day === day)))
+    }
+  }
+  details.addEventListener('toggle', draw)
+  if (free.some((opening) => opening.id === chosen)) {
+    draw()
+    details.open = true
+  }
+  return details
+}
+
+function timesOfDay(id, day, free) {
+  const heading = make('p', 'day', dayInWords(day))
+  heading.id = `day-${id}-${day}`
+  const group = make('div', 'day-times')
+  group.setAttribute('role', 'group')
+  group.setAttribute('aria-labelledby', heading.id)
+  for (const opening of free) {
+    const label = make('label', 'time')
+    const radio = make('input')
+    Object.assign(radio, { type: 'radio', name: 'opening', value: opening.id, autocomplete: 'off' })
+    radio.checked = opening.id === chosen
+    label.append(radio, make('span', '', timeInWords(opening.at)))
+    group.appendChild(label)
+  }
+  return [heading, group]
+}
+
+function apart(text, name) {
+  const element = make('bdi', name, text)
+  element.dir = 'ltr'
+  return element
+}

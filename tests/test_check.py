@@ -1,0 +1,459 @@
+"""The code: see, cancel and move a request. Known and unknown codes look alike from outside."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from quietdesk import code as codes
+from quietdesk import envelope as envelopes
+from quietdesk import reply as replies
+from quietdesk import sweep
+from quietdesk.code import b64
+from quietdesk.errors import CannotOpen, Conflict, StoreUnavailable, TracesRemain
+from quietdesk.openings import Opening
+from tests.events import (
+    JSON,
+    by_code,
+    check,
+    error,
+    event,
+    fill_in,
+    post,
+    post_check,
+    sealed_reply,
+    submit,
+    text,
+)
+from tests.world import ASKED, NOON, WEEK
+
+CODE = "7K3M-9QXT-2B6H-W3ZD"
+SECRETS = codes.derive(CODE, "demo")
+FIRST = Opening(date(2026, 11, 19), "09:00", "corona")
+LATER = Opening(date(2026, 12, 3), "13:00", "corona")
+
+
+@pytest.fixture
+def open_world(world):
+    world.schedule().publish(NOON)
+    return world
+
+
+def seats(world, *openings):
+    left = world.store.seats([str(it) for it in openings])
+    return tuple(left[str(it)] for it in openings)
+
+
+def stored(world, now=NOON):
+    return list(world.desk().pull(now))
+
+
+def see(world, secrets=SECRETS, now=NOON):
+    """What a phone reads with the code; None for nothing."""
+    answer = post_check(check(world, now), do="see", id=b64(secrets.id))
+    assert answer["statusCode"] == 200
+    sealed = sealed_reply(answer)
+    assert len(sealed) == 284
+    try:
+        return replies.read(envelopes.open_reply(sealed, secrets.reply, secrets.id))
+    except CannotOpen:
+        return None
+
+
+def cancel(world, auth=SECRETS.auth, id=SECRETS.id):
+    return post_check(check(world), do="cancel", id=b64(id), auth=b64(auth))
+
+
+def move(world, envelope, auth=SECRETS.auth):
+    wire = json.loads(envelopes.write(envelope))
+    return post_check(check(world), do="move", auth=b64(auth), envelope=wire)
+
+
+# --- See -----------------------------------------------------------------------------------------
+
+
+def test_code_shows_the_visit(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
+
+    reply = see(open_world)
+
+    assert (reply.state, reply.opening) == ("placed", LATER)
+
+
+def test_code_shows_what_the_desk_answered(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    desk = open_world.desk()
+    (item,) = stored(open_world)
+
+    item = desk.place(item, LATER, NOON)
+    assert see(open_world).opening == LATER
+    item = desk.wait(item, NOON)
+    assert see(open_world).look_again == date(2026, 11, 28)
+    desk.refuse(item, NOON)
+    assert see(open_world).state == "none"
+
+
+def test_cancelled_destroyed_and_never_used_look_alike(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    cancelled, destroyed, never = (codes.new() for _ in range(3))
+    for code in (cancelled, destroyed):
+        open_world.store.put(open_world.sealed(code=code))
+    derived = codes.derive(cancelled, "demo")
+    cancel(open_world, derived.auth, derived.id)
+    later = NOON + 3 * WEEK
+    answers = [by_code(check(open_world), "see", code) for code in (cancelled, never)]
+    sweep.run(open_world.store, open_world.city, later)
+    answers.append(by_code(check(open_world, later), "see", destroyed))
+
+    assert {answer["statusCode"] for answer in answers} == {200}
+    assert len({answer["body"] for answer in answers}) == 1
+    assert "We find nothing for this code" in text(answers[0])
+    assert "311" in text(answers[0])
+    assert see(open_world, derived) is None
+
+
+def test_nothing_is_random_each_time_and_has_the_same_headers(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    known = post_check(check(open_world), do="see", id=b64(SECRETS.id))
+    unknown = [post_check(check(open_world), do="see", id=b64(bytes(16))) for _ in range(2)]
+
+    assert unknown[0]["body"] != unknown[1]["body"]
+    assert len(sealed_reply(unknown[0])) == len(sealed_reply(known)) == 284
+    assert unknown[0]["headers"] == known["headers"]
+    assert known["headers"]["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{", b"[]", b'"see"', b"{}", b'{"v":1}',
+        b'{"v":2,"do":"see","id":"AAAAAAAAAAAAAAAAAAAAAA"}',
+        b'{"v":true,"do":"see","id":"AAAAAAAAAAAAAAAAAAAAAA"}',
+        b'{"v":1,"do":"see","id":"AAAA"}', b'{"v":1,"do":"see","id":7}', b'{"v":1,"do":"list"}',
+        b'{"v":1,"do":"cancel","id":"AAAAAAAAAAAAAAAAAAAAAA"}',
+        b'{"v":1,"do":"list","id":"AAAAAAAAAAAAAAAAAAAAAA","auth":"' + b"A" * 43 + b'"}',
+        b'{"v":1,"do":"move","auth":"' + b"A" * 43 + b'","envelope":{}}',
+        b'{"v":1,"do":"move","auth":"' + b"A" * 43 + b'","envelope":7}',
+        b'{"v":1,"do":' + b"[" * 4000,
+        b"\xff",
+    ],
+)  # fmt: skip
+def test_malformed_questions_are_refused(open_world, body):
+    answer = check(open_world)(event("POST", "/api/requests/check", body, JSON), None)
+
+    assert answer["statusCode"] == 400
+    assert error(answer) in ("malformed", "version")
+
+
+def test_question_of_another_kind_or_too_large_is_refused(open_world):
+    handler = check(open_world)
+
+    other = handler(event("POST", "/api/requests/check", b"x", "text/plain"), None)
+    large = handler(event("POST", "/api/requests/check", b" " * 9000, JSON), None)
+    form = by_code(handler, "see", CODE, name="x" * 20_000)
+
+    assert (other["statusCode"], error(other)) == (415, "media_type")
+    assert (large["statusCode"], error(large)) == (413, "too_large")
+    assert form["statusCode"] == 413
+
+
+# --- Cancel --------------------------------------------------------------------------------------
+
+
+def test_cancelling_erases_at_once_and_gives_the_seat_back(open_world):
+    handler, body = submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE))
+    before = seats(open_world, LATER)
+    post(handler, body)
+
+    answer = cancel(open_world)
+
+    assert answer["statusCode"] == 200
+    assert see(open_world) is None
+    assert stored(open_world) == []
+    assert seats(open_world, LATER) == before
+    # The phone's first post, again, long after: it brings nothing back.
+    assert post(handler, body)["statusCode"] == 201
+    assert stored(open_world) == []
+    assert seats(open_world, LATER) == before
+
+
+def test_only_the_code_cancels(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    answer = cancel(open_world, auth=bytes(32))
+
+    assert sealed_reply(answer) == stored(open_world)[0].envelope.reply
+    assert see(open_world).state == "waiting"
+
+
+def test_desk_that_wrote_at_the_same_moment_keeps_nothing_alive(open_world, monkeypatch):
+    open_world.store.put(open_world.sealed(code=CODE))
+    (item,) = stored(open_world)
+    erase = open_world.store.erase
+
+    def placed_meanwhile(old, stub=False):
+        monkeypatch.setattr(open_world.store, "erase", erase)
+        open_world.desk().place(item, LATER, NOON)
+        erase(old, stub)
+
+    monkeypatch.setattr(open_world.store, "erase", placed_meanwhile)
+    before = seats(open_world, LATER)
+    cancel(open_world)
+
+    assert stored(open_world) == []
+    assert seats(open_world, LATER) == before
+
+
+def test_traces_that_remain_are_the_sweeps_work(open_world, monkeypatch):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    def busy():
+        raise TracesRemain("somebody reads")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(open_world.store, "checkpoint", busy)
+        answer = cancel(open_world)
+
+    assert answer["statusCode"] == 200
+    assert stored(open_world) == []
+
+
+# --- Move ----------------------------------------------------------------------------------------
+
+
+def test_moving_swaps_the_seats_and_replaces_both_parts(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    before = seats(open_world, FIRST, LATER)
+
+    answer = move(open_world, open_world.taken(LATER, code=CODE))
+
+    assert len(sealed_reply(answer)) == 284
+    (item,) = stored(open_world)
+    assert (item.opening, item.envelope.epoch) == (LATER, "2026-W49")
+    assert seats(open_world, FIRST, LATER) == (before[0] + 1, before[1] - 1)
+    assert see(open_world).opening == LATER
+
+
+def test_moving_to_wishes_gives_the_seat_back(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
+    before = seats(open_world, LATER)
+
+    move(open_world, open_world.sealed(code=CODE, windows=["sat-am"]))
+
+    (item,) = stored(open_world)
+    assert (item.state, item.request.windows) == ("waiting", ("sat-am",))
+    assert seats(open_world, LATER) == (before[0] + 1,)
+
+
+def test_move_sent_twice_is_done_once(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    fresh = open_world.taken(LATER, code=CODE)
+
+    first, second = move(open_world, fresh), move(open_world, fresh)
+    before = seats(open_world, FIRST, LATER)
+    move(open_world, fresh)
+
+    assert sealed_reply(first) == sealed_reply(second) == fresh.reply
+    assert len(stored(open_world)) == 1
+    assert seats(open_world, FIRST, LATER) == before
+
+
+def test_full_time_is_told_and_the_old_one_kept(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    open_world.store.set_seats({str(LATER): 0})
+
+    answer = move(open_world, open_world.taken(LATER, code=CODE))
+
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+    assert see(open_world).opening == FIRST
+
+
+@pytest.mark.parametrize("auth", [SECRETS.auth, bytes(32)])
+def test_nothing_moves_without_a_request_or_without_its_secret(open_world, auth):
+    if auth != SECRETS.auth:
+        open_world.store.put(open_world.sealed(code=CODE))
+    before = seats(open_world, LATER)
+
+    answer = move(open_world, open_world.taken(LATER, code=CODE), auth)
+
+    assert answer["statusCode"] == 200
+    with pytest.raises(CannotOpen):
+        envelopes.open_reply(sealed_reply(answer), SECRETS.reply, SECRETS.id)
+    assert [item.state for item in stored(open_world)] in ([], ["waiting"])
+    assert seats(open_world, LATER) == before
+
+
+def test_moved_request_cannot_be_given_another_secret(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    stolen = replace(open_world.sealed(code=CODE), auth_hash=bytes(32))
+
+    move(open_world, stolen)
+
+    assert stored(open_world)[0].envelope.rev == 1
+
+
+def test_moved_request_is_of_this_week(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    answer = move(open_world, open_world.sealed(now=NOON + WEEK, code=CODE))
+
+    assert (answer["statusCode"], error(answer)) == (400, "epoch")
+
+
+# --- Without scripts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", [CODE, CODE.lower().replace("-", " "), " 7k3m9qxt2b6hw3zd "])
+def test_typed_code_is_read_as_people_write_it(open_world, typed):
+    open_world.store.put(open_world.taken(LATER, code=CODE))
+
+    page = by_code(check(open_world), "see", typed, "es")
+
+    assert page["statusCode"] == 200
+    for said in ("Usted tiene una cita", "Corona", "jueves 3 de diciembre", "1:00 p. m.", "311"):
+        assert said in text(page)
+
+
+def test_mistyped_code_stays_in_the_page_with_what_is_wrong(open_world):
+    page = by_code(check(open_world), "see", '7K3M-"oops"')
+
+    assert page["statusCode"] == 400
+    assert "This is not a code" in text(page)
+    assert 'value="7K3M-&#34;oops&#34;"' in page["body"]
+
+
+def test_each_answer_of_the_desk_has_a_page(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    desk, handler = open_world.desk(), check(open_world)
+    (item,) = stored(open_world)
+
+    item = desk.wait(item, NOON)
+    assert "Look again on Saturday, November 28." in text(by_code(handler, "see", CODE))
+    item = desk.place(item, LATER, NOON)
+    assert "Thursday, December 3" in text(by_code(handler, "see", CODE))
+    desk.refuse(item, NOON)
+    assert "There is no place for you yet" in text(by_code(handler, "see", CODE))
+
+
+def test_plain_cancelling_asks_first(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
+    handler, before = check(open_world), seats(open_world, LATER)
+
+    asks = by_code(handler, "cancel", CODE)
+    assert "Cancel your request?" in text(asks)
+    assert len(stored(open_world)) == 1
+    done = by_code(handler, "yes", CODE)
+
+    assert "It is cancelled" in text(done)
+    assert stored(open_world) == []
+    assert seats(open_world, LATER) == (before[0] + 1,)
+    assert "We find nothing" in text(by_code(handler, "yes", CODE))
+
+
+def test_plain_moving_fills_in_again_under_the_same_code(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    handler = check(open_world)
+    typed = {**ASKED, "opening": [str(LATER)]}
+
+    form = by_code(handler, "move", CODE)
+    review = by_code(handler, "review", CODE, **typed)
+    changed = by_code(handler, "change", CODE, **typed)
+    done = by_code(handler, "send", CODE, **typed)
+
+    for page in (form, review, changed):
+        assert page["statusCode"] == 200
+        assert f'name="code" value="{CODE}"' in page["body"]
+        assert 'action="/api/requests/check"' in page["body"]
+    assert "Thursday, December 3" in text(done)
+    assert CODE.partition("-")[0] in text(done)
+    (item,) = stored(open_world)
+    assert (item.opening, item.request.name) == (LATER, ASKED["name"][0])
+
+
+def test_plain_moving_with_a_problem_keeps_the_code_and_what_was_typed(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    page = by_code(check(open_world), "review", CODE, **{**ASKED, "people": ["99"]})
+
+    assert page["statusCode"] == 400
+    assert f'name="code" value="{CODE}"' in page["body"]
+    assert f'value="{ASKED["name"][0]}"' in page["body"]
+
+
+def test_plain_moving_of_nothing_says_that_there_is_nothing(open_world):
+    page = by_code(check(open_world), "send", CODE, **ASKED)
+
+    assert "We find nothing for this code" in text(page)
+    assert stored(open_world) == []
+
+
+def test_calendar_file_comes_from_a_post_and_says_only_appointment(open_world):
+    open_world.store.put(open_world.taken(LATER, code=CODE))
+
+    answer = by_code(check(open_world), "calendar", CODE)
+
+    assert answer["headers"]["Content-Type"] == "text/calendar; charset=utf-8"
+    assert "appointment.ics" in answer["headers"]["Content-Disposition"]
+    assert "DTSTART:20261203T130000\r\n" in answer["body"]
+    assert "Corona" not in answer["body"]
+
+
+@pytest.mark.parametrize("step", ["see", "cancel", "yes", "calendar", "move", "send"])
+def test_store_that_does_not_answer_is_said_and_the_code_kept(open_world, monkeypatch, step):
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(open_world.store, "find", down)
+
+    page = by_code(check(open_world), step, CODE, **(ASKED if step == "send" else {}))
+    script = post_check(check(open_world), do="see", id=b64(SECRETS.id))
+
+    assert page["statusCode"] == 503
+    assert f'name="code" value="{CODE}"' in page["body"]
+    assert (script["statusCode"], error(script)) == (503, "unavailable")
+
+
+def test_conflict_that_stays_is_said(open_world, monkeypatch):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    def changed(*_, **__):
+        raise Conflict("changed")
+
+    monkeypatch.setattr(open_world.store, "erase", changed)
+    monkeypatch.setattr(open_world.store, "replace", changed)
+
+    page = by_code(check(open_world), "yes", CODE)
+    moved = by_code(check(open_world), "send", CODE, **ASKED)
+    script = cancel(open_world)
+
+    for answer in (page, moved):
+        assert answer["statusCode"] == 409
+        assert "Look again" in text(answer)
+        assert CODE in answer["body"]
+    assert (script["statusCode"], error(script)) == (409, "conflict")
+
+
+def test_submit_does_not_know_the_way_of_check(open_world):
+    answer = post_check(submit(open_world), do="see", id=b64(SECRETS.id))
+
+    assert answer["statusCode"] == 404
+
+
+def test_week_before_is_moved_too(open_world):
+    """A request of last week is still found and moved, until its key day."""
+    open_world.store.put(open_world.sealed(code=CODE))
+    later = NOON + timedelta(days=6)
+
+    assert see(open_world, now=later).state == "waiting"
+    page = by_code(check(open_world, later), "send", CODE, **ASKED)
+
+    assert page["statusCode"] == 200
+    (item,) = stored(open_world, later)
+    assert (item.envelope.epoch, item.envelope.born) == ("2026-W48", "2026-W48")
+
+
+def test_answer_to_a_taken_time_is_read_without_scripts_after_a_plain_post(open_world):
+    fill_in(submit(open_world), "send", code=[CODE], opening=[str(LATER)])
+
+    assert "Thursday, December 3" in text(by_code(check(open_world), "see", CODE))

@@ -1,0 +1,288 @@
+"""The times: what is published, and how a resident takes one."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from quietdesk import code as codes
+from quietdesk import envelope as envelopes
+from quietdesk import openings
+from quietdesk.city import City
+from quietdesk.errors import StoreUnavailable
+from quietdesk.openings import Listing, Opening
+from tests.events import error, fill_in, get, post, submit, text
+from tests.world import ASKED, NOON, WEEK
+
+TOMORROW = date(2026, 11, 19)
+FIRST = Opening(TOMORROW, "09:00", "corona")
+LATER = Opening(date(2026, 12, 3), "13:00", "corona")
+
+
+@pytest.fixture
+def open_world(world):
+    """A programme whose staff have published the coming openings."""
+    world.schedule().publish(NOON)
+    return world
+
+
+def left(world, opening):
+    return world.store.seats([str(opening)])[str(opening)]
+
+
+def stored(world, now=NOON):
+    return list(world.desk().pull(now))
+
+
+def free(answer):
+    return json.loads(answer["body"])["free"]
+
+
+# --- What is published ---------------------------------------------------------------------------
+
+
+def test_free_times_are_told_with_the_lists_that_prove_them(open_world):
+    answer = get(submit(open_world), "/api/openings")
+
+    body = json.loads(answer["body"])
+    listing = openings.verify_listing(
+        body["openings"].encode(), body["devices"].encode(), open_world.trust, "main", ""
+    )
+    assert body["free"][0] == "bronx-library.2026-11-19.0900"
+    assert {Opening.parse(id) for id in body["free"]} == set(listing.seats)
+    assert body["look_again"] == "2026-11-28"
+    assert answer["headers"]["Cache-Control"] == "public, max-age=60"
+
+
+def test_time_without_a_seat_is_not_told(open_world):
+    open_world.store.set_seats({str(FIRST): 0})
+
+    assert str(FIRST) not in free(get(submit(open_world), "/api/openings"))
+    assert str(LATER) in free(get(submit(open_world), "/api/openings"))
+
+
+def test_nothing_is_told_of_today_and_of_the_seats_of_the_desk(open_world):
+    told = free(get(submit(open_world), "/api/openings"))
+
+    assert min(Opening.parse(id).day for id in told) == TOMORROW
+    assert {Opening.parse(id).path for id in told} == {""}
+    assert free(get(submit(open_world), "/api/openings/desk")) == []
+
+
+def test_nothing_is_told_before_anybody_published_and_after_staff_switched_it_off(world):
+    assert free(get(submit(world), "/api/openings")) == []
+
+    world.schedule().publish(NOON, taking=False)
+    assert free(get(submit(world), "/api/openings")) == []
+    page = get(submit(world), "/api/request/en")
+    assert "Where can you come?" in page["body"]
+    assert 'name="opening" value="corona' not in page["body"]
+
+    world.schedule().publish(NOON, taking=True)
+    assert str(FIRST) in free(get(submit(world), "/api/openings"))
+
+
+def test_list_that_no_admitted_device_signed_is_not_believed(open_world):
+    name = openings.listing_name("main", "")
+    raw, seq = open_world.store.read(name)
+    forged = json.loads(raw) | {"sigs": []}
+    open_world.store.publish(name, json.dumps(forged).encode(), seq)
+
+    assert free(get(submit(open_world), "/api/openings")) == []
+    answer = post(submit(open_world), envelopes.write(open_world.taken(FIRST)))
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+
+
+def test_pages_with_times_are_for_our_languages_and_paths_only(open_world):
+    handler = submit(open_world)
+
+    page = get(handler, "/api/request/es")
+    assert page["statusCode"] == 200
+    assert "Primera hora libre: jueves 19 de noviembre, 9:00 a. m." in text(page)
+    assert page["headers"]["Cache-Control"] == "public, max-age=60"
+    for path in ("/api/request/xx", "/api/request/en/<script>", "/api/request/en/UPPER"):
+        assert get(handler, path)["statusCode"] == 404
+
+
+def with_hall(city: City) -> City:
+    """The programme with a pop-up that only its path shows."""
+
+    hall = replace(
+        city.centers[0], id="hall", name="Parish Hall", address="1 Quiet Street", path="partner",
+        days=(), dates=("2026-11-28",), times=(("10:00", 3),),
+    )  # fmt: skip
+    return replace(city, centers=(*city.centers, hall))
+
+
+@pytest.fixture
+def hall_world(world):
+
+    world = replace(world, city=with_hall(world.city))
+    world.schedule().publish(NOON)
+    return world
+
+
+def test_unlisted_times_open_by_their_path_only(hall_world):
+    handler = submit(hall_world)
+    hall = "hall.2026-11-28.1000.partner"
+
+    assert hall not in free(get(handler, "/api/openings"))
+    assert free(get(handler, "/api/openings/partner")) == [hall]
+    assert free(get(handler, "/api/openings/other")) == []
+    assert "Parish Hall" not in get(handler, "/api/request/en")["body"]
+    assert "Parish Hall" in get(handler, "/api/request/en/partner")["body"]
+    assert "Parish Hall" not in get(handler, "/api/request/en/other")["body"]
+
+
+def test_unlisted_time_is_taken_and_the_reply_says_where(hall_world):
+    hall, code = Opening.parse("hall.2026-11-28.1000.partner"), codes.new()
+
+    answer = fill_in(submit(hall_world), "send", code=[code], opening=[str(hall)])
+
+    assert answer["statusCode"] == 201
+    (item,) = stored(hall_world)
+    assert (item.opening, item.reply.name) == (hall, "Parish Hall")
+    assert left(hall_world, hall) == 1
+
+
+# --- Taking --------------------------------------------------------------------------------------
+
+
+def test_taking_a_time_takes_a_seat_and_is_sealed_to_the_visits_week(open_world):
+    before = left(open_world, LATER)
+
+    answer = post(submit(open_world), envelopes.write(open_world.taken(LATER)))
+
+    assert answer["statusCode"] == 201
+    (item,) = stored(open_world)
+    assert (item.state, item.opening) == ("placed", LATER)
+    assert (item.envelope.epoch, item.envelope.born) == ("2026-W49", "2026-W47")
+    ends = datetime.fromtimestamp(item.envelope.expires, UTC)
+    assert ends == datetime(2026, 12, 14, 5, tzinfo=UTC)  # key day of the visit's week
+    assert left(open_world, LATER) == before - 1
+
+
+def test_retry_takes_no_second_seat(open_world):
+    before = left(open_world, LATER)
+    handler, body = submit(open_world), envelopes.write(open_world.taken(LATER))
+
+    first, second = post(handler, body), post(handler, body)
+
+    assert (first["statusCode"], second["statusCode"]) == (201, 201)
+    assert left(open_world, LATER) == before - 1
+
+
+def test_last_seat_goes_to_one_and_the_other_is_told(open_world):
+    open_world.store.set_seats({str(LATER): 1})
+    handler = submit(open_world)
+
+    first = post(handler, envelopes.write(open_world.taken(LATER)))
+    second = post(handler, envelopes.write(open_world.taken(LATER)))
+
+    assert first["statusCode"] == 201
+    assert (second["statusCode"], error(second)) == (409, "gone")
+    assert len(stored(open_world)) == 1
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        Opening(date(2026, 11, 18), "13:00", "corona"),  # today
+        Opening(TOMORROW, "09:15", "corona"),  # no such time
+        Opening(TOMORROW, "09:00", "corona", "desk"),
+        Opening(TOMORROW, "09:00", "corona", "partner"),
+    ],
+)
+def test_opening_that_is_not_offered_is_refused(open_world, opening):
+    answer = post(submit(open_world), envelopes.write(open_world.taken(opening)))
+
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+    assert stored(open_world) == []
+
+
+def test_opening_of_another_week_than_the_key_is_refused(open_world):
+
+    envelope = replace(open_world.taken(LATER), opening=str(FIRST))
+
+    answer = post(submit(open_world), envelopes.write(envelope))
+
+    assert (answer["statusCode"], error(answer)) == (400, "epoch")
+
+
+@pytest.mark.parametrize("born", ["2026-W46", "2026-W48", "2026-W49"])
+def test_week_of_first_sealing_is_this_one(open_world, born):
+
+    envelope = replace(open_world.taken(LATER), born=born)
+
+    answer = post(submit(open_world), envelopes.write(envelope))
+
+    assert (answer["statusCode"], error(answer)) == (400, "epoch")
+
+
+def test_time_taken_outside_and_another_inside_is_not_opened(open_world):
+
+    envelope = replace(open_world.taken(LATER), opening="corona.2026-12-03.1400")
+    post(submit(open_world), envelopes.write(envelope))
+
+    (item,) = stored(open_world)
+    assert str(item.reason) == "the opening outside is not the one inside"
+
+
+# --- Without scripts -----------------------------------------------------------------------------
+
+
+def test_plain_form_takes_a_time(open_world):
+    handler, code = submit(open_world), codes.new()
+    typed = {"opening": [str(LATER)], "centers": [], "windows": []}
+
+    review = fill_in(handler, "review", lang="es", **typed)
+    done = fill_in(handler, "send", lang="es", code=[code], **typed)
+    again = fill_in(handler, "send", lang="es", code=[code], **typed)
+
+    assert "jueves 3 de diciembre, 1:00 p. m." in text(review)
+    assert (done["statusCode"], again["statusCode"]) == (201, 201)
+    assert "Usted tiene una cita" in text(done)
+    (item,) = stored(open_world)
+    assert (item.opening, item.envelope.lane) == (LATER, "N")
+    assert item.reply.opening == LATER
+
+
+@pytest.mark.parametrize("id", [str(LATER), "corona.2026-11-18.0900", "corona.2026-12-03.1315"])
+def test_plain_form_keeps_everything_when_the_time_is_gone(open_world, id):
+    open_world.store.set_seats({str(LATER): 0})
+
+    answer = fill_in(submit(open_world), "send", code=[codes.new()], opening=[id])
+
+    assert answer["statusCode"] == 409
+    assert "This time was just taken" in text(answer)
+    assert f'value="{ASKED["name"][0]}"' in answer["body"]
+    assert 'name="opening" value="corona.2026-12-03.1400"' in answer["body"]
+    assert stored(open_world) == []
+
+
+def test_times_are_left_out_while_the_store_does_not_answer(open_world, monkeypatch):
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(open_world.store, "seats", down)
+
+    told = get(submit(open_world), "/api/openings")
+    page = get(submit(open_world), "/api/request/en")
+
+    assert (told["statusCode"], error(told)) == (503, "unavailable")
+    assert page["statusCode"] == 200
+    assert "Where can you come?" in page["body"]
+
+
+def test_times_end_with_the_weeks_that_may_be_taken(world):
+    days = [NOON.date() + timedelta(days=n) for n in range(60)]
+    seats = {Opening(day, "09:00", "corona"): 1 for day in days}
+
+    takeable = Listing("", True, seats).takeable(NOON, world.city.zone)
+
+    assert takeable[0].day == TOMORROW
+    assert takeable[-1].day == date(2026, 12, 20)  # the Sunday of the fourth week ahead
+    assert Listing("", True, seats).takeable(NOON + WEEK, world.city.zone)[-1].day == date(
+        2026, 12, 27
+    )
