@@ -345,3 +345,22 @@ def test_what_was_verified_once_is_verified_anew_with_other_keys(world):
     with pytest.raises(BadSignature):
         verify(world, raw + b" ", trust=replace(world.trust, threshold=2))
     assert reason(world, raw, now=NOON + 2 * WEEK) == "stale"
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (16, "2026-11-26"),
+        (18, "2026-11-28"),
+        (19, "2026-11-29"),
+        (20, "2026-11-29"),
+        (22, "2026-11-29"),
+    ],
+)
+def test_nobody_is_told_to_look_when_the_request_may_be_destroyed(day, expected):
+    """The keys of week 47 go on Monday 30 November."""
+    now = datetime(2026, 11, day, 17, tzinfo=UTC)
+
+    again = keys.look_again(Epoch(2026, 47), now, NEW_YORK, 7, 10)
+
+    assert again.isoformat() == expected

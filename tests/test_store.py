@@ -313,15 +313,31 @@ def test_seat_of_an_opening_that_is_not_known_any_more_is_given_back_to_nobody(s
         store.take(make(opening="one"))
 
 
-def test_seats_are_added_and_never_fewer_than_none(store):
-    store.set_seats({"one": 1})
+def test_seats_that_are_taken_stay_taken_however_many_there_are(store):
+    store.set_seats({"one": 3})
+    first, second = make(opening="one"), make(opening="one")
+    store.take(first)
+    store.take(second)
 
-    store.add_seats("one", 2)
-    assert left(store, "one") == (3,)
-    store.add_seats("one", -5)
-    assert left(store, "one") == (0,)
-    store.add_seats("never", 5)
-    assert left(store, "never") == (0,)
+    for seats, expected in ((3, 1), (3, 1), (5, 3), (1, 0), (2, 0), (0, 0)):
+        store.set_seats({"one": seats})
+        assert (left(store, "one"), store.taken(["one"])) == ((expected,), {"one": 2})
+    store.erase(first)
+    assert (left(store, "one"), store.taken(["one"])) == ((0,), {"one": 1})
+    with pytest.raises(NoSeats):
+        store.take(make(opening="one"))
+    store.set_seats({"one": 2})
+    assert left(store, "one") == (1,)
+    assert store.taken(["never"]) == {"never": 0}
+
+
+def test_seats_of_many_openings_are_set_at_once_and_again(store):
+    seats = {f"corona-{n}": n % 5 for n in range(230)}
+
+    for _ in range(2):
+        store.set_seats(seats)
+
+        assert store.seats(seats) == seats
 
 
 # --- Keys and public documents -------------------------------------------------------------------

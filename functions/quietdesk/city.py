@@ -18,7 +18,7 @@ from quietdesk.errors import BadCity
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNLISTED_LETTERS = 120  # name and address of a center that is not listed travel in the reply
@@ -186,7 +186,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise BadCity(f"{path.name} is missing from {path.parent}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BadCity(f"{path.name} is not YAML: {error}") from None
     if not isinstance(data, dict):
         raise BadCity(f"{path.name} must be a mapping of names to values")
@@ -203,7 +203,11 @@ class _Checked:
 
     def valid(self, key: str, kind: type, test: Callable[[Any], bool], must: str) -> Any:
         value = self.values.get(key)
-        if not isinstance(value, kind) or not test(value):
+        if (
+            not isinstance(value, kind)
+            or (kind is int and isinstance(value, bool))
+            or not test(value)
+        ):
             raise BadCity(f"{self.path.name}: {self.where}{key} must be {must}")
         return value
 
@@ -235,7 +239,10 @@ class _Checked:
     def some(self, key: str, allowed: tuple[str, ...]) -> list[str]:
         def test(value: list[Any]) -> bool:
             return (
-                bool(value) and len(set(map(str, value))) == len(value) and set(value) <= {*allowed}
+                bool(value)
+                and all(isinstance(item, str) for item in value)
+                and len(set(value)) == len(value)
+                and set(value) <= {*allowed}
             )
 
         return cast(list[str], self.valid(key, list, test, "some of " + ", ".join(allowed)))
@@ -256,7 +263,7 @@ class _Checked:
                 raise BadCity(f"{self.path.name}: {key} {number} must be a mapping")
             checked.append(_Checked(self.path, row, f"{key} {number}: "))
         names = [row.values.get("id", row.values.get("tag")) for row in checked]
-        if len(set(names)) != len(names):
+        if len(set(map(str, names))) != len(names):
             raise BadCity(f"{self.path.name}: two of the {key} have the same name")
         return checked
 
@@ -275,7 +282,10 @@ def _center(row: _Checked) -> dict[str, Any]:
         center["path"] = row.text("path", _PATH)
         if center["path"] == "desk":
             raise BadCity(f"{row.path.name}: {row.where}path must not be the word desk")
-        if len((center["name"] + center["address"]).encode()) > _UNLISTED_LETTERS:
+        if (
+            len(json.dumps(center["name"] + center["address"], ensure_ascii=False).encode()) - 2
+            > _UNLISTED_LETTERS
+        ):
             raise BadCity(
                 f"{row.path.name}: {row.where}name and address must have"
                 f" {_UNLISTED_LETTERS} bytes at most, together, where there is a path"
@@ -321,7 +331,11 @@ def _locale(row: _Checked) -> dict[str, Any]:
     }
     locale["day_pattern"] = row.valid("day_pattern", str, _is_day_pattern, _DAY_PATTERN)
     locale["time_pattern"] = row.valid("time_pattern", str, _is_time_pattern, _TIME_PATTERN)
-    locale["halves"] = row.names("halves", 2) if "halves" in row.values else ["", ""]
+    locale["halves"] = ["", ""]
+    if "halves" in row.values or "{half" in locale["time_pattern"]:
+        locale["halves"] = row.names("halves", 2)
+        if len(set(locale["halves"]) - {""}) < 2:
+            raise BadCity(f"{row.path.name}: {row.where}halves must be two different names")
     given = row.values.get("dates")  # for a language that Babel does not know
     if given is None:
         return locale | _names(tag)
@@ -343,18 +357,18 @@ def _names(tag: str) -> dict[str, list[str]]:
 
 def _is_day_pattern(pattern: str) -> bool:
     try:
-        written = pattern.format(weekday="w", month="m", month_number=1, day=23)
-    except (KeyError, IndexError, ValueError):
+        written = pattern.format(weekday="<w>", month="<m>", month_number="<m>", day="<d>")
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         return False
-    return "23" in written and "w" in written
+    return all(part in written for part in ("<w>", "<d>", "<m>"))
 
 
 def _is_time_pattern(pattern: str) -> bool:
     try:
-        written = pattern.format(hour=14, hour12=2, minute="05", half="PM")
-    except (KeyError, IndexError, ValueError):
+        written = pattern.format(hour="<h>", hour12="<12>", minute="<m>", half="<p>")
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         return False
-    return "14" in written or ("2" in written and "PM" in written)
+    return "<m>" in written and ("<h>" in written or ("<12>" in written and "<p>" in written))
 
 
 def _words(folder: Path, tag: str) -> dict[str, str]:

@@ -144,7 +144,7 @@ def open_reply(sealed: bytes, key: bytes, id: bytes) -> dict[str, Any]:
     """The answer that `seal_reply` sealed. Raises CannotOpen."""
     try:
         reply = json.loads(AESGCM(key).decrypt(sealed[:12], sealed[12:], _reply_aad(id)))
-    except (InvalidTag, ValueError):
+    except (InvalidTag, ValueError, RecursionError):
         raise CannotOpen("the reply does not open") from None
     if not isinstance(reply, dict):
         raise CannotOpen("the reply does not open")

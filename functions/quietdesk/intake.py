@@ -13,7 +13,7 @@ import secrets as random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
@@ -218,6 +218,9 @@ class _Intake:
             opening = Opening.parse(text)
         except ValueError:
             raise BadEnvelope("opening") from None
+        center = self._city.center(opening.center)
+        if center is None or center.path != opening.path:  # as of today's centers.yml
+            raise BadEnvelope("gone")
         listing = self._listing(opening.path)[0]
         if opening not in listing.takeable(self._clock(), self._city.zone):
             raise BadEnvelope("gone")
@@ -260,9 +263,11 @@ class _Intake:
     def _current(self) -> Epoch:
         return keys.epoch_at(self._clock(), self._city.zone)
 
-    def _look_again(self) -> date:
-        today = self._clock().astimezone(self._city.zone).date()
-        return today + timedelta(days=self._city.answer_by_days)
+    def _look_again(self, epoch: Epoch) -> date:
+        city = self._city
+        return keys.look_again(
+            epoch, self._clock(), city.zone, city.serve_days, city.answer_by_days
+        )
 
     def _refused(self, code: str) -> Answer:
         body = {"error": code, "phone": self._city.phone}
@@ -319,7 +324,7 @@ class _Intake:
         """Seal and store; gives the reply in the envelope. None when there is nothing to move."""
         secrets = codes.derive(code, self._city.deployment)
         parts = request.pack(asked, secrets.reply)
-        epoch, reply = born, replies.waiting(self._look_again())
+        epoch, reply = born, replies.waiting(self._look_again(born))
         if asked.opening:
             opening = self._offered(asked.opening)
             center = self._city.center(opening.center)
@@ -361,7 +366,7 @@ class _Submit(_Intake):
         except StoreUnavailable:
             return self._refused("unavailable")
         body = {
-            "look_again": self._look_again().isoformat(),
+            "look_again": self._look_again(self._current()).isoformat(),
             "openings": signed,
             "devices": devices,
             "free": free,
@@ -397,7 +402,7 @@ class _Submit(_Intake):
             return self._refused("closed")
         except StoreUnavailable:
             return self._refused("unavailable")
-        day = {"look_again": self._look_again().isoformat()}
+        day = {"look_again": self._look_again(Epoch.parse(envelope.epoch)).isoformat()}
         return _answer(201, _JSON, json.dumps(day))
 
     def _form(self, event: Mapping[str, Any]) -> Answer:

@@ -110,6 +110,16 @@ def destroyed_at(epoch: Epoch, zone: ZoneInfo, serve_days: int) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def look_again(
+    epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int, answer_by_days: int
+) -> date:
+    """The day on which who asked is told to look again: `answer_by_days` from today, and never so
+    late that a request of that week may be destroyed already."""
+    today = now.astimezone(zone).date()
+    last = destroyed_at(epoch, zone, serve_days).astimezone(zone).date() - timedelta(days=1)
+    return max(today, min(today + timedelta(days=answer_by_days), last))
+
+
 def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:
     """When an envelope ends, in Unix seconds: with its week's keys, and never more than 60 days
     after the week of its first sealing began."""

@@ -152,8 +152,11 @@ def _listing(document: Mapping[str, Any]) -> Listing:
         for day, times in days.items():
             for at, count in times.items():
                 opening = Opening(date.fromisoformat(day), at, center, path)
-                if Opening.parse(str(opening)) != opening or type(count) is not int or count < 0:
+                # One spelling for each: else its seats could be listed twice.
+                if opening.day.isoformat() != day or Opening.parse(str(opening)) != opening:
                     raise ValueError("not an opening")
+                if type(count) is not int or count < 0:
+                    raise ValueError("not a number of seats")
                 seats[opening] = count
     closed = frozenset((str(center), date.fromisoformat(day)) for center, day in document["closed"])
     return Listing(path, document["taking"] is True, seats, closed)

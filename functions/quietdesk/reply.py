@@ -13,6 +13,7 @@ from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
 from quietdesk.openings import Opening
 
+_KEYS = ("state", "look_again", "opening", "name", "address")
 STATES = ("waiting", "placed", "none")
 
 
@@ -57,18 +58,15 @@ def write(reply: Reply) -> dict[str, Any]:
 def read(values: Mapping[str, Any]) -> Reply:
     """The reply in opened values. Raises CannotOpen for what none of ours writes."""
     try:
-        state, day, opening = (values.get(key) for key in ("state", "look_again", "opening"))
-        name, address = (values.get(key, "") for key in ("name", "address"))
+        state, day, opening, name, address = (str(values.get(key, "")) for key in _KEYS)
+        if any(not isinstance(values.get(key, ""), str) for key in _KEYS):
+            raise ValueError("not text")
+        (name + address).encode()  # half of a surrogate pair could not be shown
         if state not in STATES or (state == "placed") != bool(opening):
             raise ValueError("another state")
-        if not isinstance(name, str) or not isinstance(address, str):
-            raise ValueError("not text")
-        return Reply(
-            str(state),
-            date.fromisoformat(day) if day else None,
-            Opening.parse(opening) if opening else None,
-            name,
-            address,
-        )
+        look_again = date.fromisoformat(day) if day else None
+        if look_again and look_again.isoformat() != day:
+            raise ValueError("another spelling of a day")
+        return Reply(state, look_again, Opening.parse(opening) if opening else None, name, address)
     except (ValueError, TypeError, AttributeError):
         raise CannotOpen("the reply says nothing that we know") from None

@@ -98,7 +98,8 @@ class Desk:
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
         try:
-            Epoch.parse(envelope.born)
+            if Epoch.parse(envelope.born) > Epoch.parse(envelope.epoch):
+                raise ValueError("sealed before it was born")
             if envelope.opening:
                 Opening.parse(envelope.opening)
         except ValueError:
@@ -108,19 +109,22 @@ class Desk:
     def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
         """Give the request that opening: a seat is taken, the request sealed to the visit's week
         and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
-        since it was opened, NoSeats, and CannotOpen or BadBundle when the visit's week has no
-        key."""
+        since it was opened, NoSeats, TooOld when its 60 days end before the visit, and
+        CannotOpen or BadBundle when the visit's week has no key."""
+        if self._expires(opening.epoch, item) < _midnight(opening.day, 1, self._city):
+            raise TooOld("the request would be destroyed before the visit")
         return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
 
     def wait(self, item: Opened, now: datetime) -> Opened:
         """Keep the request for another week, in its order, and tell the person when to look again.
-        A seat it had goes back. Raises TooOld when it would be over before that day."""
+        It is sealed to this week, or to the next where this one's key day comes before that day. A
+        seat it had goes back. Raises TooOld when its 60 days end before that day."""
         again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
         current = keys.epoch_at(now, self._city.zone)
-        end = self._expires(current, item)
-        if end <= datetime.combine(again, time(), self._city.zone).timestamp():
-            raise TooOld("the request would be destroyed before the day to look again")
-        return self._write(item, "", current, replies.waiting(again), now)
+        for epoch in (current, current.plus(1)):
+            if self._expires(epoch, item) >= _midnight(again, 1, self._city):
+                return self._write(item, "", epoch, replies.waiting(again), now)
+        raise TooOld("the request would be destroyed before the day to look again")
 
     def refuse(self, item: Opened, now: datetime) -> Opened:
         """Answer that there is no place: the person may ask again, or call. A seat it had goes
@@ -137,8 +141,8 @@ class Desk:
         asked = request.parse(typed, self._city)
         code = codes.new()
         secrets = codes.derive(code, self._city.deployment)
-        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
-        current = keys.epoch_at(now, self._city.zone)
+        city, current = self._city, keys.epoch_at(now, self._city.zone)
+        again = keys.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
         parts = request.pack(asked, secrets.reply)
         if asked.opening:
             opening = Opening.parse(asked.opening)
@@ -227,6 +231,11 @@ class Desk:
             return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
         except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
             raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
+
+
+def _midnight(day: date, after: int, city: City) -> float:
+    """When the day so many days later begins, in Unix seconds."""
+    return datetime.combine(day + timedelta(days=after), time(), city.zone).timestamp()
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:

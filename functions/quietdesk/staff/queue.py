@@ -38,8 +38,10 @@ class Filter:
         asked = item.request
         return (
             self.state in ("", item.state)
-            and (not self.center or {self.center, ANY} & set(asked.centers) != set())
-            and (not self.window or {self.window, ANY} & set(asked.windows) != set())
+            and (not self.center or bool({self.center, ANY} & {*asked.centers}))
+            and (
+                not self.window or not asked.windows or bool({self.window, ANY} & {*asked.windows})
+            )
             and self.language in ("", asked.language)
             and (not self.access or self.access in asked.access)
             and self.visit_type in ("", asked.visit_type)
@@ -61,7 +63,7 @@ def ordered(items: Iterable[Opened]) -> list[Opened]:
 
     def key(item: Opened) -> tuple[int, str, str]:
         lane = item.envelope.lane
-        return LANES.find(lane) if lane in LANES else len(LANES), item.envelope.born, item.id
+        return [*LANES, lane].index(lane), item.envelope.born, item.id
 
     return sorted(items, key=key)
 
@@ -89,8 +91,10 @@ def earliest(item: Opened, city: City, now: datetime) -> date:
     today = now.astimezone(city.zone).date()
     told = today
     if not item.request.reach:
+        # The phone wrote that day: no later one than we would say now is believed.
+        latest = today + timedelta(days=city.answer_by_days)
         look = item.reply.look_again if item.reply else None
-        told = max(today, look or today + timedelta(days=city.answer_by_days))
+        told = max(today, min(look or latest, latest))
     return told + timedelta(days=max(1, city.notice_days))
 
 
@@ -99,12 +103,15 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
     and of the same time the desk's own seats before those that residents could take."""
     asked, first = item.request, earliest(item, city, now)
     born = Epoch.parse(item.envelope.born)
+    centers = set(asked.centers)
+    if ANY in centers:  # which is any of those that the form shows to everybody
+        centers |= {center.id for center in city.listed}
     found = [
         it
         for it, left in free.items()
         if left > 0
         and it.day >= first
-        and (it.center in asked.centers or ANY in asked.centers)
+        and it.center in centers
         and (
             not asked.windows
             or ANY in asked.windows

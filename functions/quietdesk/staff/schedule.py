@@ -1,16 +1,16 @@
 """The openings of the coming weeks: made from centers.yml, published, closed.
 
 Each time has two openings: the seats that residents may take (under the center's path, or under
-none), and the seats kept for the desk. Counters are set before a list is published and dropped
-after, so that nobody can take what is not counted.
+none), and the seats kept for the desk. Seats that are taken stay taken, whatever is published:
+publishing again, also after a crash half-way, ends in the same counts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from quietdesk import keys, openings
-from quietdesk.city import City
+from quietdesk.city import Center, City
 from quietdesk.errors import Conflict
 from quietdesk.keys import WEEKS_AHEAD, Trust
 from quietdesk.openings import DESK, Listing, Opening
@@ -67,10 +67,9 @@ class Schedule:
         residents may take them; without it that stays as it is, and is on at first. Raises Conflict
         when somebody else published meanwhile: nothing is lost; do it again."""
         held = {path: self._read(path) for path in self.paths}
-        closed = held[""][0].closed
         if taking is None:
-            taking = held[""][0].taking or not held[""][1]
-        return self._write(held, self._plan(now, closed), closed, taking)
+            taking = _taking(held)
+        return self._write(held, held[""][0].closed, taking, now)
 
     def close(self, center: str, day: date, now: datetime) -> Changes:
         """Close a center for a day: nobody can take or be given a time there any more. Who has one
@@ -79,49 +78,51 @@ class Schedule:
             raise Conflict("there is no center of that name")
         held = {path: self._read(path) for path in self.paths}
         closed = held[""][0].closed | {(center, day)}
-        return self._write(held, self._plan(now, closed), closed, held[""][0].taking)
+        return self._write(held, closed, _taking(held), now)
 
     def _write(
-        self,
-        held: Mapping[str, tuple[Listing, int]],
-        plan: Mapping[str, Mapping[Opening, int]],
-        closed: Closed,
-        taking: bool,
+        self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
     ) -> Changes:
-        total = Changes(0, 0, 0)
+        today = now.astimezone(self._city.zone).date()
+        kept = frozenset((center, day) for center, day in closed if day >= today)
+        plan = self._plan(now, kept)
+        lists = {path: Listing(path, taking, seats, kept) for path, seats in plan.items()}
+        # Before anything is written: a list that nobody believes would lock every desk out.
+        signed = {path: self._signed(listing) for path, listing in lists.items()}
         for path, wanted in plan.items():
             before, seq = held[path]
-            listing = Listing(path, taking, wanted, closed)
-            if seq and listing == before:
-                continue
-            fresh = wanted.keys() - before.seats.keys()
-            self._store.set_seats({str(it): wanted[it] for it in fresh})
-            self._store.publish(
-                openings.listing_name(self._city.queue, path), self._signed(listing), seq
-            )
-            for opening in wanted.keys() & before.seats.keys():
-                if by := wanted[opening] - before.seats[opening]:
-                    self._store.add_seats(str(opening), by)
-            self._store.drop_seats([str(it) for it in before.seats.keys() - wanted.keys()])
-            more = _changes(before.seats, wanted)
-            total = Changes(*(a + b for a, b in zip(_numbers(total), more, strict=True)))
-        return total
+            gone = before.seats.keys() - wanted.keys()
+            # Who has a place on a day that is closed keeps it; nobody else gets one.
+            self._store.set_seats({str(it): 0 for it in gone if it.day > today})
+            if not seq or lists[path] != before:
+                name = openings.listing_name(self._city.queue, path)
+                self._store.publish(name, signed[path], seq)
+            # Last: a scheduler who came too late has changed no count.
+            self._store.set_seats({str(it): seats for it, seats in wanted.items()})
+            self._store.drop_seats([str(it) for it in gone if it.day <= today])
+        each = [_changes(held[path][0].seats, wanted) for path, wanted in plan.items()]
+        return Changes(*(sum(column) for column in zip(*each, strict=True)))
 
     def _signed(self, listing: Listing) -> bytes:
         device = self._device
         body = openings.listing_body(
             listing, self._city.queue, self._trust.deployment, device.public_key
         )
-        return keys.signed_document(body, [device.sign("openings", body)])
+        document = keys.signed_document(body, [device.sign("openings", body)])
+        self._verified(document, listing.path)
+        return document
 
     def _read(self, path: str) -> tuple[Listing, int]:
         queue = self._city.queue
         held = self._store.read(openings.listing_name(queue, path))
         if held is None:
             return Listing(path, False, {}), 0
+        return self._verified(held[0], path), held[1]
+
+    def _verified(self, document: bytes, path: str) -> Listing:
         devices = self._store.read("devices")
         raw = devices[0] if devices else None
-        return openings.verify_listing(held[0], raw, self._trust, queue, path), held[1]
+        return openings.verify_listing(document, raw, self._trust, self._city.queue, path)
 
     def _plan(self, now: datetime, closed: Closed) -> dict[str, dict[Opening, int]]:
         """What centers.yml says, for every coming day of a week that has keys."""
@@ -133,24 +134,37 @@ class Schedule:
                 break
             monday = date.fromisocalendar(epoch.year, epoch.week, 1)
             days += [monday + timedelta(days=n) for n in range(7)]
+        pairs = [
+            (Opening(day, at, center.id, center.path), Opening(day, at, center.id, DESK), seats)
+            for day in days
+            if day > today
+            for center in self._city.centers
+            if _opens(center, day) and (center.id, day) not in closed
+            for at, seats in center.times
+        ]
+        taken = self._store.taken([str(it) for offered, kept, _ in pairs for it in (offered, kept)])
         plan: dict[str, dict[Opening, int]] = {path: {} for path in self.paths}
-        for day in (day for day in days if day > today):
-            for center, at, path, seats in _times(self._city, day):
-                if seats and (center, day) not in closed:
-                    plan[path][Opening(day, at, center, path)] = seats
+        for offered, kept, seats in pairs:
+            # Of an odd seat the residents' half is the larger. What one side has taken beyond its
+            # share, the other has less.
+            share = -(-seats * self._city.offered_share // 100)
+            share = max(min(taken[str(offered)], seats), min(share, seats - taken[str(kept)]))
+            for opening, count in ((offered, share), (kept, seats - share)):
+                if count > 0:
+                    plan[opening.path][opening] = count
         return plan
 
 
-def _times(city: City, day: date) -> Iterable[tuple[str, str, str, int]]:
-    """Center, time, path and seats of a day. Of an odd seat the resident's half is the larger."""
-    for center in city.centers:
-        date_text = day.isoformat()
-        opens = date_text in center.dates if center.dates else DAYS[day.weekday()] in center.days
-        if opens and date_text not in center.closed:
-            for at, seats in center.times:
-                offered = -(-seats * city.offered_share // 100)
-                yield center.id, at, center.path, offered
-                yield center.id, at, DESK, seats - offered
+def _opens(center: Center, day: date) -> bool:
+    if day.isoformat() in center.closed:
+        return False
+    return day.isoformat() in center.dates if center.dates else DAYS[day.weekday()] in center.days
+
+
+def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
+    """Whether residents may take times: at first they may."""
+    listing, seq = held[""]
+    return listing.taking or not seq
 
 
 def _changes(before: Mapping[Opening, int], after: Mapping[Opening, int]) -> tuple[int, int, int]:
@@ -160,7 +174,3 @@ def _changes(before: Mapping[Opening, int], after: Mapping[Opening, int]) -> tup
         len(before.keys() - after.keys()),
         sum(before[it] != after[it] for it in both),
     )
-
-
-def _numbers(changes: Changes) -> tuple[int, int, int]:
-    return changes.added, changes.removed, changes.changed

@@ -25,15 +25,16 @@ class Store(Protocol):
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
         second seat. Raises NoSeats or Conflict."""
 
-    def set_seats(self, left: Mapping[str, int]) -> None:
-        """Say how many seats each of the openings has left."""
-
-    def add_seats(self, opening: str, by: int) -> None:
-        """Give an opening more seats, or fewer when `by` is negative; never fewer than none.
-        Nothing for an opening that is not known."""
+    def set_seats(self, seats: Mapping[str, int]) -> None:
+        """Say how many seats each of the openings has in all. Those that are taken stay taken:
+        where there are more of them than seats, none is left until enough come back. Saying the
+        same again changes nothing."""
 
     def seats(self, openings: Iterable[str]) -> dict[str, int]:
         """How many seats each opening has left; 0 for one that is not known."""
+
+    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+        """How many seats of each opening are taken; 0 for one that is not known."""
 
     def drop_seats(self, openings: Iterable[str]) -> None:
         """Forget openings: nobody can take them any more."""

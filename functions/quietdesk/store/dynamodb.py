@@ -36,7 +36,7 @@ PATIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=30
 )
 TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
-BATCH_WRITE, BATCH_GET = 25, 100  # the most items a call may name (DynamoDB's limits)
+BATCH_WRITE, BATCH_GET, TRANSACTION = 25, 100, 100  # the most items a call may name
 
 # Table: partition key, sort key, attribute of the time to live.
 TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None, str | None]] = {
@@ -100,42 +100,63 @@ class DynamoDB:
         if reasons:
             _same_or_conflict(reasons[0].get("Item", {}), envelope)
 
-    def set_seats(self, left: Mapping[str, int]) -> None:
-        puts = [
-            {"PutRequest": {"Item": {"name": {"S": _seats_name(it)}, "seats_left": {"N": str(n)}}}}
-            for it, n in left.items()
-        ]
-        self._batch_write(self._public, puts)
-
-    def add_seats(self, opening: str, by: int) -> None:
-        # Read, and written on condition: an update has no word for "never fewer than none".
-        for delay in _delays():
-            key = {"name": {"S": _seats_name(opening)}}
-            held = self._get(self._public, key)
-            if held is None:
-                return
-            left = int(held["seats_left"]["N"])
-            item = {**key, "seats_left": {"N": str(max(0, left + by))}}
-            try:
-                self._conditional(
-                    self._client.put_item,
-                    already=lambda there, item=item: there == item,  # type: ignore[misc]
-                    TableName=self._public,
-                    Item=item,
-                    ConditionExpression="seats_left = :left",
-                    ExpressionAttributeValues={":left": {"N": str(left)}},
-                )
-                return
-            except Conflict:
+    def set_seats(self, seats: Mapping[str, int]) -> None:
+        wanted = list(seats.items())
+        for start in range(0, len(wanted), TRANSACTION):
+            chunk = dict(wanted[start : start + TRANSACTION])
+            for delay in _delays():
+                counts = self._counts(chunk)
+                # Read, then written on condition: an update has no word for "the taken stay taken".
+                writes = [
+                    self._set(opening, counts.get(opening), of)
+                    for opening, of in chunk.items()
+                    if opening not in counts or counts[opening][0] != of
+                ]
+                if not writes or not self._transact(writes):
+                    break
                 time.sleep(delay)
-        raise StoreBusy("others are writing the same; try again in a moment")
+            else:
+                raise StoreBusy("others are writing the same; try again in a moment")
 
     def seats(self, openings: Iterable[str]) -> dict[str, int]:
         left = dict.fromkeys(openings, 0)
-        wanted: list[Item] = [{"name": {"S": _seats_name(opening)}} for opening in left]
-        for item in self._batch_get(self._public, wanted):
-            left[item["name"]["S"].partition("#")[2]] = int(item["seats_left"]["N"])
-        return left
+        return left | {it: max(0, left) for it, (_, left) in self._counts(left).items()}
+
+    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+        none = dict.fromkeys(openings, 0)
+        return none | {it: of - left for it, (of, left) in self._counts(none).items()}
+
+    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Seats in all, and left, of the openings that are known."""
+        wanted: list[Item] = [{"name": {"S": _seats_name(opening)}} for opening in openings]
+        return {
+            item["name"]["S"].partition("#")[2]: (
+                int(item["seats"]["N"]),
+                int(item["seats_left"]["N"]),
+            )
+            for item in self._batch_get(self._public, wanted)
+        }
+
+    def _set(self, opening: str, held: tuple[int, int] | None, of: int) -> dict[str, Any]:
+        key = {"name": {"S": _seats_name(opening)}}
+        if held is None:
+            both = {"seats": {"N": str(of)}, "seats_left": {"N": str(of)}}
+            condition = "attribute_not_exists(seats)"
+            put = {"TableName": self._public, "Item": {**key, **both}}
+            return {"Put": put | {"ConditionExpression": condition}}
+        return {
+            "Update": {
+                "TableName": self._public,
+                "Key": key,
+                "UpdateExpression": "SET seats = :of, seats_left = seats_left + :more",
+                "ConditionExpression": "seats = :before",
+                "ExpressionAttributeValues": {
+                    ":of": {"N": str(of)},
+                    ":more": {"N": str(of - held[0])},
+                    ":before": {"N": str(held[0])},
+                },
+            }
+        }
 
     def drop_seats(self, openings: Iterable[str]) -> None:
         dropped = [{"name": {"S": _seats_name(opening)}} for opening in openings]
@@ -396,14 +417,10 @@ class DynamoDB:
         """The writes, with one seat back to an opening and one from another ("" is none). Gives the
         reasons why the writes are refused; none when all of it is done. Raises NoSeats."""
         seats = []
-        if wanted:
-            seats.append(
-                self._seat(wanted, "SET seats_left = seats_left - :one", "seats_left > :none")
-            )
+        if wanted:  # of which one is left
+            seats.append(self._seat(wanted, "-", "seats_left >= :one"))
         if back:
-            seats.append(
-                self._seat(back, "SET seats_left = seats_left + :one", "seats_left >= :none")
-            )
+            seats.append(self._seat(back, "+", "attribute_exists(seats)"))
         reasons = self._transact([*writes, *seats])
         if not reasons or any(_failed(reasons, at) for at in range(len(writes))):
             return reasons[: len(writes)]
@@ -411,14 +428,14 @@ class DynamoDB:
             raise NoSeats("the opening has no seat left")
         return self._with_seats(writes, "", wanted)  # the old opening is not known any more
 
-    def _seat(self, opening: str, update: str, condition: str) -> dict[str, Any]:
+    def _seat(self, opening: str, sign: str, condition: str) -> dict[str, Any]:
         return {
             "Update": {
                 "TableName": self._public,
                 "Key": {"name": {"S": _seats_name(opening)}},
-                "UpdateExpression": update,
+                "UpdateExpression": f"SET seats_left = seats_left {sign} :one",
                 "ConditionExpression": condition,
-                "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
+                "ExpressionAttributeValues": {":one": {"N": "1"}},
             }
         }
 

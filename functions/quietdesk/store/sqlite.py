@@ -22,7 +22,7 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Kid
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
 
@@ -42,7 +42,13 @@ CREATE TABLE wraps (
   kid TEXT NOT NULL, device TEXT NOT NULL, wrap BLOB NOT NULL, PRIMARY KEY (kid, device)
 ) WITHOUT ROWID;
 CREATE TABLE public (name TEXT PRIMARY KEY, data BLOB NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE seats (opening TEXT PRIMARY KEY, seats_left INTEGER NOT NULL) WITHOUT ROWID;
+"""
+# Schema 1 had a table of seats before anybody published openings: it is empty.
+_SEATS = """
+DROP TABLE IF EXISTS seats;
+CREATE TABLE seats (
+  opening TEXT PRIMARY KEY, seats INTEGER NOT NULL, seats_left INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 _COLUMNS = (
     "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
@@ -88,26 +94,30 @@ class Sqlite:
             if self._insert(db, envelope):
                 _swap_seats(db, "", envelope.opening)
 
-    def set_seats(self, left: Mapping[str, int]) -> None:
+    def set_seats(self, seats: Mapping[str, int]) -> None:
         with self._write() as db:
-            db.executemany("INSERT OR REPLACE INTO seats VALUES (?, ?)", left.items())
-
-    def add_seats(self, opening: str, by: int) -> None:
-        with self._write() as db:
-            db.execute(
-                "UPDATE seats SET seats_left = max(0, seats_left + ?) WHERE opening = ?",
-                (by, opening),
+            db.executemany(
+                "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
+                " seats_left = seats_left + excluded.seats - seats, seats = excluded.seats",
+                seats.items(),
             )
 
     def seats(self, openings: Iterable[str]) -> dict[str, int]:
-        left = dict.fromkeys(openings, 0)
-        for opening in left:
+        return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
+
+    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+        return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
+
+    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Seats in all, and left."""
+        counts = {}
+        for opening in openings:
             with _named_errors():
                 row = self._db.execute(
-                    "SELECT seats_left FROM seats WHERE opening = ?", (opening,)
+                    "SELECT seats, seats_left FROM seats WHERE opening = ?", (opening,)
                 ).fetchone()
-            left[opening] = int(row[0]) if row else 0
-        return left
+            counts[opening] = (int(row[0]), int(row[1])) if row else (0, 0)
+        return counts
 
     def drop_seats(self, openings: Iterable[str]) -> None:
         with self._write() as db:
@@ -283,8 +293,10 @@ class Sqlite:
         self._db.execute("COMMIT")
         self._use_wal()
         with self._write() as db:
-            if self._is_new():
-                for statement in _SCHEMA.split(";")[:-1]:
+            new = self._is_new()
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version < SCHEMA_VERSION:
+                for statement in ((_SCHEMA if new else "") + _SEATS).split(";")[:-1]:
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {_APPLICATION}")
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,855 @@
+"""Staff place, keep, refuse, enter and erase requests: all or nothing, and nobody is lost.
+
+NOON is Wednesday the 18th of November 2026, in week 47; there are keys for four weeks.
+"""
+
+import json
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from quietdesk import code as codes
+from quietdesk import envelope as envelopes
+from quietdesk import keys, request
+from quietdesk import reply as replies
+from quietdesk.city import Center
+from quietdesk.envelope import Parts, SealedPart
+from quietdesk.errors import (
+    BadBundle,
+    CannotOpen,
+    Conflict,
+    Invalid,
+    NoSeats,
+    OpeningMismatch,
+    TooOld,
+    TracesRemain,
+)
+from quietdesk.keys import Epoch
+from quietdesk.openings import DESK, Opening
+from quietdesk.reply import Reply
+from quietdesk.staff import ceremony, desk, queue
+from quietdesk.staff.desk import Desk, Opened, Unopened
+from quietdesk.store import sqlite
+from tests.world import ASKED, NOON, WEEK
+
+DAY = timedelta(days=1)
+VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
+OTHER = Opening(date(2026, 12, 10), "14:00", "east-harlem", DESK)  # in week 50
+SOON = Opening(date(2026, 11, 20), "09:30", "corona")  # in week 47
+
+every_store = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
+
+
+def asks(world, now=NOON, **typed):
+    """Somebody asks; gives the code."""
+    code = codes.new()
+    world.store.put(world.sealed(now, code, **typed))
+    return code
+
+
+def only(world, now=NOON):
+    """The one request that waits, opened."""
+    (item,) = world.desk().pull(now)
+    assert isinstance(item, Opened)
+    return item
+
+
+def seats(world, left):
+    """Say how many seats the openings have left."""
+    world.store.set_seats({str(opening): n for opening, n in left.items()})
+
+
+def left(world, *openings):
+    counted = world.store.seats([str(opening) for opening in openings])
+    return [counted[str(opening)] for opening in openings]
+
+
+def told(world, code, now=NOON):
+    """What somebody who looks with the code is told; None when nothing is found."""
+    secrets = codes.derive(code, world.city.deployment)
+    weeks = [str(week) for week in keys.live(now, world.city.zone, world.city.serve_days)]
+    envelope = world.store.find(world.city.queue, secrets.id, weeks, now)
+    if envelope is None:
+        return None
+    return replies.read(envelopes.open_reply(envelope.reply, secrets.reply, secrets.id))
+
+
+def same(item, other):
+    """Whether two opened requests are the same, to the last byte."""
+    return (item.envelope, item.request, item.reply_key, item.reply) == (
+        other.envelope,
+        other.request,
+        other.reply_key,
+        other.reply,
+    )
+
+
+def end(day):
+    """The beginning of a day in New York in winter, in Unix seconds."""
+    return int(datetime(day.year, day.month, day.day, 5, tzinfo=UTC).timestamp())
+
+
+def mint(world, now):
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, now)
+
+
+# --- Placing -------------------------------------------------------------------------------------
+
+
+@every_store
+def test_placed_request_is_sealed_to_the_week_of_the_visit_and_takes_a_seat(world):
+    code = asks(world)
+    seats(world, {VISIT: 2})
+
+    placed = world.desk().place(only(world), VISIT, NOON)
+
+    held = only(world)
+    assert same(held, placed)
+    assert (held.state, held.opening) == ("placed", VISIT)
+    assert held.envelope.epoch == "2026-W49"
+    assert (held.envelope.born, held.envelope.rev) == ("2026-W47", 2)
+    assert held.envelope.expires == end(date(2026, 12, 14))
+    assert held.request == replace(request.parse(ASKED, world.city), opening=str(VISIT))
+    assert left(world, VISIT) == [1]
+    assert told(world, code) == Reply("placed", opening=VISIT)
+
+
+@every_store
+def test_placed_request_is_moved_within_a_week_and_to_another(world):
+    code = asks(world)
+    later = replace(VISIT, at="14:00")
+    seats(world, {VISIT: 1, later: 1, OTHER: 1})
+
+    world.desk().place(only(world), VISIT, NOON)
+    world.desk().place(only(world), later, NOON)
+    assert left(world, VISIT, later, OTHER) == [1, 0, 1]
+    world.desk().place(only(world), OTHER, NOON)
+
+    assert left(world, VISIT, later, OTHER) == [1, 1, 0]
+    assert (only(world).opening, only(world).envelope.rev) == (OTHER, 4)
+    assert told(world, code) == Reply("placed", opening=OTHER)
+
+
+@every_store
+def test_place_in_the_current_week_stays_in_that_week(world):
+    asks(world)
+    seats(world, {SOON: 1})
+
+    world.desk().place(only(world), SOON, NOON)
+
+    assert only(world).envelope.epoch == "2026-W47"
+    assert left(world, SOON) == [0]
+
+
+def test_placing_at_the_same_opening_again_takes_no_second_seat(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+
+    placed = world.desk().place(only(world), VISIT, NOON)
+    world.desk().place(placed, VISIT, NOON)
+
+    assert left(world, VISIT) == [0]
+    assert only(world).opening == VISIT
+
+
+@every_store
+def test_full_opening_leaves_the_request_as_it_was(world):
+    code = asks(world)
+    seats(world, {VISIT: 0})
+    item = only(world)
+
+    for opening in (VISIT, OTHER):  # of the other nobody has said how many seats there are
+        with pytest.raises(NoSeats):
+            world.desk().place(item, opening, NOON)
+
+    assert same(only(world), item)
+    assert left(world, VISIT, OTHER) == [0, 0]
+    assert told(world, code) == Reply("waiting")
+
+
+def test_reply_for_an_unlisted_center_brings_its_name_and_address(world):
+    van = Center("van", "Van", "103rd St", "Sat", True, path="partner")
+    world = replace(world, city=replace(world.city, centers=(*world.city.centers, van)))
+    code = asks(world)
+    opening = replace(VISIT, center="van", path=DESK)
+    seats(world, {opening: 1})
+
+    world.desk().place(only(world), opening, NOON)
+
+    assert told(world, code) == Reply("placed", None, opening, "Van", "103rd St")
+
+
+def test_center_that_is_not_known_any_more_is_a_conflict(world):
+    asks(world)
+    gone = replace(VISIT, center="gotham")
+    seats(world, {gone: 1})
+    item = only(world)
+
+    with pytest.raises(Conflict):
+        world.desk().place(item, gone, NOON)
+
+    assert same(only(world), item)
+    assert left(world, gone) == [1]
+
+
+@pytest.mark.parametrize("day", [date(2026, 12, 15), date(2026, 11, 12)])
+def test_week_without_keys_leaves_the_request_as_it_was(world, day):
+    asks(world)
+    opening = replace(VISIT, day=day)
+    seats(world, {opening: 1})
+    item = only(world)
+
+    with pytest.raises(CannotOpen):
+        world.desk().place(item, opening, NOON)
+
+    assert same(only(world), item)
+    assert left(world, opening) == [1]
+
+
+def test_week_that_is_over_is_not_sealed_to(world):
+    asks(world)
+    seats(world, {SOON: 1})
+    item = only(world)
+
+    with pytest.raises(BadBundle):
+        world.desk().place(item, SOON, NOON + WEEK)
+
+    assert left(world, SOON) == [1]
+
+
+def test_late_retry_of_the_first_post_does_not_bring_the_old_one_back(world):
+    first = world.sealed()
+    world.store.put(first)
+    seats(world, {VISIT: 1})
+    world.desk().place(only(world), VISIT, NOON)
+
+    world.store.put(first)
+
+    assert only(world).opening == VISIT
+
+
+def test_placed_request_ends_60_days_after_the_week_it_was_born_in(world):
+    asks(world)
+    now = NOON
+    for _ in range(6):  # kept for week after week, until the 30th of December
+        world.desk().wait(only(world, now), now)
+        now += WEEK
+        mint(world, now)
+    tuesday = Opening(date(2027, 1, 12), "09:30", "corona")
+    seats(world, {tuesday: 1})
+
+    placed = world.desk().place(only(world, now), tuesday, now)
+
+    assert placed.envelope.epoch == "2027-W02"  # served until the 25th
+    assert placed.envelope.expires == end(date(2027, 1, 15))
+
+
+def test_visit_after_the_request_is_destroyed_is_refused(world):
+    code = asks(world)
+    now = NOON
+    for _ in range(6):
+        world.desk().wait(only(world, now), now)
+        now += WEEK
+        mint(world, now)
+    item = only(world, now)
+    too_late = Opening(date(2027, 1, 20), "09:30", "corona")
+    seats(world, {too_late: 1})
+
+    # On the day of the visit nobody could open it any more: neither staff nor the code.
+    with pytest.raises(TooOld):
+        world.desk().place(item, too_late, now)
+
+    assert same(only(world, now), item)
+    assert left(world, too_late) == [1]
+    assert told(world, code, now).state == "waiting"
+
+
+def test_longest_request_the_form_allows_can_be_placed(world):
+    # The opening's id takes 64 bytes more of the same part.
+    typed = {
+        "centers": [center.id for center in world.city.centers][:6],
+        "windows": list(request.WINDOWS),
+        "access": list(world.city.access),
+        "name": ["𝔸" * 80],
+    }
+    asks(world, **typed)
+    seats(world, {OTHER: 1})
+
+    world.desk().place(only(world), OTHER, NOON)
+
+    assert only(world).opening == OTHER
+
+
+# --- Keeping for another week --------------------------------------------------------------------
+
+
+@every_store
+def test_kept_request_goes_to_the_current_week_and_says_when_to_look_again(world):
+    code = asks(world)
+    now = NOON + WEEK
+
+    kept = world.desk().wait(only(world, now), now)
+
+    assert same(only(world, now), kept)
+    assert kept.state == "waiting"
+    assert kept.envelope.epoch == "2026-W48"
+    assert (kept.envelope.born, kept.envelope.rev) == ("2026-W47", 2)
+    assert kept.envelope.expires == end(date(2026, 12, 7))
+    assert told(world, code, now) == Reply("waiting", look_again=date(2026, 12, 5))
+
+
+@every_store
+def test_seat_of_who_is_kept_waiting_goes_back(world):
+    code = asks(world)
+    seats(world, {VISIT: 1})
+    placed = world.desk().place(only(world), VISIT, NOON)
+
+    world.desk().wait(placed, NOON)
+
+    held = only(world)
+    assert (held.state, held.opening, held.request.opening) == ("waiting", None, "")
+    assert held.envelope.epoch == "2026-W47"
+    assert left(world, VISIT) == [1]
+    assert told(world, code).state == "waiting"
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_request_can_be_kept_on_every_day_and_lives_until_the_day_to_look_again(world, day):
+    now = NOON.replace(day=16) + day * DAY
+    code = asks(world, now)
+
+    kept = world.desk().wait(only(world, now), now)
+
+    again = told(world, code, now).look_again
+    assert again is not None
+    assert kept.envelope.expires > end(again)
+
+
+def test_request_is_kept_week_after_week_until_60_days_are_over(world):
+    code = asks(world)
+    now = NOON
+
+    for week in range(7):
+        now = NOON + week * WEEK
+        mint(world, now)
+        kept = world.desk().wait(only(world, now), now)
+        assert kept.envelope.born == "2026-W47"
+        assert kept.envelope.epoch == str(keys.epoch_at(now, world.city.zone))
+        assert told(world, code, now).look_again == now.date() + 10 * DAY
+
+    # On the 6th of January the day to look again would be the 16th; it is over on the 15th.
+    now = NOON + 7 * WEEK
+    mint(world, now)
+    item = only(world, now)
+    with pytest.raises(TooOld):
+        world.desk().wait(item, now)
+    assert same(only(world, now), item)
+    assert told(world, code, now).look_again == date(2027, 1, 9)
+    assert item.envelope.expires <= end(date(2027, 1, 15))
+
+
+def test_too_old_to_be_kept_can_still_be_refused_or_placed(world):
+    code = asks(world)
+    for week in range(7):
+        now = NOON + week * WEEK
+        mint(world, now)
+        world.desk().wait(only(world, now), now)
+    now = NOON + 7 * WEEK
+    mint(world, now)
+    friday = Opening(date(2027, 1, 8), "09:30", "corona")
+    seats(world, {friday: 1})
+
+    world.desk().place(only(world, now), friday, now)
+    assert told(world, code, now) == Reply("placed", opening=friday)
+    refused = world.desk().refuse(only(world, now), now)
+
+    assert told(world, code, now) == Reply("none")
+    assert refused.envelope.expires == end(date(2027, 1, 15))
+    assert list(world.desk().pull(datetime(2027, 1, 15, 5, tzinfo=UTC))) == []
+
+
+def test_order_of_who_is_kept_is_that_of_the_first_week(world):
+    asks(world, name=["old"])
+    now = NOON + WEEK
+    world.desk().wait(only(world, now), now)
+    for n in range(4):
+        asks(world, now, name=[f"new {n}"])
+
+    items = queue.ordered(world.desk().pull(now))
+
+    assert items[0].request.name == "old"
+
+
+# --- Refusing ------------------------------------------------------------------------------------
+
+
+@every_store
+def test_refused_request_says_that_there_is_no_place_and_keeps_its_end(world):
+    code = asks(world)
+    before = only(world)
+
+    refused = world.desk().refuse(before, NOON)
+
+    assert same(only(world), refused)
+    assert refused.state == "none"
+    assert refused.request == before.request
+    assert refused.envelope == replace(before.envelope, reply=refused.envelope.reply, rev=2)
+    assert told(world, code) == Reply("none")
+
+
+@every_store
+def test_seat_of_who_is_refused_goes_back(world):
+    code = asks(world)
+    seats(world, {VISIT: 1})
+    placed = world.desk().place(only(world), VISIT, NOON)
+
+    world.desk().refuse(placed, NOON)
+
+    held = only(world)
+    assert (held.state, held.envelope.opening, held.request.opening) == ("none", "", "")
+    assert held.envelope.epoch == "2026-W47"
+    assert left(world, VISIT) == [1]
+    assert told(world, code) == Reply("none")
+
+
+def test_who_was_refused_can_still_be_placed_or_kept(world):
+    code = asks(world)
+    seats(world, {VISIT: 1})
+
+    refused = world.desk().refuse(only(world), NOON)
+    placed = world.desk().place(refused, VISIT, NOON)
+    assert (placed.state, told(world, code).state) == ("placed", "placed")
+    kept = world.desk().wait(world.desk().refuse(placed, NOON), NOON)
+
+    assert (kept.state, told(world, code).state) == ("waiting", "waiting")
+    assert left(world, VISIT) == [1]
+
+
+# --- Entering for somebody -----------------------------------------------------------------------
+
+
+@every_store
+def test_request_entered_for_somebody_waits_in_the_kiosk_lane(world):
+    code, again = world.desk().enter(ASKED, NOON)
+
+    item = only(world)
+    assert item.request == request.parse(ASKED, world.city)
+    assert (item.envelope.lane, item.envelope.born, item.envelope.rev) == ("K", "2026-W47", 1)
+    assert item.envelope.expires == end(date(2026, 11, 30))
+    assert item.state == "waiting"
+    assert again == date(2026, 11, 28)
+    assert told(world, code) == Reply("waiting", look_again=again)
+
+
+@every_store
+def test_opening_is_taken_for_somebody_at_once(world):
+    seats(world, {OTHER: 1})
+
+    code, _ = world.desk().enter({**ASKED, "opening": [str(OTHER)]}, NOON)
+
+    item = only(world)
+    assert (item.state, item.opening, item.request.opening) == ("placed", OTHER, str(OTHER))
+    assert (item.envelope.epoch, item.envelope.born) == ("2026-W50", "2026-W47")
+    assert item.envelope.expires == end(date(2026, 12, 21))
+    assert left(world, OTHER) == [0]
+    assert told(world, code) == Reply("placed", opening=OTHER)
+
+
+@every_store
+def test_full_opening_is_not_taken_and_nothing_is_kept(world):
+    seats(world, {VISIT: 0})
+
+    with pytest.raises(NoSeats):
+        world.desk().enter({**ASKED, "opening": [str(VISIT)]}, NOON)
+
+    assert list(world.desk().pull(NOON)) == []
+    assert left(world, VISIT) == [0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "problems"),
+    [
+        ({"name": [""]}, {"name": "missing"}),
+        ({"opening": ["corona"]}, {"opening": "unknown"}),
+        ({"opening": ["gotham.2026-12-03.0930"]}, {"opening": "unknown"}),
+        ({"people": ["7"], "phone": ["1"]}, {"people": "range", "phone": "phone"}),
+    ],
+)
+def test_what_is_typed_wrongly_is_named_and_nothing_is_kept(world, typed, problems):
+    with pytest.raises(Invalid) as refused:
+        world.desk().enter({**ASKED, **typed}, NOON)
+
+    assert refused.value.fields == problems
+    assert list(world.desk().pull(NOON)) == []
+
+
+def test_opening_in_a_week_without_keys_cannot_be_taken_for_somebody(world):
+    far = replace(VISIT, day=date(2026, 12, 15))
+    seats(world, {far: 1})
+
+    with pytest.raises(CannotOpen):
+        world.desk().enter({**ASKED, "opening": [str(far)]}, NOON)
+
+    assert left(world, far) == [1]
+
+
+# --- Erasing -------------------------------------------------------------------------------------
+
+
+@every_store
+def test_erased_request_is_gone_and_its_seat_comes_back(world):
+    code = asks(world)
+    seats(world, {VISIT: 1})
+    placed = world.desk().place(only(world), VISIT, NOON)
+
+    world.desk().erase(placed)
+
+    assert list(world.desk().pull(NOON)) == []
+    assert left(world, VISIT) == [1]
+    assert told(world, code) is None
+    with pytest.raises(Conflict):
+        world.desk().erase(placed)
+    assert left(world, VISIT) == [1]
+
+
+# --- When two write at once ----------------------------------------------------------------------
+
+
+@every_store
+def test_what_was_cancelled_meanwhile_is_not_placed(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    item = only(world)
+    world.store.erase(item.envelope, stub=True)
+
+    for act in (
+        lambda: world.desk().place(item, VISIT, NOON),
+        lambda: world.desk().wait(item, NOON),
+        lambda: world.desk().refuse(item, NOON),
+        lambda: world.desk().erase(item),
+    ):
+        with pytest.raises(Conflict):
+            act()
+
+    assert list(world.desk().pull(NOON)) == []
+    assert left(world, VISIT) == [1]
+
+
+@every_store
+def test_cancelling_what_was_placed_gives_the_seat_back_once(world):
+    asks(world)
+    seats(world, {VISIT: 1, OTHER: 1})
+    placed = world.desk().place(only(world), VISIT, NOON)
+    world.store.erase(placed.envelope, stub=True)
+
+    with pytest.raises(Conflict):
+        world.desk().place(placed, OTHER, NOON)
+
+    assert left(world, VISIT, OTHER) == [1, 1]
+    assert list(world.desk().pull(NOON)) == []
+
+
+@every_store
+def test_two_schedulers_who_place_one_request_collide_and_the_first_wins(world):
+    code = asks(world)
+    seats(world, {VISIT: 1, OTHER: 1})
+    mine, theirs = only(world), only(world)
+    world.desk().place(mine, VISIT, NOON)
+
+    for act in (
+        lambda: world.desk().place(theirs, OTHER, NOON),
+        lambda: world.desk().place(theirs, VISIT, NOON),
+        lambda: world.desk().wait(theirs, NOON),
+        lambda: world.desk().refuse(theirs, NOON),
+        lambda: world.desk().erase(theirs),
+    ):
+        with pytest.raises(Conflict):
+            act()
+
+    assert only(world).opening == VISIT
+    assert left(world, VISIT, OTHER) == [0, 1]
+    assert told(world, code) == Reply("placed", opening=VISIT)
+
+
+@every_store
+def test_two_schedulers_who_give_out_the_last_seat_give_it_to_one(world):
+    codes_of = {name: asks(world, name=[name]) for name in ("one", "two")}
+    seats(world, {VISIT: 1})
+    items = {item.request.name: item for item in world.desk().pull(NOON)}
+    world.desk().place(items["one"], VISIT, NOON)
+
+    with pytest.raises(NoSeats):
+        world.desk().place(items["two"], VISIT, NOON)
+
+    after = {item.request.name: item for item in world.desk().pull(NOON)}
+    assert (after["one"].state, after["two"].state) == ("placed", "waiting")
+    assert same(after["two"], items["two"])
+    assert left(world, VISIT) == [0]
+    assert told(world, codes_of["two"]) == Reply("waiting")
+
+
+def test_item_as_it_was_written_can_be_written_again_without_pulling(world):
+    asks(world)
+    seats(world, {VISIT: 1, OTHER: 1})
+    at_work = world.desk()
+
+    item = at_work.place(only(world), VISIT, NOON)
+    item = at_work.refuse(item, NOON)
+    item = at_work.wait(item, NOON)
+    item = at_work.place(item, OTHER, NOON)
+    assert same(only(world), item)
+    at_work.erase(item)
+
+    assert left(world, VISIT, OTHER) == [1, 1]
+
+
+@contextmanager
+def reader(world):
+    """Somebody who reads the SQLite file meanwhile, as a backup does."""
+    other = sqlite3.connect(world.spec.removeprefix("sqlite:"))
+    try:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM requests").fetchone()
+        yield
+    finally:
+        other.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """SQLite that does not wait for readers; for a fixture, it must come before `world`."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+
+
+def test_what_is_written_while_somebody_reads_the_file_is_written(hasty, world):
+    code = asks(world)
+    seats(world, {VISIT: 1})
+    at_work, item = world.desk(), only(world)
+
+    with reader(world):
+        item = at_work.place(item, VISIT, NOON)
+        assert left(world, VISIT) == [0]
+        item = at_work.wait(item, NOON)
+        item = at_work.refuse(item, NOON)
+
+    assert same(only(world), item)
+    assert left(world, VISIT) == [1]
+    assert told(world, code) == Reply("none")
+
+
+def test_erasing_while_somebody_reads_the_file_says_that_traces_remain(hasty, world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    item = world.desk().place(only(world), VISIT, NOON)
+
+    with reader(world), pytest.raises(TracesRemain):
+        world.desk().erase(item)
+
+    assert list(world.desk().pull(NOON)) == []
+    assert left(world, VISIT) == [1]
+
+
+# --- Envelopes that no page of ours made ---------------------------------------------------------
+
+
+def forged(world, inside="", outside=None, **more):
+    """An envelope made by hand and put past the functions; `more` goes to `envelopes.seal`."""
+    secrets = codes.derive(codes.new(), world.city.deployment)
+    asked = replace(request.parse({**ASKED, "name": ["forged"]}, world.city), opening=inside)
+    envelope = envelopes.seal(
+        request.pack(asked, secrets.reply),
+        world.bundle(),
+        secrets,
+        inside if outside is None else outside,
+        **more,
+    )
+    envelope = envelopes.admitted(envelope, "P", end(date(2026, 11, 30)))
+    world.store.put(envelope)
+    return envelope
+
+
+def reason(world):
+    """Why the one that does not open does not; the good one beside it does."""
+    asks(world, name=["good"])
+    pulled = list(world.desk().pull(NOON))
+    assert [item.request.name for item in pulled if isinstance(item, Opened)] == ["good"]
+    (bad,) = (item for item in pulled if isinstance(item, Unopened))
+    return bad.reason
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [(str(VISIT), str(OTHER)), (str(VISIT), ""), ("", str(VISIT)), (str(VISIT), str(VISIT) + " ")],
+)
+def test_opening_outside_that_is_not_the_one_inside_does_not_open(world, inside, outside):
+    forged(world, inside, outside)
+
+    assert isinstance(reason(world), OpeningMismatch)
+
+
+@pytest.mark.parametrize(
+    "opening", ["x", "corona", "corona.2026-02-29.0930", str(VISIT) + ".Desk", "\n", "#" * 64]
+)
+def test_opening_that_is_none_does_not_open(world, opening):
+    forged(world, opening)
+
+    assert type(reason(world)) is CannotOpen
+
+
+@pytest.mark.parametrize("born", ["", "x", "2026-W54", "2026-47", "2026-W47 ", "٢٠٢٦-W47"])
+def test_week_of_birth_that_is_none_does_not_open(world, born):
+    forged(world, born=born or " ")
+
+    assert type(reason(world)) is CannotOpen
+
+
+@pytest.mark.parametrize("born", [Epoch(9999, 52), Epoch(2030, 1), Epoch(2026, 48)])
+def test_week_of_birth_after_its_own_week_does_not_open(world, born):
+    # It would live for longer than 60 days, or stop the desk where it adds them.
+    forged(world, born=born)
+
+    assert type(reason(world)) is CannotOpen
+
+
+def test_week_of_birth_that_was_changed_does_not_open(world):
+    envelope = forged(world)
+    world.store.replace(envelope, replace(envelope, born="2026-W46"))
+
+    assert type(reason(world)) is CannotOpen
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"state": "hello"},
+        {},
+        {"state": "placed"},
+        {"state": "placed", "opening": "x"},
+        {"state": "waiting", "look_again": "soon"},
+        {"state": ["waiting"]},
+    ],
+)
+def test_reply_that_says_nothing_we_know_leaves_the_request_readable(world, answer):
+    forged(world, reply=answer)
+    seats(world, {VISIT: 1})
+
+    item = only(world)
+    assert (item.request.name, item.reply, item.state) == ("forged", None, "waiting")
+    placed = world.desk().place(item, VISIT, NOON)
+
+    assert placed.reply == only(world).reply == Reply("placed", opening=VISIT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 12, 27, 284, 400])
+def test_reply_that_does_not_open_leaves_the_request_readable(world, size):
+    envelope = forged(world)
+    world.store.replace(envelope, replace(envelope, reply=bytes(size)))
+
+    assert only(world).reply is None
+
+
+@pytest.mark.parametrize("text", [b"[" * 256, b"[" * 100_000, b"7" * 256, b"\xff" * 256, b"null"])
+def test_reply_that_is_no_text_of_ours_leaves_the_request_readable(world, text):
+    envelope = forged(world)
+    key = only(world).reply_key
+    aad = f"quietdesk/1|reply|{codes.b64(envelope.id)}".encode()
+    sealed = bytes(12) + AESGCM(key).encrypt(bytes(12), text, aad)
+    world.store.replace(envelope, replace(envelope, reply=sealed))
+
+    assert only(world).reply is None
+
+
+def test_reply_that_says_placed_takes_no_place(world):
+    # Only the header counts: a phone may write into its own first reply what it likes.
+    forged(world, reply={"state": "placed", "opening": str(VISIT)})
+
+    item = only(world)
+
+    assert (item.state, item.opening) == ("waiting", None)
+
+
+def test_day_to_look_again_beyond_the_calendar_stops_no_proposals(world):
+    forged(world, reply={"state": "waiting", "look_again": "9999-12-31"})
+    asks(world, name=["good"], reach=[], phone=[], phone_owner=[])
+    items = [
+        replace(item, request=replace(item.request, reach=(), windows=()))
+        for item in world.desk().pull(NOON)
+    ]
+
+    proposals = queue.propose(items, {VISIT: 2}, world.city, NOON)
+
+    assert [proposal.opening for proposal in proposals] == [VISIT, VISIT]
+
+
+@pytest.mark.parametrize("change", [{"people": -1}, {"name": 7}, {"more": ""}, {"access": "quiet"}])
+def test_parts_that_hold_no_request_do_not_open(world, change):
+    secrets = codes.derive(codes.new(), world.city.deployment)
+    parts = request.pack(request.parse(ASKED, world.city), secrets.reply)
+    visit = json.dumps(json.loads(parts.visit) | change).encode().ljust(1024)
+    envelope = envelopes.seal(Parts(visit, parts.contact), world.bundle(), secrets)
+    world.store.put(envelopes.admitted(envelope, "P", end(date(2026, 11, 30))))
+
+    assert type(reason(world)) is CannotOpen
+
+
+def test_parts_of_two_requests_do_not_open_together(world):
+    one, two = world.sealed(), world.sealed()
+    world.store.put(replace(one, contact=two.contact))
+
+    assert type(reason(world)) is CannotOpen
+
+
+def test_key_that_there_is_not_does_not_open(world):
+    envelope = world.sealed()
+    strange = SealedPart("main.contact.2026-W47.00000000", envelope.contact.sealed)
+    world.store.put(replace(envelope, contact=strange))
+
+    assert isinstance(reason(world), CannotOpen)
+
+
+def test_every_bad_one_is_named_and_every_good_one_opens(world):
+    forged(world, str(VISIT), "")
+    forged(world, "x")
+    forged(world, born="x")
+    forged(world, reply={"state": "hello"})
+    for name in ("one", "two"):
+        asks(world, name=[name])
+
+    pulled = list(world.desk().pull(NOON))
+
+    names = sorted(item.request.name for item in pulled if isinstance(item, Opened))
+    assert names == ["forged", "one", "two"]
+    assert sum(isinstance(item, Unopened) for item in pulled) == 3
+
+
+# --- Naming one, and saying nothing --------------------------------------------------------------
+
+
+def test_request_is_found_by_the_first_digits_of_its_id(world):
+    asks(world)
+    item = only(world)
+
+    for text in (item.id, item.id[:8], item.id[:8].upper()):
+        assert desk.find(world.store, world.city, text, NOON) == item.envelope
+    for text in (item.id[:7], "0" * 32, ""):
+        with pytest.raises(Conflict):
+            desk.find(world.store, world.city, text, NOON)
+
+
+def test_opened_requests_do_not_show_in_a_log_line(world):
+    asks(world)
+
+    assert repr(only(world)) == "<Opened>"
+
+
+def test_another_desk_without_the_weeks_keys_says_so_for_each(world):
+    asks(world)
+    stranger = replace(world.device, wrap_seeds={})
+
+    (item,) = Desk(world.store, world.city, world.trust, stranger).pull(NOON)
+
+    assert isinstance(item, Unopened)
