@@ -21,6 +21,7 @@ from quietdesk import city as cities
 from quietdesk.city import Center, City, Locale
 from quietdesk.code import b64
 from quietdesk.errors import BadCity
+from quietdesk.keys import MAX_AGE
 from quietdesk.openings import Opening
 from quietdesk.reply import Reply
 from quietdesk.request import (
@@ -592,6 +593,7 @@ class Guide:
                 facts=facts,
                 programme=pages.city,
                 phone=pages._phone(),
+                longest_days=MAX_AGE.days,
                 confirm=confirm,
                 papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
                 centers=lambda: part("centers.html"),

@@ -169,7 +169,7 @@ def test_forged_week_key_for_a_visit_closes_the_form(page):
 
 
 def test_times_are_reached_by_keyboard(page):
-    """All times are one group of radio buttons: Tab reaches it, arrows walk through what is open."""
+    """All times are one group of radio buttons: Tab reaches it, arrows walk through it."""
     page.focus("#times summary >> nth=0")
     page.keyboard.press("Enter")
     while page.evaluate("document.activeElement.id") != "f-opening":
