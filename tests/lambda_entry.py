@@ -1,4 +1,5 @@
-"""What `awslambdaric` runs in test_fidelity.py: the same function over the same store."""
+"""What `awslambdaric` runs in test_fidelity.py: the same functions over the same store, both in one
+process, told apart by the path as API Gateway's routes do."""
 
 import os
 import time
@@ -7,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from quietdesk import intake, settings
-from quietdesk.pages import Pages
+from quietdesk.pages import CHECK, Pages
 from quietdesk.store import open_store
 from tests.world import compiled_city
 
@@ -16,8 +17,14 @@ def _handler() -> intake.Handler:
     chosen, city = settings.read(os.environ), compiled_city()
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
-    now = datetime.fromisoformat(os.environ["TEST_NOW"])
-    return intake.submit(city, pages, open_store(chosen.store), trust, lambda: now)
+    now, store = datetime.fromisoformat(os.environ["TEST_NOW"]), open_store(chosen.store)
+    submit = intake.submit(city, pages, store, trust, lambda: now)
+    check = intake.check(city, pages, store, trust, lambda: now)
+
+    def route(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        return (check if event.get("rawPath") == CHECK else submit)(event, context)
+
+    return route
 
 
 handler = _handler()

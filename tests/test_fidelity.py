@@ -26,11 +26,15 @@ from tests.world import ASKED, NOON, make_world
 CODE = re.compile(rb"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3}\b")
 SERVERS_OWN = {"date", "connection"}
 PLANTED = "plantedlambda81"
+KNOWN = "7K3M-9QXT-2B6H-W3ZD"  # the code of a request that waits
+CACHED = ("/api/openings", "/api/request/")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, custodian):
     made = make_world(tmp_path_factory.mktemp("fidelity"), custodian=custodian)
+    made.schedule().publish(NOON)
+    made.store.put(made.sealed(code=KNOWN))
     yield made
     made.store.close()
 
@@ -86,6 +90,16 @@ def raw(method, target, *lines, body=b""):
 
 def post(body, *kinds):
     return raw("POST", "/api/requests", *(f"Content-Type: {kind}" for kind in kinds), body=body)
+
+
+def check(body, kind=JSON):
+    return raw("POST", "/api/requests/check", f"Content-Type: {kind}", body=body)
+
+
+def by_code(step, code=KNOWN, **typed):
+    return check(
+        urlencode({"lang": "es", "step": step, "code": code, **typed}, True).encode(), FORM
+    )
 
 
 def form(**typed):
@@ -151,6 +165,27 @@ REQUESTS = {
     "bytes in an address": (raw("GET", "/api/%ff%00%e0"), 404),
     "unknown address": (raw("GET", "/api/nothing"), 404),
     "HEAD": (raw("HEAD", "/api/keys/main/current"), 404),
+    "times": (raw("GET", "/api/openings"), 200),
+    "times of no path": (raw("GET", "/api/openings/nowhere"), 200),
+    "page with times": (raw("GET", "/api/request/es"), 200),
+    "page with times in no language": (raw("GET", "/api/request/%3Cb%3E"), 404),
+    "a request that is there": (
+        check(
+            json.dumps({"v": 1, "do": "see", "id": b64(codes.derive(KNOWN, "demo").id)}).encode()
+        ),
+        200,
+    ),
+    "junk to check": (check(b"[1]"), 400),
+    "bytes to check": (check(b"\xff"), 400),
+    "text to check": (check(b"x", "text/plain"), 415),
+    "much to check": (check(b" " * 9000), 413),
+    "a code that is none": (by_code("see", "hello <b>"), 400),
+    "a code": (by_code("see", KNOWN.lower()), 200),
+    "a code of nothing": (by_code("see", "0000-0000-0000-0000"), 200),
+    "cancel?": (by_code("cancel"), 200),
+    "move": (by_code("move"), 200),
+    "move to nowhere": (by_code("review", **{**ASKED, "opening": "nowhere"}), 400),
+    "GET check": (raw("GET", "/api/requests/check"), 404),
     **{f"unknown method {method}": (raw(method, "/api/requests"), 404)
        for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")},
 }  # fmt: skip
@@ -166,7 +201,8 @@ def test_answers_are_alike(near, far, name):
     assert here[0] == status
     sent = dict(here[1])
     assert {header: sent[header.lower()] for header in intake.HEADERS} == intake.HEADERS
-    assert sent["cache-control"] == "no-store"
+    times = any(path.encode() in request for path in CACHED) and status == 200
+    assert sent["cache-control"] == ("public, max-age=60" if times else "no-store")
 
 
 def test_an_envelope_kept_by_one_is_a_retry_to_the_other(near, far, world):

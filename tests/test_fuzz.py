@@ -34,10 +34,11 @@ from quietdesk.errors import (
     StoreUnavailable,
     WrongPassphrase,
 )
+from quietdesk.pages import CHECK
 from quietdesk.staff import cli, desk, keyring
 from quietdesk.staff.desk import Opened, Unopened
 from quietdesk.store import dynamodb
-from tests.events import FORM, JSON, submit
+from tests.events import FORM, JSON, check, submit
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
 PLANTED = "plantedfuzz91"
@@ -61,6 +62,11 @@ def world(tmp_path_factory, custodian):
 @pytest.fixture(scope="module")
 def handler(world):
     return submit(world)
+
+
+@pytest.fixture(scope="module")
+def checker(world):
+    return check(world)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +163,8 @@ def ask(handler, log, event):
     assert answer["statusCode"] in STATUSES
     assert isinstance(answer["body"], str)
     assert all(isinstance(text, str) for header in answer["headers"].items() for text in header)
-    assert answer.get("isBase64Encoded", False) is False
+    bytes_only = answer["headers"].get("Content-Type") == "application/octet-stream"
+    assert answer.get("isBase64Encoded", False) is bytes_only
     json.dumps(answer).encode()
     assert PLANTED not in str(answer["headers"])
     assert PLANTED not in log.getvalue()
@@ -278,6 +285,46 @@ WRITTEN = b"name=%E0%A6%B0&people=2&windows=mon-am&step=review&lang=es&centers=a
 )
 def test_any_broken_form_body_is_answered(handler, log, body):
     assert ask(handler, log, post(body, FORM))["statusCode"] != 201
+
+
+@many
+@given(
+    asked=json_values
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "v": st.sampled_from([1, 2, True, "1"]),
+            "do": st.sampled_from(["see", "cancel", "move", PLANTED, 7]),
+            "id": st.just("A" * 22) | texts,
+            "auth": st.just("A" * 43) | texts,
+            "envelope": json_values,
+        },
+    )
+)
+def test_any_question_to_check_is_answered_and_changes_nothing(world, checker, log, asked):
+    before = sorted(item.id for item in world.store.pull("main", ["2026-W47"], NOON))
+
+    answer = ask(checker, log, post(json.dumps(asked).encode(), JSON) | {"rawPath": CHECK})
+
+    assert answer["statusCode"] in (200, 400, 409, 413)
+    if answer["statusCode"] == 200:
+        assert len(base64.b64decode(answer["body"])) == envelopes.REPLY_BYTES
+    assert sorted(item.id for item in world.store.pull("main", ["2026-W47"], NOON)) == before
+
+
+@few
+@given(
+    step=st.sampled_from(["see", "cancel", "yes", "calendar", "move", "review", "send", PLANTED]),
+    code=st.just("7K3M-9QXT-2B6H-W3ZD") | texts,
+    extra=st.lists(st.tuples(names, values), max_size=6),
+)
+def test_any_step_with_any_code_is_answered(checker, log, step, code, extra):
+    typed = {**ASKED, **{name: [value] for name, value in extra}, "step": [step], "code": [code]}
+    body = urlencode(typed, doseq=True, errors="replace").encode()
+
+    answer = ask(checker, log, post(body, FORM) | {"rawPath": CHECK})
+
+    assert answer["statusCode"] in (200, 400, 409, 413)
 
 
 @many

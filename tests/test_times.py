@@ -101,8 +101,10 @@ def test_pages_with_times_are_for_our_languages_and_paths_only(open_world):
     assert page["statusCode"] == 200
     assert "Primera hora libre: jueves 19 de noviembre, 9:00 a. m." in text(page)
     assert page["headers"]["Cache-Control"] == "public, max-age=60"
-    for path in ("/api/request/xx", "/api/request/en/<script>", "/api/request/en/UPPER"):
-        assert get(handler, path)["statusCode"] == 404
+    assert get(handler, "/api/request/xx")["statusCode"] == 404
+    for path in ("over", "UPPER", "<script>", "desk"):
+        answer = get(handler, f"/api/request/es/{path}")
+        assert (answer["statusCode"], answer["body"]) == (200, page["body"])
 
 
 def with_hall(city: City) -> City:

@@ -374,12 +374,15 @@ class _Submit(_Intake):
         return _cached(_answer(200, _JSON, json.dumps(body)))
 
     def form(self, lang: str, path: str) -> Answer:
-        """The request page with the times that are free now."""
+        """The request page with the times that are free now; those of everybody where a path is over
+        or never was."""
         if lang not in {locale.tag for locale in self._city.locales}:
             return _html(404, self._pages.not_found())
-        if path and not openings.PATH.fullmatch(path):
-            return _html(404, self._pages.not_found())
-        page = self._pages.form(lang, openings=self._times(path), path=path)
+        try:
+            known = path if path and self._listing(path)[1] else ""
+        except StoreUnavailable:
+            known = ""
+        page = self._pages.form(lang, openings=self._times(known), path=known)
         return _cached(_html(200, page))
 
     def post(self, event: Mapping[str, Any]) -> Answer:
