@@ -17,6 +17,8 @@ MEASURES = {
     "page": "loading:measure",
     "cold": "starting:measure",
     "warm": "answering:measure",
+    "check": "answering:measure_check",
+    "desk": "desk:measure",
     "store": "storing:measure",
     "emulators": "storing:measure_emulators",
 }

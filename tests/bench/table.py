@@ -75,13 +75,18 @@ def number(value: float) -> str:
 
 def medians(count: int, *calls: Callable[[], object]) -> list[float]:
     """The median seconds of each call, with the calls taking turns."""
+    return [times[50] for times in spread(count, *calls)]
+
+
+def spread(count: int, *calls: Callable[[], object]) -> list[list[float]]:
+    """The 0th to 100th percentile of the seconds of each call, with the calls taking turns."""
     taken: list[list[float]] = [[] for _ in calls]
     for _ in range(count):
         for times, call in zip(taken, calls, strict=True):
             started = time.perf_counter()
             call()
             times.append(time.perf_counter() - started)
-    return [statistics.median(times) for times in taken]
+    return [[min(times), *statistics.quantiles(times, n=100), max(times)] for times in taken]
 
 
 def cores() -> int:

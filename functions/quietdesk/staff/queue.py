@@ -102,24 +102,24 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
     """The free openings that are where and when the person asked for, the best first: the earliest,
     and of the same time the desk's own seats before those that residents could take."""
     asked, first = item.request, earliest(item, city, now)
-    born = Epoch.parse(item.envelope.born)
     centers = set(asked.centers)
     if ANY in centers:  # which is any of those that the form shows to everybody
         centers |= {center.id for center in city.listed}
+    # The visit's day, and one more to erase it in, must be over before the request is destroyed: with
+    # its week's key, which is later in any case, or 60 days after its first week began.
+    end = (Epoch.parse(item.envelope.born).start(city.zone) + keys.MAX_AGE).astimezone(city.zone)
+    last = end.date() - timedelta(days=2)
     found = [
         it
         for it, left in free.items()
         if left > 0
-        and it.day >= first
+        and first <= it.day <= last
         and it.center in centers
         and (
             not asked.windows
             or ANY in asked.windows
             or f"{DAYS[it.day.weekday()]}-{it.part_of_day}" in asked.windows
         )
-        # The visit must come before the request is destroyed, 60 days after it was first sealed.
-        and keys.expires(it.epoch, born, city.zone, city.serve_days)
-        > (it.starts(city.zone) + timedelta(days=1)).timestamp()
     ]
     return sorted(found, key=lambda it: (it.day, it.at, it.path != DESK, it.center))
 
