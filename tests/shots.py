@@ -27,6 +27,7 @@ def main() -> int:
     wrong = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         world = make_world(Path(folder))
+        world.schedule().publish(NOON)
         site = build_site(Path(folder) / "site", world.trust.custodians)
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         with serving(world, site) as served:
@@ -51,6 +52,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     for name, _ in MENU:
         page.goto(f"{url}/{tag}/{'' if name == 'index' else f'{name}/'}", wait_until="networkidle")
         yield name, page
+    page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
     page.click("#request-form button")
     page.wait_for_selector("#problems:not([hidden])")
     yield "request-problems", page
@@ -61,6 +63,33 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     page.click("#review [data-do=send]")
     page.wait_for_selector("#done [data-slot=code]")
     yield "request-done", page
+    code = page.inner_text("#done [data-slot=code]")
+    look(page, url, tag, code)
+    yield "mine-waiting", page
+    page.click("#mine [data-do=move]")
+    page.wait_for_selector("#times details")
+    fill_in(page)
+    page.click("#times summary >> nth=1")
+    page.check("#times details[open] input >> nth=8")
+    yield "mine-moving", page
+    page.click("#request-form button")
+    page.wait_for_selector("#review dl")
+    yield "mine-moving-review", page
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-slot=code]")
+    yield "taken", page
+    page.emulate_media(media="print")
+    yield "taken-printed", page
+    page.emulate_media(media="screen")
+    look(page, url, tag, code)
+    yield "mine-placed", page
+    page.click("#mine [data-do=cancel]")
+    yield "mine-cancel", page
+    page.click("#mine [data-do=yes]")
+    page.wait_for_selector("#mine h1 + p + p a")
+    yield "mine-cancelled", page
+    look(page, url, tag, code)
+    yield "mine-nothing", page
     page.goto(f"{url}/no/such/page/")
     yield "not-found", page
     page.goto(f"{url}/")
@@ -78,6 +107,29 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "plain-review", page
     page.click("button[value=send]")
     yield "plain-done", page
+    code = page.inner_text("[data-slot=code]")
+    page.goto(f"{url}/{tag}/my-request/")
+    page.fill("#f-code", "oops")
+    page.click("#look-form button")
+    yield "plain-no-code", page
+    page.fill("#f-code", code)
+    page.click("#look-form button")
+    yield "plain-waiting", page
+    page.click("button[value=move]")
+    page.click("#times summary >> nth=1")
+    fill_in(page)
+    page.check("#times details[open] input >> nth=8")
+    yield "plain-moving", page
+    page.click("#request-form button")
+    page.click("button[value=send]")
+    yield "plain-taken", page
+    page.goto(f"{url}/{tag}/my-request/")
+    page.fill("#f-code", code)
+    page.click("#look-form button")
+    yield "plain-placed", page
+    page.click("button[value=cancel]")
+    page.click("button[value=yes]")
+    yield "plain-cancelled", page
     context.close()
 
     context = browser.new_context(color_scheme="dark", **size)
@@ -86,6 +138,14 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
     yield "request-dark", page
     context.close()
+
+
+def look(page: Page, url: str, tag: str, code: str) -> None:
+    """Asks with the code, on the page My request."""
+    page.goto(f"{url}/{tag}/my-request/")
+    page.fill("#f-code", code)
+    page.click("#look-form button")
+    page.wait_for_selector("#mine h1")
 
 
 def fill_in(page: Page) -> None:
