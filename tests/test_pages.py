@@ -53,7 +53,7 @@ def texts_of_the_module():
         yield from table.values()
     for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
         yield from table.values()
-    yield from pages.NOT_FOUND
+    yield from (*pages.NOT_FOUND, pages.CONFIRM)
     yield from pages.BROKEN
 
 
@@ -251,7 +251,13 @@ def test_done_shows_the_code_in_groups_and_the_day_in_words(made):
 def test_taken_time_is_shown_with_place_day_and_time_in_words(made):
     html = visible(made.done("es", CODE, VISIT))
 
-    for text in ("Corona", "34-33 Junction Blvd", "jueves 3 de diciembre", "9:30 a. m.", "311"):
+    for text in (
+        "Corona",
+        "Queens 11372 (confirme con el programa)",
+        "jueves 3 de diciembre",
+        "9:30 a. m.",
+        "311",
+    ):
         assert text in html
 
 

@@ -41,6 +41,7 @@ from quietdesk.request import (
 EXIT = "https://www.weather.gov/"
 
 SUBMIT, CHECK = "/api/requests", "/api/requests/check"
+CONFIRM = "(confirm with the programme)"
 DAYS_SHOWN = 12  # of each center, on a page without scripts
 
 # The pages of the menu: file name and title.
@@ -301,10 +302,15 @@ class Pages:
         center = self.city.center(opening.center)
         return {
             "name": reply.name or (center.name if center else opening.center),
-            "address": reply.address or (center.address if center else ""),
+            "address": reply.address or (self._address(locale, center) if center else ""),
             "day": locale.day(opening.day),
             "time": locale.time(opening.at),
         }
+
+    def _address(self, locale: Locale, center: Center) -> str:
+        """The address, with a mark while nobody has confirmed it."""
+        mark = "" if center.verified else f" {Words(self.city, locale.tag)(CONFIRM)}"
+        return center.address + mark
 
     def _fields(
         self,
@@ -337,6 +343,7 @@ class Pages:
             "openings": openings,
             "times": self._times(locale, words, openings or ()),
             "path": path,
+            "addresses": {it.id: self._address(locale, it) for it in self.city.centers},
         }
 
     def _times(
@@ -578,7 +585,7 @@ class Guide:
             facts.owed -= set(names)
             if not facts.unverified & set(names):
                 return Markup("")
-            mark = words("(confirm with the programme)")
+            mark = words(CONFIRM)
             return Markup('<span class="confirm">{}</span>').format(mark)
 
         def part(template: str, **values: Any) -> Markup:

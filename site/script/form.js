@@ -157,8 +157,8 @@ function readBack(request) {
     if (leftOut.includes(field)) continue
     if (field === 'opening') {
       const { center: id, day, at } = parseOpening(request.opening)
-      const { name, address } = center(id)
-      rows.push([words('your_time'), [name, address, dayAndTime(day, at)]])
+      const { name, shown } = center(id)
+      rows.push([words('your_time'), [name, shown, dayAndTime(day, at)]])
       continue
     }
     const given = [].concat(request[field]).map((value) => {

@@ -148,12 +148,13 @@ export function dayAndTime(day, at) {
   return filled(form.dataset.dayTime, { day: dayInWords(day), time: timeInWords(at) })
 }
 
-/** Name and address of a center of this page; a reply may bring its own. */
+/** Name and address of a center of this page, and the address as it is shown: with a mark while
+ * nobody has confirmed it. */
 export function center(id) {
   const found = document.querySelector(`#centers [data-center="${id}"]`)
-  if (!found) return { name: id, address: '', unlisted: false }
-  const { name, address, unlisted } = found.dataset
-  return { name, address, unlisted: unlisted !== undefined }
+  if (!found) return { name: id, address: '', shown: '', unlisted: false }
+  const { name, address, shown, unlisted } = found.dataset
+  return { name, address, shown, unlisted: unlisted !== undefined }
 }
 
 /** Writes a visit or a day into the slots of a panel. */
@@ -168,7 +169,7 @@ export function visitSlots({ opening, name, address }) {
   const known = center(opening.center)
   return {
     name: name || known.name,
-    address: address || known.address,
+    address: address || known.shown,
     day: dayInWords(opening.day),
     time: timeInWords(opening.at),
   }

@@ -56,7 +56,7 @@ function showTimes(openings) {
 }
 
 function timesOf(id, free) {
-  const { name, address } = center(id)
+  const { name, shown } = center(id)
   const details = make('details')
   const summary = make('summary')
   summary.appendChild(apart(name, 'place'))
@@ -64,7 +64,7 @@ function timesOf(id, free) {
   summary.append(' ', make('span', 'small', form.dataset.firstTime.replace('{time}', first)))
   details.appendChild(summary)
   const where = make('p', 'small')
-  where.appendChild(apart(address, ''))
+  where.appendChild(apart(shown, ''))
   details.appendChild(where)
   // Hundreds of times are drawn only when somebody looks: old phones are slow.
   const draw = () => {

@@ -77,8 +77,10 @@ def test_taken_time_is_read_back_and_sealed(page, programme):
     page.click("#request-form button[type=submit]")
     page.wait_for_selector("#review dl")
     assert page.locator("#review dd").all_inner_texts()[:3] == [
-        "Corona", "34-33 Junction Blvd, Queens 11372", "Tuesday, November 24, 10:00 AM",
-    ]  # fmt: skip
+        "Corona",
+        "34-33 Junction Blvd, Queens 11372 (confirm with the programme)",
+        "Tuesday, November 24, 10:00 AM",
+    ]
     page.click("#review [data-do=send]")
     page.wait_for_selector("#done [data-slot=code]")
     made = codes.parse(page.inner_text("#done [data-slot=code]"))
