@@ -12,11 +12,21 @@ from tests.world import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What stands for something of the reader's own.
-STANDS_FOR = {"ID": "00112233", "FILE": "one.keyring", "PREFIX": "p", "COMMAND": "pull", "N": "2"}
+STANDS_FOR = {
+    "ID": "00112233",
+    "CENTER": "corona",
+    "DAY": "2026-12-03",
+    "OPENING": "corona.2026-12-03.0930",
+    "FILE": "one.keyring",
+    "PREFIX": "p",
+    "COMMAND": "pull",
+    "N": "2",
+}
 VERBS = [
     (), ("run",), ("pull",), ("done",), ("sweep",), ("store",), ("store", "create"), ("device",),
     ("device", "new"), ("device", "admit"), ("custodian",), ("custodian", "new"), ("keys",),
-    ("keys", "mint"), ("keys", "list"), ("keys", "forget"),
+    ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",), ("reply",),
+    ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"), ("openings", "close"),
 ]  # fmt: skip
 
 

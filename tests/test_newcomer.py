@@ -88,7 +88,7 @@ def test_second_start_keeps_keys_and_requests(desk):
 
     assert names == {"Ana", "Boris", "রহিমা"}
     listed = quietdesk(folder, "keys", "list").stdout.splitlines()
-    assert len(listed) == 4
+    assert len(listed) == 6
     assert all("on this device too" in line for line in listed)
 
 
@@ -97,8 +97,8 @@ def test_pull_gives_one_json_object_a_line_with_the_fields_of_the_form_and_an_id
 
     for row in pulled(folder):
         assert set(row) == {
-            "id", "centers", "windows", "opening", "people", "children", "visit_type", "language",
-            "access", "name", "reach", "phone", "phone_owner",
+            "id", "state", "centers", "windows", "opening", "people", "children", "visit_type",
+            "language", "access", "name", "reach", "phone", "phone_owner",
         }  # fmt: skip
         assert row["phone"] == "7185550123"
 
@@ -116,14 +116,14 @@ def test_pull_lists_requests_for_people_too(desk):
 
 def test_done_asks_before_it_erases(desk):
     folder, _, _, _ = desk
-    ids = {row["id"] for row in pulled(folder)}
-    chosen = sorted(ids)[0]
+    ids = {row["id"]: row["name"] for row in pulled(folder)}
+    chosen = next(id for id, name in ids.items() if name == "Ana")
 
     kept = quietdesk(folder, "done", chosen[:8], says="n\n")
-    assert (kept.returncode, {row["id"] for row in pulled(folder)}) == (1, ids)
+    assert (kept.returncode, {row["id"] for row in pulled(folder)}) == (1, {*ids})
 
     erased = quietdesk(folder, "done", chosen, "--yes")
-    assert (erased.returncode, {row["id"] for row in pulled(folder)}) == (0, ids - {chosen})
+    assert (erased.returncode, {row["id"] for row in pulled(folder)}) == (0, {*ids} - {chosen})
 
     again = quietdesk(folder, "done", chosen, "--yes")
     assert again.returncode == 1

@@ -374,8 +374,8 @@ class _Submit(_Intake):
         return _cached(_answer(200, _JSON, json.dumps(body)))
 
     def form(self, lang: str, path: str) -> Answer:
-        """The request page with the times that are free now; those of everybody where a path is over
-        or never was."""
+        """The request page with the times that are free now; those of everybody where a path is
+        over or never was."""
         if lang not in {locale.tag for locale in self._city.locales}:
             return _html(404, self._pages.not_found())
         try:

@@ -5,14 +5,12 @@ Every command first deletes the keys of ended weeks from this device's keyring.
 """
 
 import argparse
-import getpass
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,7 +25,6 @@ from quietdesk.errors import (
     BadSetting,
     BadSignature,
     Conflict,
-    KeyDestroyed,
     NoKeyring,
     NotAdmitted,
     QuietdeskError,
@@ -39,12 +36,12 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
-from quietdesk.staff import ceremony, demo, desk, keyring
-from quietdesk.staff.desk import Opened, Unopened
+from quietdesk.staff import ceremony, commands, demo, keyring
 from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.terminal import Here, agreed, new_passphrase, unlock
 from quietdesk.store import Store, open_store
 
-MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many
+_ID_HELP = "an id, or its first 8 digits or more"
 MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
 
 _HINTS: dict[type[QuietdeskError], str] = {
@@ -62,34 +59,6 @@ _HINTS: dict[type[QuietdeskError], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
-    """Where and when a command runs."""
-
-    settings: Settings
-    city: City
-    now: datetime
-
-    @property
-    def trust(self) -> Trust:
-        return self.settings.trust(self.city.deployment)
-
-    def store(self, create: bool = False) -> Store:
-        """The store. Only who sets a desk up makes one: in a wrong folder the others say so."""
-        return open_store(self.settings.store, patient=True, create=create)
-
-    def unlocked(self) -> Keyring:
-        """This device's keyring, for the deployment in use."""
-        path = self.settings.keyring
-        if not path.exists():
-            raise NoKeyring(f"there is no keyring at {path.absolute()}")
-        device = _unlocked(self, path, "device", "Passphrase: ")
-        # What the keyring was told when it was made stands above what a setting says today.
-        if device.trust != self.trust:
-            raise BadSetting("QUIETDESK_CUSTODIANS are not the custodians this keyring believes")
-        return device
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
     # A terminal that cannot write a letter of a name shows its number, not a trace with the letter.
@@ -102,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
             return _run(chosen, args)
-        return int(args.run(_forgetting(Here(chosen, cities.load(), now)), args))
+        return int(args.run(Here(chosen, cities.load(), now).forget(), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
@@ -134,14 +103,52 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=_port, default=8000)
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
 
+    console = verbs.add_parser("desk", help="open the desk's pages in this computer's browser")
+    console.add_argument("--lang", default="en", metavar="TAG", help="language of the pages (en)")
+    console.add_argument("--no-browser", action="store_true", help="only print the address")
+    console.set_defaults(run=_desk)
+
     pull = verbs.add_parser("pull", help="open the waiting requests and list them")
     pull.add_argument("--json", action="store_true", help="one JSON object a line")
-    pull.set_defaults(run=_pull)
+    pull.set_defaults(run=commands.pull)
 
-    done = verbs.add_parser("done", help="erase one request")
-    done.add_argument("id", metavar="ID", help="its id, or the first 8 digits or more")
+    place = verbs.add_parser("place", help="give requests the proposed time, or one you name")
+    _add_requests(place)
+    place.add_argument("--at", metavar="OPENING", help="a free opening, for one request")
+    place.add_argument("--yes", action="store_true", help="do not ask")
+    place.set_defaults(run=commands.place)
+
+    wait = verbs.add_parser("wait", help="keep requests for another week")
+    _add_requests(wait)
+    wait.set_defaults(run=commands.wait)
+
+    reply = verbs.add_parser("reply", help="answer requests")
+    reply.add_argument("answer", choices=["no-place"], help="no-place: ask again, or call")
+    _add_requests(reply)
+    reply.set_defaults(run=commands.reply)
+
+    done = verbs.add_parser("done", help="erase requests that are dealt with")
+    done.add_argument("id", metavar="ID", nargs="+", help=_ID_HELP)
     done.add_argument("--yes", action="store_true", help="do not ask")
-    done.set_defaults(run=_done)
+    done.set_defaults(run=commands.done)
+
+    enter = verbs.add_parser("enter", help="ask for somebody: the form's fields as JSON on stdin")
+    enter.set_defaults(run=commands.enter)
+
+    openings = verbs.add_parser("openings", help="the times people can come").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    publish = openings.add_parser("publish", help="publish the times of the coming weeks")
+    publish.add_argument("--taking", choices=["on", "off"], help="may residents take times?")
+    publish.set_defaults(run=commands.openings_publish)
+    listing = openings.add_parser("list", help="list the coming times and the seats left")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.set_defaults(run=commands.openings_list)
+    close = openings.add_parser("close", help="close a center for a day; answer who had a time")
+    close.add_argument("center", metavar="CENTER", help="its id in centers.yml")
+    close.add_argument("day", metavar="DAY", type=commands.day, help="such as 2026-12-03")
+    close.add_argument("--yes", action="store_true", help="do not ask")
+    close.set_defaults(run=commands.openings_close)
 
     sweeping = verbs.add_parser(
         "sweep", help="destroy the keys of ended weeks now, as the timer does"
@@ -182,6 +189,12 @@ def build_parser() -> argparse.ArgumentParser:
     key.add_parser("list", help="list weeks, their keys and key days").set_defaults(run=_keys_list)
     key.add_parser("forget", help="delete ended weeks from this keyring").set_defaults(run=_forget)
     return parser
+
+
+def _add_requests(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="ID", nargs="*", default=[], help=_ID_HELP)
+    which.add_argument("--all", action="store_true", help="all that wait")
 
 
 def _add_custodians(parser: argparse.ArgumentParser) -> None:
@@ -229,9 +242,10 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         sweep.run(store, city, now)
         if city.deployment == DEMO:
             demo.keep_minted(chosen, store, city, trust, now)
+            demo.keep_published(chosen, store, city, trust, now)
 
     with closing(store), reserved:
-        _forgetting(Here(chosen, city, datetime.now(UTC)))
+        Here(chosen, city, datetime.now(UTC)).forget()
         upkeep()
         _say_if_closed(store, city, trust)
         print("Building the site ...", flush=True)
@@ -251,8 +265,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         print(f"Sealed requests lie in {chosen.store}, keys in {chosen.keyring.parent}/")
         if city.deployment == DEMO:
             print(f"The demo passphrase is: {demo.PASSPHRASE}")
-        print("Ask for an appointment there. Then, in another terminal, read it:")
-        print("  . .venv/bin/activate && quietdesk pull")
+        print("Ask for an appointment there. Then, in another terminal, be the desk:")
+        print("  . .venv/bin/activate && quietdesk desk")
+        print("or, without its pages: quietdesk pull")
         print("Ctrl-C stops.", flush=True)
         local.serve(server, upkeep)
     print("Stopped. Requests and keys are kept for the next start.")
@@ -269,33 +284,19 @@ def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
         keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
 
 
-def _pull(at: Here, args: argparse.Namespace) -> int:
-    unlocked = at.unlocked()
-    with closing(at.store()) as store:
-        pulled = list(desk.Desk(store, at.city, unlocked.trust, unlocked).pull(at.now))
-    opened = [item for item in pulled if isinstance(item, Opened)]
-    if args.json:
-        for item in opened:
-            print(json.dumps({"id": item.id, **asdict(item.request)}))
-    else:
-        for number, item in enumerate(opened, 1):
-            print(_in_words(item, f"{number} of {len(opened)}", at.city))
-        print(f"{len(opened)} waiting." if opened else "No requests are waiting.")
-    _say_unopened([item for item in pulled if isinstance(item, Unopened)], len(pulled))
-    with closing(at.store()) as store:
-        ceremony.top_up(store, at.settings.keyring, unlocked, at.city, at.now)
-    return 0
+def _desk(at: Here, args: argparse.Namespace) -> int:
+    from quietdesk.staff.console import Console, run  # which no other command needs
 
+    def unlock_now(typed: str) -> Keyring:
+        # The desk may stay open over a key day: what ended meanwhile is forgotten first.
+        return replace(at, now=datetime.now(UTC)).forget().unlocked(typed)
 
-def _done(at: Here, args: argparse.Namespace) -> int:
     with closing(at.store()) as store:
-        envelope = desk.find(store, at.city, args.id, at.now)
-        question = f"Erase request {envelope.id.hex()[:8]} for good?"
-        if not args.yes and not _agreed(question):
-            print("Nothing was erased.", file=sys.stderr)
-            return 1
-        store.erase(envelope)
-    print(f"Erased {envelope.id.hex()[:8]}.")
+        console = Console(
+            store, at.city, at.settings.keyring, unlock_now, lambda: datetime.now(UTC), args.lang
+        )
+        run(console, not args.no_browser)
+    print("The desk is locked.")
     return 0
 
 
@@ -325,7 +326,7 @@ def _device_new(at: Here, _: argparse.Namespace) -> int:
         raise Conflict(f"there is a keyring at {at.settings.keyring} already; move it away first")
     if not at.trust.custodians:
         raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
-    device = keyring.new("device", at.trust, _new_passphrase(at.settings))
+    device = keyring.new("device", at.trust, new_passphrase(at.settings))
     with closing(at.store(create=True)) as store:
         device = ceremony.top_up(store, at.settings.keyring, device, at.city, at.now)
     print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
@@ -338,7 +339,7 @@ def _device_admit(at: Here, args: argparse.Namespace) -> int:
         spki, _ = ceremony.offered(store, args.id, at.trust)
         words = keyring.fingerprint(spki)
         print(f"Device {args.id}\nWords: {words}")
-        if not args.yes and not _agreed("Does that device show the same words?"):
+        if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
         ceremony.admit(store, at.trust, _custodians(at, args.custodian), args.id)
@@ -350,7 +351,7 @@ def _custodian_new(at: Here, args: argparse.Namespace) -> int:
     if args.file.exists():
         raise Conflict(f"there is a file at {args.file} already")
     custodian = keyring.new(
-        "custodian", Trust((), 1, at.city.deployment), _new_passphrase(at.settings)
+        "custodian", Trust((), 1, at.city.deployment), new_passphrase(at.settings)
     )
     keyring.save(args.file, keyring.lock(custodian))
     print(f"Words: {keyring.fingerprint(custodian.public_key)}")
@@ -398,109 +399,14 @@ def _forget(at: Here, _: argparse.Namespace) -> int:
 # --- What commands share -------------------------------------------------------------------------
 
 
-def _forgetting(at: Here) -> Here:
-    path = at.settings.keyring
-    if path.exists():
-        before = path.read_bytes()
-        after = keyring.forget(before, lambda epoch: desk.over(at.city, at.now, epoch))
-        if keyring.epochs(after) != keyring.epochs(before):
-            keyring.save(path, after)
-    return at
-
-
 def _custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
     custodians = []
     for path in chosen:
         if not path.exists():
             raise NoKeyring(f"there is no custodian's keyring at {path.absolute()}")
-        custodians.append(_unlocked(at, path, "custodian", f"Passphrase of {path.name}: "))
+        custodians.append(unlock(at, path, "custodian", f"Passphrase of {path.name}: "))
     return custodians
-
-
-def _unlocked(at: Here, path: Path, kind: str, prompt: str) -> Keyring:
-    """A keyring of that kind, made for the deployment in use: demo keys sign and open nothing else,
-    whoever pins them."""
-    data = path.read_bytes()
-    if keyring.made_for(data) != (kind, at.city.deployment):
-        raise BadKeyring(f"{path.name} is not a {kind}'s keyring for {at.city.deployment}")
-    return keyring.unlock(data, _passphrase(at.settings, prompt))
-
-
-def _passphrase(chosen: Settings, prompt: str) -> str:
-    if chosen.passphrase_file is None:
-        return _typed(prompt)
-    try:
-        with chosen.passphrase_file.open(encoding="utf-8") as file:
-            return file.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
-
-
-def _typed(prompt: str) -> str:
-    try:
-        return getpass.getpass(prompt, stream=sys.stderr)
-    except EOFError:
-        raise BadSetting(
-            "nobody typed a passphrase; scripts set QUIETDESK_PASSPHRASE_FILE"
-        ) from None
-
-
-def _new_passphrase(chosen: Settings) -> str:
-    words = _passphrase(chosen, "New passphrase (five words or more are good): ")
-    if len(words) < MIN_PASSPHRASE:
-        raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
-    if chosen.passphrase_file is None and _typed("Again: ") != words:
-        raise WrongPassphrase("the two passphrases differ")
-    return words
-
-
-def _agreed(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _in_words(item: Opened, number: str, city: City) -> str:
-    asked = item.request
-    centers = {center.id: center.name for center in city.centers}
-    rows = {
-        "Name": asked.name,
-        "People": f"{asked.people}, of them {asked.children} aged 10 to 13",
-        "Centers": ", ".join(centers.get(center, center) for center in asked.centers),
-        "Times": ", ".join(asked.windows),
-        "Visit": asked.visit_type,
-        "Language": asked.language,
-        "Access": ", ".join(asked.access) or "-",
-        "Answer": ", ".join(asked.reach) or "looks with the code",
-        "Phone": f"{asked.phone} ({asked.phone_owner})" if asked.phone else "-",
-    }
-    lines = [
-        f"{item.id[:8]}  {number}, week {item.envelope.epoch}, lane {_shown(item.envelope.lane)}"
-    ]
-    lines += [f"  {label:<9} {_shown(text)}" for label, text in rows.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _shown(text: str) -> str:
-    """Text as a terminal may print it: no controls, and nothing that reorders what is around it.
-    Joiners stay, since Bengali and Urdu need them."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
-    )
-
-
-def _say_unopened(shut: Sequence[Unopened], total: int) -> None:
-    counts: dict[str, list[Unopened]] = {}
-    for item in shut:
-        counts.setdefault(str(item.reason), []).append(item)
-    for reason, items in counts.items():
-        text = f"quietdesk: cannot open {len(items)} of {total} requests: {reason}"
-        print(text, file=sys.stderr)
-        if isinstance(items[0].reason, KeyDestroyed):
-            print(
-                "quietdesk: hint: nothing can be done for these; residents ask again",
-                file=sys.stderr,
-            )
 
 
 if __name__ == "__main__":

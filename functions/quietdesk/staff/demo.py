@@ -14,11 +14,12 @@ from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.keyring import COST, Cost
+from quietdesk.staff.schedule import Schedule
 from quietdesk.store import Store
 
 PASSPHRASE = "quietdesk demo passphrase"  # noqa: S105 - printed at every start, guards nothing
 MINT_BELOW_WEEKS = 2
-MINT_WEEKS = 4
+MINT_WEEKS = 6  # so that every week in which a time may be taken has keys
 
 
 def set_up(settings: Settings, city: City, cost: Cost = COST) -> None:
@@ -52,6 +53,15 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
     if device.id not in ceremony.devices(store, trust):
         ceremony.admit(store, trust, [custodian], device.id)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)
+
+
+def keep_published(
+    settings: Settings, store: Store, city: City, trust: Trust, now: datetime
+) -> None:
+    """Publish the openings of the coming weeks, when there is something to change."""
+    if Schedule(store, city, trust).preview(now):
+        device, _ = _unlocked(*_paths(settings)[:2])
+        Schedule(store, city, trust, device).publish(now)
 
 
 def _unlocked(*paths: Path) -> Sequence[keyring.Keyring]:

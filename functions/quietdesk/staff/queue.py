@@ -105,8 +105,8 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
     centers = set(asked.centers)
     if ANY in centers:  # which is any of those that the form shows to everybody
         centers |= {center.id for center in city.listed}
-    # The visit's day, and one more to erase it in, must be over before the request is destroyed: with
-    # its week's key, which is later in any case, or 60 days after its first week began.
+    # The visit's day, and one more to erase it in, must be over before the request is destroyed:
+    # with its week's key, which is later in any case, or 60 days after its first week began.
     end = (Epoch.parse(item.envelope.born).start(city.zone) + keys.MAX_AGE).astimezone(city.zone)
     last = end.date() - timedelta(days=2)
     found = [

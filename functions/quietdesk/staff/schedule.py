@@ -35,9 +35,9 @@ class Changes:
 
 
 class Schedule:
-    """The published lists of one queue, as this device may read and sign them."""
+    """The published lists of one queue. Who only reads them needs no `device`."""
 
-    def __init__(self, store: Store, city: City, trust: Trust, device: Keyring):
+    def __init__(self, store: Store, city: City, trust: Trust, device: Keyring | None = None):
         self._store = store
         self._city = city
         self._trust = trust
@@ -105,6 +105,8 @@ class Schedule:
 
     def _signed(self, listing: Listing) -> bytes:
         device = self._device
+        if device is None:
+            raise ValueError("only an unlocked device signs")
         body = openings.listing_body(
             listing, self._city.queue, self._trust.deployment, device.public_key
         )
