@@ -25,8 +25,9 @@ STANDS_FOR = {
 VERBS = [
     (), ("run",), ("pull",), ("done",), ("sweep",), ("store",), ("store", "create"), ("device",),
     ("device", "new"), ("device", "admit"), ("custodian",), ("custodian", "new"), ("keys",),
-    ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",), ("reply",),
-    ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"), ("openings", "close"),
+    ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",),
+    ("reply",), ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"),
+    ("openings", "close"),
 ]  # fmt: skip
 
 

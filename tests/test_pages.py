@@ -14,6 +14,7 @@ from quietdesk.errors import BadCity
 from quietdesk.openings import Opening
 from quietdesk.pages import Facts, Guide, Pages, Words
 from quietdesk.reply import Reply, waiting
+from quietdesk.staff import console
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
@@ -25,7 +26,8 @@ NEVER_SAID = re.compile(
     r"|guaranteed?|garantizad[oa]s?)\b|100 ?%",
     re.IGNORECASE,
 )
-TEMPLATES = ROOT / "functions/quietdesk/templates"
+PACKAGE = ROOT / "functions/quietdesk"
+TEMPLATES = (PACKAGE / "templates", PACKAGE / "staff/templates")
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def made(city):
 
 def texts_of_templates():
     env = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
-    for path in TEMPLATES.glob("*.html"):
+    for path in (path for folder in TEMPLATES for path in folder.glob("*.html")):
         for _, _, text in env.extract_translations(path.read_text("utf-8"), ("_", "say")):
             text = text[0] if isinstance(text, tuple) else text  # a tuple has values after it
             if text is not None:  # a name, whose text is in one of the tables
@@ -57,6 +59,19 @@ def texts_of_the_module():
     yield from pages.BROKEN
 
 
+def texts_of_the_console():
+    """The console's tables, and what it gives to `words` literally."""
+    tables = (console.LANES, console.NOTICES, console.REACH_BY, console.REASONS, console.REFUSED)
+    for table in (*tables, console.STATES, console.TROUBLES):
+        yield from table.values()
+    for what, todo in console.SAID.values():
+        yield from (what, todo)
+    for node in ast.walk(ast.parse((PACKAGE / "staff/console.py").read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("words", "_words"):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+
+
 def texts_of_the_city():
     papers = read_yaml(ROOT / "site/city/documents.yml")
     for half in ("identity", "residency"):
@@ -68,7 +83,8 @@ def texts_of_the_city():
 
 
 def all_texts(city):
-    return {*texts_of_templates(), *texts_of_the_module(), *texts_of_the_city(), city.name}
+    texts = {*texts_of_templates(), *texts_of_the_module(), *texts_of_the_console()}
+    return {*texts, *texts_of_the_city(), city.name}
 
 
 def catalog(tag):

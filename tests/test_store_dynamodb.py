@@ -384,8 +384,13 @@ def test_commands_work_on_dynamodb(store_spec, tmp_path):
     for run in (made, new, device, admitted, minted, pulled):
         assert run.returncode == 0, run.stderr
     assert made.stdout.count("made.") == 3
-    assert minted.stdout.count("key made") == 4
+    assert minted.stdout.count("key made") == 6
     assert "No requests are waiting." in pulled.stdout
+
+    published = quietdesk(tmp_path, "--store", spec, "openings", "publish", passphrase=words)
+    listed = quietdesk(tmp_path, "--store", spec, "openings", "list", "--json")
+    assert published.returncode == listed.returncode == 0, published.stderr + listed.stderr
+    assert {json.loads(line)["who"] for line in listed.stdout.splitlines()} == {"residents", "desk"}
 
 
 def test_the_function_says_201_only_for_what_is_stored(world):
