@@ -31,11 +31,11 @@ from quietdesk.errors import (
     TracesRemain,
 )
 from quietdesk.openings import Opening
-from quietdesk.staff import console as consoles
-from quietdesk.staff import keyring
-from quietdesk.staff.console import SAID, Console, shown
+from quietdesk.staff import keyring, session, view
+from quietdesk.staff.console import Console
 from quietdesk.staff.desk import Desk, Opened
 from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.view import SAID, shown
 from tests.hostile import FIELDS, PAYLOADS, malformed, sealed_reply, sealed_with
 from tests.serving import Clock
 from tests.test_pages import NEVER_SAID
@@ -206,7 +206,7 @@ def opened(world, now=NOON):
 def readable():
     """What lies in this process's memory that only an unlocked desk has."""
     gc.collect()
-    kinds = Opened | Desk | consoles._Session | consoles._Job | consoles._Entered
+    kinds = Opened | Desk | session.Session | session.Job | session.Entered
     return [it for it in gc.get_objects() if isinstance(it, kinds)]
 
 
@@ -370,7 +370,7 @@ def test_keyring_that_cannot_be_used_is_said(staff, monkeypatch, error):
 
     page = staff.unlock()
 
-    assert consoles._said(error)[0] in page.text and "Passphrase" in page.text
+    assert view.said(error)[0] in page.text and "Passphrase" in page.text
     assert staff.console.locked
 
 
@@ -743,9 +743,9 @@ def test_destroyed_weeks_are_counted_with_their_name(staff, world):
 
 @pytest.mark.parametrize("error", ["the key does not open this", "a text of next year"])
 def test_every_reason_has_words(error):
-    why, week = consoles._reason(CannotOpen(error))
+    why, week = view.reason(CannotOpen(error))
 
-    assert consoles.REASONS[why] and week == ""
+    assert view.REASONS[why] and week == ""
 
 
 def test_request_sent_in_two_weeks_is_shown_once_and_counted(staff, world):
@@ -1533,9 +1533,9 @@ def test_reply_that_its_sender_wrote_stops_nobody(staff, world, publish, day):
 
 def test_every_error_has_words_and_something_to_do():
     for kind in errors_of(QuietdeskError):
-        what, then = consoles._said(kind.__new__(kind))
+        what, then = view.said(kind.__new__(kind))
         assert what.endswith(".") and then
-    assert consoles._said(OSError())[0] != consoles._said(ValueError())[0]
+    assert view.said(OSError())[0] != view.said(ValueError())[0]
 
 
 def errors_of(kind):
@@ -1545,7 +1545,7 @@ def errors_of(kind):
 
 
 def test_no_page_of_the_desk_says_a_forbidden_word():
-    folder = Path(consoles.__file__).parent / "templates"
+    folder = Path(view.__file__).parent / "templates"
     said = [
         re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", it.read_text())
         for it in folder.glob("*.html")
@@ -1554,8 +1554,8 @@ def test_no_page_of_the_desk_says_a_forbidden_word():
     for path in folder.glob("*.html"):
         for _, _, text in env.extract_translations(path.read_text("utf-8"), ("_",)):
             said.append(str(text[0] if isinstance(text, tuple) else text))
-    tables = (consoles.REASONS, consoles.TROUBLES, consoles.LANES, consoles.STATES,
-              consoles.REACH_BY, consoles.NOTICES, consoles.REFUSED)  # fmt: skip
+    tables = (view.REASONS, view.TROUBLES, view.LANES, view.STATES,
+              view.REACH_BY, view.NOTICES, view.REFUSED)  # fmt: skip
     said += [text for table in tables for text in table.values()]
     said += [text for pair in SAID.values() for text in pair]
 

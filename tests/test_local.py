@@ -121,9 +121,9 @@ def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(capfd):
             stopping.set()
         raise OSError("planted words") if len(calls) % 2 else BadRecord("planted words")
 
-    local.every_hour(timer, stopping, seconds=0.001)
+    local.again_and_again(timer, stopping, seconds=0.001)
 
     assert len(calls) == 4
     said = "".join(capfd.readouterr())
-    assert said.count("the next hour tries again") == 4
+    assert said.count("it tries again the next time") == 4
     assert "planted" not in said

@@ -14,7 +14,7 @@ from quietdesk.errors import BadCity
 from quietdesk.openings import Opening
 from quietdesk.pages import Facts, Guide, Pages, Words
 from quietdesk.reply import Reply, waiting
-from quietdesk.staff import console
+from quietdesk.staff import view
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
@@ -61,12 +61,12 @@ def texts_of_the_module():
 
 def texts_of_the_console():
     """The console's tables, and what it gives to `words` literally."""
-    tables = (console.LANES, console.NOTICES, console.REACH_BY, console.REASONS, console.REFUSED)
-    for table in (*tables, console.STATES, console.TROUBLES):
+    tables = (view.LANES, view.NOTICES, view.REACH_BY, view.REASONS, view.REFUSED)
+    for table in (*tables, view.STATES, view.TROUBLES):
         yield from table.values()
-    for what, todo in console.SAID.values():
+    for what, todo in view.SAID.values():
         yield from (what, todo)
-    for node in ast.walk(ast.parse((PACKAGE / "staff/console.py").read_text("utf-8"))):
+    for node in ast.walk(ast.parse((PACKAGE / "staff/view.py").read_text("utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("words", "_words"):
             if node.args and isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value

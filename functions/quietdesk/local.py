@@ -84,14 +84,14 @@ def listen(app: "WSGIApplication", reserved: socket.socket) -> Any:
     )
 
 
-def serve(server: Any, timer: Callable[[], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM, with the timer once an hour beside it."""
+def serve(server: Any, timer: Callable[[], None], seconds: float = TIMER_SECONDS) -> None:
+    """Serve until Ctrl-C or SIGTERM, with the timer beside it every so many seconds."""
     stopping = Event()
 
     def stop(_: int, __: FrameType | None) -> None:
         raise SystemExit
 
-    beside = Thread(target=every_hour, args=(timer, stopping), name="timer")
+    beside = Thread(target=again_and_again, args=(timer, stopping, seconds), name="timer")
     beside.start()
     signal.signal(signal.SIGTERM, stop)
     try:
@@ -102,14 +102,14 @@ def serve(server: Any, timer: Callable[[], None]) -> None:
         beside.join()
 
 
-def every_hour(timer: Callable[[], None], stopping: Event, seconds: float = TIMER_SECONDS) -> None:
-    """Call the timer again and again until `stopping`. Whatever it raises, the next hour tries
-    again: keys must not outlive their day because a disk was full once."""
+def again_and_again(timer: Callable[[], None], stopping: Event, seconds: float) -> None:
+    """Call the timer until `stopping`. Whatever it raises, it is called the next time too: keys
+    must not outlive their day because a disk was full once."""
     while not stopping.wait(seconds):
         try:
             timer()
         except Exception:  # fixed words: an error may name a file, or quote what it holds
-            print("quietdesk: the hourly sweep failed; the next hour tries again", file=sys.stderr)
+            print("quietdesk: the timer failed; it tries again the next time", file=sys.stderr)
 
 
 class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
