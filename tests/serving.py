@@ -1,6 +1,7 @@
 """A real server for tests: built site and functions on a free loopback port, with its own clock."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -11,12 +12,16 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event as ThreadEvent
 from threading import Thread
+from typing import Any
 
 from waitress import wasyncore
 
 from quietdesk import intake, local
 from quietdesk.code import b64
 from quietdesk.pages import Pages
+from quietdesk.staff import keyring
+from quietdesk.staff.console import Console
+from quietdesk.staff.keyring import Keyring
 from tests.world import NOON, ROOT, World
 
 CHROMIUM_ARGS = [
@@ -75,6 +80,41 @@ def serving(world: World, site: Path) -> Iterator[Served]:
     app = local.application(site, submit, check, pages)
     server = local.listen(app, local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
+    with _beside(server):
+        yield served
+
+
+@dataclass
+class Desk:
+    """A console that is served; its clock stands still until a test moves it."""
+
+    url: str
+    console: Console
+    clock: Clock
+
+
+@contextmanager
+def desk_open(world: World, folder: Path, lang: str = "en") -> Iterator[Desk]:
+    """The desk's console on a free port, locked."""
+    path, clock = folder / "device.keyring", Clock()
+    keyring.save(path, keyring.lock(world.device))
+
+    def unlock(passphrase: str) -> Keyring:
+        return keyring.unlock(path.read_bytes(), passphrase)
+
+    console = Console(world.store, world.city, path, unlock, clock, lang)
+    reserved = local.reserve("127.0.0.1", 0)
+    token, port = secrets.token_urlsafe(32), reserved.getsockname()[1]
+    try:
+        with _beside(local.listen(console.app(token, port), reserved)):
+            yield Desk(f"http://127.0.0.1:{port}/{token}", console, clock)
+    finally:
+        console.close()
+
+
+@contextmanager
+def _beside(server: Any) -> Iterator[None]:
+    """Serves in a thread of its own."""
     stopping = ThreadEvent()
 
     def run() -> None:
@@ -87,7 +127,7 @@ def serving(world: World, site: Path) -> Iterator[Served]:
     beside = Thread(target=run, daemon=True)
     beside.start()
     try:
-        yield served
+        yield
     finally:
         stopping.set()
         beside.join()

@@ -12,11 +12,12 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from quietdesk.pages import MENU
-from tests.serving import CHROMIUM_ARGS, build_site, chromium, serving
-from tests.world import ASKED, NOON, ROOT, make_world
+from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
+from tests.world import ASKED, NOON, PASSPHRASE, ROOT, World, make_world
 
 TARGET = ROOT / "build/shots"
 WIDTHS = (360, 1280)
+DESK_WIDTHS = (360, 768, 1280)
 
 
 def main() -> int:
@@ -35,6 +36,10 @@ def main() -> int:
                 for locale in world.city.locales:
                     for name, page in visits(browser, served.url, locale.tag, width):
                         wrong += take(page, f"{locale.tag}-{name}-{width}")
+        for width in DESK_WIDTHS:
+            for locale in world.city.locales:
+                for name, page in desk_visits(browser, world, Path(folder), locale.tag, width):
+                    wrong += take(page, f"{locale.tag}-desk-{name}-{width}")
         browser.close()
         world.store.close()
     print(f"{len(list(TARGET.glob('*.png')))} pictures are in {TARGET.relative_to(ROOT)}")
@@ -137,6 +142,46 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     page = context.new_page()
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
     yield "request-dark", page
+    context.close()
+
+
+def desk_visits(
+    browser: Browser, world: World, folder: Path, tag: str, width: int
+) -> Iterator[tuple[str, Page]]:
+    """The desk's pages, through a short day: two requests wait, one gets a place."""
+    for name in ("রহিমা", "Ana María de los Ángeles Fernández"):
+        world.store.put(world.sealed(name=[name], centers=["any"], windows=["any"]))
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    context.clock.install(time=NOON)
+    page = context.new_page()
+    with desk_open(world, folder, tag) as desk:
+        page.goto(f"{desk.url}/")
+        yield "locked", page
+        page.fill("#passphrase", PASSPHRASE)
+        page.click("main button[type=submit]")
+        page.wait_for_selector("tbody tr")
+        yield "queue", page
+        page.click("tbody tr:first-child button")
+        page.wait_for_selector("dl")
+        yield "request", page
+        page.goto(f"{desk.url}/")
+        page.check("tbody tr:first-child input[type=checkbox]")
+        page.click("button[formaction$='/propose']")
+        page.wait_for_selector("select")
+        yield "plan", page
+        page.click("main button[type=submit] >> nth=0")
+        page.wait_for_load_state()
+        yield "placed", page
+        page.goto(f"{desk.url}/openings")
+        yield "openings", page
+        page.goto(f"{desk.url}/enter")
+        yield "enter", page
+        fill_in(page)
+        page.click("main form button[type=submit] >> nth=-1")
+        page.wait_for_selector(".code")
+        yield "slip", page
+        page.emulate_media(media="print")
+        yield "slip-printed", page
     context.close()
 
 

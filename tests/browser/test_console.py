@@ -1,73 +1,27 @@
 """The desk in Chromium: unlock, see the queue, place, answer, enter, lock; and hostile content."""
 
-import secrets
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
-from waitress import wasyncore
 
 from quietdesk import code as codes
-from quietdesk import local
-from quietdesk.staff import keyring
-from quietdesk.staff.console import Console
 from quietdesk.staff.desk import Desk as StaffDesk
 from quietdesk.staff.desk import Opened
 from quietdesk.staff.schedule import Schedule
 from tests.browser.test_every_page import CONTRAST
 from tests.hostile import FIELDS, PAYLOADS, sealed_with
-from tests.serving import Clock
+from tests.serving import desk_open
 from tests.world import NOON, PASSPHRASE
 
 WIDTHS = (360, 768, 1280)
 
 
-@dataclass
-class Desk:
-    """A console that is served."""
-
-    url: str
-    console: Console
-    clock: Clock
-
-
-@contextmanager
-def running(world, folder, lang="en"):
-    """The console on a free port, with a clock that stands still until a test moves it."""
-    path, clock = folder / "device.keyring", Clock()
-    keyring.save(path, keyring.lock(world.device))
-    console = Console(
-        world.store, world.city, path,
-        lambda passphrase: keyring.unlock(path.read_bytes(), passphrase), clock, lang,
-    )  # fmt: skip
-    reserved = local.reserve("127.0.0.1", 0)
-    token, port = secrets.token_urlsafe(32), reserved.getsockname()[1]
-    server = local.listen(console.app(token, port), reserved)
-    stopping = Event()
-
-    def serve():
-        while not stopping.is_set():
-            server.asyncore.loop(timeout=0.05, map=server._map, count=1)
-        server.task_dispatcher.shutdown()
-        wasyncore.close_all(server._map)
-
-    beside = Thread(target=serve, daemon=True)
-    beside.start()
-    try:
-        yield Desk(f"http://127.0.0.1:{port}/{token}", console, clock)
-    finally:
-        stopping.set()
-        beside.join()
-        console.close()
-
-
 @pytest.fixture
 def desk(world, tmp_path):
-    with running(world, tmp_path) as made:
+    with desk_open(world, tmp_path) as made:
         yield made
 
 
@@ -496,7 +450,7 @@ TOO_TALL = """() => [...document.querySelectorAll('.told')].filter((it) => {
 def test_desk_in_spanish_fits_its_screen(visit, world, published, tmp_path, width):
     for number in range(3):
         put(world, name=[f"Persona {number}"], windows=["any"])
-    with running(world, tmp_path, "es") as desk:
+    with desk_open(world, tmp_path, "es") as desk:
         page = visit(viewport={"width": width, "height": 800})
         unlock(page, desk)
         expect(page.locator("h1")).to_have_text("Lista de espera")
