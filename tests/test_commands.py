@@ -437,6 +437,22 @@ def test_closing_a_day_without_another_time_keeps_people_waiting(office, run):
     assert (item.state, told(world, item).state) == ("waiting", "waiting")
 
 
+def test_closed_day_is_opened_again_and_the_seats_that_are_taken_stay_taken(office, run):
+    world, _ = office
+    (id,) = ask(world, "Ana", windows=["sun-eve"])
+    opening = "corona.2026-12-03.1300.desk"
+    before = seats(world, opening)
+    run("place", id, "--at", opening, "--yes")
+    world.schedule().close("corona", Opening.parse(opening).day, NOON)
+    assert seats(world, opening) == 0
+
+    status, out, _ = run("openings", "reopen", "corona", "2026-12-03")
+
+    assert status == 0
+    assert "12 openings are new" in out
+    assert seats(world, opening) == before - 1
+
+
 def test_unknown_center_and_odd_days_are_refused(office, run):
     status, _, _ = run("openings", "close", "nowhere", "2026-12-03", "--yes")
 

@@ -1560,3 +1560,35 @@ def test_no_page_of_the_desk_says_a_forbidden_word():
     said += [text for pair in SAID.values() for text in pair]
 
     assert [text for text in said if NEVER_SAID.search(text)] == []
+
+
+def test_somebody_entered_again_after_a_lost_answer_is_stored_once(staff, world, monkeypatch):
+    """The store wrote, and only its answer was lost; staff send the same answers again."""
+    staff.unlock()
+    put = world.store.put
+
+    def lost(envelope):
+        put(envelope)
+        raise StoreUnavailable("down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "put", lost)
+        first = staff.post("/enter", form="one", **TYPED)
+    again = staff.post("/enter", form="two", **TYPED)
+
+    assert "The store does not answer" in first.text and not code_on(first)
+    assert len(opened(world)) == 1
+    assert codes.derive(code_on(again), "demo").id.hex() in opened(world)
+
+
+def test_closed_day_is_opened_again(staff, publish):
+    schedule = publish()
+    staff.unlock()
+    accept(staff, staff.post("/closing", center="corona", day="2026-11-24"))
+    assert "Open it again" in staff.get("/openings").text
+
+    page = staff.post("/reopen", center="corona", day="2026-11-24")
+
+    assert page.status == 200 and "Open it again" not in page.text
+    assert schedule.published()[""].closed == frozenset()
+    assert "Choose a center and a day" in staff.post("/reopen", center="corona", day="x").text

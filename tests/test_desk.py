@@ -434,7 +434,8 @@ def test_who_was_refused_can_still_be_placed_or_kept(world):
 
 @every_store
 def test_request_entered_for_somebody_waits_in_the_kiosk_lane(world):
-    code, again = world.desk().enter(ASKED, NOON)
+    code = codes.new()
+    again = world.desk().enter(ASKED, NOON, code)
 
     item = only(world)
     assert item.request == request.parse(ASKED, world.city)
@@ -449,7 +450,8 @@ def test_request_entered_for_somebody_waits_in_the_kiosk_lane(world):
 def test_opening_is_taken_for_somebody_at_once(world):
     seats(world, {OTHER: 1})
 
-    code, _ = world.desk().enter({**ASKED, "opening": [str(OTHER)]}, NOON)
+    code = codes.new()
+    world.desk().enter({**ASKED, "opening": [str(OTHER)]}, NOON, code)
 
     item = only(world)
     assert (item.state, item.opening, item.request.opening) == ("placed", OTHER, str(OTHER))
@@ -464,7 +466,7 @@ def test_full_opening_is_not_taken_and_nothing_is_kept(world):
     seats(world, {VISIT: 0})
 
     with pytest.raises(NoSeats):
-        world.desk().enter({**ASKED, "opening": [str(VISIT)]}, NOON)
+        world.desk().enter({**ASKED, "opening": [str(VISIT)]}, NOON, codes.new())
 
     assert list(world.desk().pull(NOON)) == []
     assert left(world, VISIT) == [0]
@@ -481,7 +483,7 @@ def test_full_opening_is_not_taken_and_nothing_is_kept(world):
 )
 def test_what_is_typed_wrongly_is_named_and_nothing_is_kept(world, typed, problems):
     with pytest.raises(Invalid) as refused:
-        world.desk().enter({**ASKED, **typed}, NOON)
+        world.desk().enter({**ASKED, **typed}, NOON, codes.new())
 
     assert refused.value.fields == problems
     assert list(world.desk().pull(NOON)) == []
@@ -492,7 +494,7 @@ def test_opening_in_a_week_without_keys_cannot_be_taken_for_somebody(world):
     seats(world, {far: 1})
 
     with pytest.raises(CannotOpen):
-        world.desk().enter({**ASKED, "opening": [str(far)]}, NOON)
+        world.desk().enter({**ASKED, "opening": [str(far)]}, NOON, codes.new())
 
     assert left(world, far) == [1]
 
@@ -853,3 +855,12 @@ def test_another_desk_without_the_weeks_keys_says_so_for_each(world):
     (item,) = Desk(world.store, world.city, world.trust, stranger).pull(NOON)
 
     assert isinstance(item, Unopened)
+
+
+def test_entering_again_with_the_same_code_is_stored_once(world):
+    """As the console does when the store did not answer, and may have kept it."""
+    code = codes.new()
+    for _ in range(2):
+        world.desk().enter(ASKED, NOON, code)
+
+    assert len(list(world.desk().pull(NOON))) == 1

@@ -145,10 +145,12 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     listing.set_defaults(run=commands.openings_list)
     close = openings.add_parser("close", help="close a center for a day; answer who had a time")
-    close.add_argument("center", metavar="CENTER", help="its id in centers.yml")
-    close.add_argument("day", metavar="DAY", type=commands.day, help="such as 2026-12-03")
+    _add_day(close)
     close.add_argument("--yes", action="store_true", help="do not ask")
     close.set_defaults(run=commands.openings_close)
+    reopen = openings.add_parser("reopen", help="take back that a day was closed")
+    _add_day(reopen)
+    reopen.set_defaults(run=commands.openings_reopen)
 
     sweeping = verbs.add_parser(
         "sweep", help="destroy the keys of ended weeks now, as the timer does"
@@ -189,6 +191,11 @@ def build_parser() -> argparse.ArgumentParser:
     key.add_parser("list", help="list weeks, their keys and key days").set_defaults(run=_keys_list)
     key.add_parser("forget", help="delete ended weeks from this keyring").set_defaults(run=_forget)
     return parser
+
+
+def _add_day(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("center", metavar="CENTER", help="its id in centers.yml")
+    parser.add_argument("day", metavar="DAY", type=commands.day, help="such as 2026-12-03")
 
 
 def _add_requests(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 
+from quietdesk import code as codes
 from quietdesk import pages
 from quietdesk.city import City
 from quietdesk.errors import (
@@ -142,7 +143,8 @@ def enter(at: Here, _: argparse.Namespace) -> int:
     device = at.unlocked()
     with closing(at.store()) as store:
         try:
-            code, again = Desk(store, at.city, device.trust, device).enter(typed, at.now)
+            code = codes.new()
+            again = Desk(store, at.city, device.trust, device).enter(typed, at.now, code)
         except Invalid as error:
             words = pages.Words(at.city, "en")
             for field, problem in error.fields.items():
@@ -255,6 +257,15 @@ def openings_close(at: Here, args: argparse.Namespace) -> int:
         for item in there:
             print(_call(item))
     return 0 if all(done) else 1
+
+
+def openings_reopen(at: Here, args: argparse.Namespace) -> int:
+    """Take back that a center was closed for a day."""
+    device = at.unlocked()
+    with closing(at.store()) as store:
+        schedule = Schedule(store, at.city, device.trust, device)
+        print(_changed(schedule.reopen(args.center, args.day, at.now)))
+    return 0
 
 
 def _instead(open_desk: _Unlocked, proposal: Proposal, at: Here) -> None:

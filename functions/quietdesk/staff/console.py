@@ -22,12 +22,10 @@ from urllib.parse import parse_qs, urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from quietdesk import code as codes
 from quietdesk import gateway, keys, local
 from quietdesk.city import City
-from quietdesk.errors import (
-    Invalid,
-    QuietdeskError,
-)
+from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
 from quietdesk.intake import HEADERS
 from quietdesk.keys import WEEKS_AHEAD, Epoch
 from quietdesk.openings import Listing, Opening
@@ -181,6 +179,7 @@ class Console:
             ("GET", "/openings"): self._openings,
             ("POST", "/publish"): self._publish,
             ("POST", "/closing"): self._closing,
+            ("POST", "/reopen"): self._reopen,
             ("GET", "/enter"): self._enter_form,
             ("POST", "/enter"): self._enter,
             ("GET", "/again"): self._enter_again,
@@ -456,14 +455,16 @@ class Console:
         session.schedule.publish(self._clock(), taking)
         return self._openings(session, call, NOTICES["published"])
 
+    def _reopen(self, session: "Session", call: "_Call") -> Answer:
+        day = _day(one(call.form, "day"))
+        if day:
+            session.schedule.reopen(one(call.form, "center"), day, self._clock())
+        return self._openings(session, call, NOTICES["published" if day else "no_day"])
+
     def _closing(self, session: "Session", call: "_Call") -> Answer:
         """Before a day is closed: who has a place on it, and another time for each."""
-        center = self._city.center(one(call.form, "center"))
-        try:
-            day = date.fromisoformat(one(call.form, "day"))
-        except ValueError:
-            center = None
-        if center is None:
+        center, day = self._city.center(one(call.form, "center")), _day(one(call.form, "day"))
+        if center is None or day is None:
             return self._openings(session, call, NOTICES["no_day"])
         plan = session.propose(session.placed_on(center.id, day), (center.id, day))
         return self._plan_page(session, plan, 1)
@@ -497,10 +498,15 @@ class Console:
         form = one(call.form, "form")
         # The same form again, as a double click sends it, is answered with the same slip.
         if session.entered is None or not form or session.entered.form != form:
+            draft = session.draft
+            # Where the store did not answer, the first try may have been kept: the same code again.
+            code = (
+                draft.code if draft and isinstance(draft.error, StoreUnavailable) else codes.new()
+            )
             try:
-                session.enter(call.form, form)
+                session.enter(call.form, form, code)
             except QuietdeskError as error:
-                session.draft = Draft(call.form, error)
+                session.draft = Draft(call.form, error, code)
                 return self._to("/again")
         session.draft = None
         return self._to("/slip")
@@ -584,6 +590,13 @@ def _distinct(times: Sequence[Opening]) -> list[Opening]:
 def _near(page: int, pages: int) -> list[int]:
     """The first and the last page, and those around this one."""
     return sorted({1, pages, *range(max(1, page - 2), min(pages, page + 2) + 1)})
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _query(event: Mapping[str, Any]) -> Form:

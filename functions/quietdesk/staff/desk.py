@@ -135,11 +135,11 @@ class Desk:
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
-    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime) -> tuple[str, date]:
-        """Ask for somebody, on the telephone or at the door: the same fields as the form has. Gives
-        the code to read out, and the day to look again. Raises Invalid, Conflict and NoSeats."""
+    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime, code: str) -> date:
+        """Ask for somebody, on the telephone or at the door: the same fields as the form has, under
+        a fresh code to read out. Gives the day to look again. After StoreUnavailable the same code
+        again is stored once. Raises Invalid, Conflict and NoSeats."""
         asked = request.parse(typed, self._city)
-        code = codes.new()
         secrets = codes.derive(code, self._city.deployment)
         city, current = self._city, keys.epoch_at(now, self._city.zone)
         again = keys.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
@@ -163,7 +163,7 @@ class Desk:
             self._store.take(ready)
         else:
             self._store.put(ready)
-        return code, again
+        return again
 
     def erase(self, item: Opened) -> None:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was opened,

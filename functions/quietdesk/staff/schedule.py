@@ -80,6 +80,11 @@ class Schedule:
         closed = held[""][0].closed | {(center, day)}
         return self._write(held, closed, _taking(held), now)
 
+    def reopen(self, center: str, day: date, now: datetime) -> Changes:
+        """Take a closing back: the times that centers.yml has for that day are published again."""
+        held = {path: self._read(path) for path in self.paths}
+        return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
+
     def _write(
         self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
     ) -> Changes:

@@ -71,10 +71,11 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft:
-    """What was typed for somebody, and why it was not taken."""
+    """What was typed for somebody, why it was not taken, and the code that it was tried with."""
 
     typed: Form
     error: QuietdeskError
+    code: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -269,10 +270,10 @@ class Session:
         if job.outcome:
             job.outcome.left = len(self.placed_on(center, day))
 
-    def enter(self, typed: Form, form: str) -> None:
+    def enter(self, typed: Form, form: str, code: str) -> None:
         """Ask for somebody. What was typed is gone with the answer; the code stays to be shown."""
         fields = {name: values for name, values in typed.items() if name in FIELDS}
-        code, look_again = self._desk.enter(fields, self._clock())
+        look_again = self._desk.enter(fields, self._clock(), code)
         id = codes.derive(code, self._city.deployment).id
         envelope = self._find(id)
         if envelope is None:
