@@ -3,19 +3,22 @@
 import io
 import json
 import os
-from dataclasses import asdict
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import reply as replies
-from quietdesk import request, settings
+from quietdesk import settings
 from quietdesk.code import b64
-from quietdesk.errors import QuietdeskError
+from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, cli, commands, keyring, terminal
+from quietdesk.staff.desk import Desk
 from quietdesk.staff.terminal import Here
+from tests import hostile
 from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK
 
@@ -177,6 +180,64 @@ def test_last_seat_that_went_meanwhile_is_told_with_what_to_do(office, run, monk
     assert opened(world, "Ana").state == "waiting"
 
 
+def test_request_that_is_cancelled_meanwhile_is_told_and_stays_cancelled(office, run, monkeypatch):
+    world, _ = office
+    ana, _ = ask(world, "Ana", "Boris")
+
+    def meanwhile(question):
+        world.store.erase(opened(world, "Ana").envelope)
+        return True
+
+    monkeypatch.setattr(commands, "agreed", meanwhile)
+    status, out, err = run("place", "--all")
+
+    assert (status, out.splitlines()[-1]) == (1, "Placed 1.")
+    assert f"quietdesk: {ana} Ana: " in err
+    (left,) = world.desk().pull(NOON)
+    assert (left.request.name, left.state) == ("Boris", "placed")
+
+
+def test_request_that_is_too_long_for_a_time_stops_no_other(office, run):
+    """Anybody can seal one by hand that fills its part to the last byte."""
+    world, _ = office
+    world.store.put(hostile.sealed_with(world, "name", "x" * 1024))
+    ask(world, "Ana", "Boris")
+
+    status, out, err = run("place", "--all", "--yes")
+
+    assert (status, out.splitlines()[-1]) == (1, "Placed 2.")
+    assert "it is too long to be changed" in err
+    assert {opened(world, name).state for name in ("Ana", "Boris")} == {"placed"}
+
+
+def fail_at_the_second(monkeypatch, method):
+    """The store goes away after one request was answered."""
+    answer, calls = getattr(Desk, method), []
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) > 1:
+            raise StoreUnavailable("down")
+        return answer(*args)
+
+    monkeypatch.setattr(Desk, method, failing)
+    return calls
+
+
+def test_store_that_goes_away_half_way_is_said_with_what_is_done(office, run, monkeypatch):
+    world, _ = office
+    ask(world, "Ana", "Boris", "Chen")
+    calls = fail_at_the_second(monkeypatch, "place")
+
+    status, _, err = run("place", "--all", "--yes")
+
+    assert status == "down"
+    assert "after 1 were done" in err
+    assert len(calls) == 2
+    states = sorted(item.state for item in world.desk().pull(NOON))
+    assert states == ["placed", "waiting", "waiting"]
+
+
 # --- Waiting and answering -----------------------------------------------------------------------
 
 
@@ -235,6 +296,48 @@ def test_done_erases_several_and_gives_a_seat_back(office, run):
     assert seats(world, "corona.2026-12-03.1300.desk") == before
 
 
+def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, monkeypatch):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris")
+
+    def meanwhile(question):
+        world.desk().wait(opened(world, "Ana"), NOON)
+        return True
+
+    monkeypatch.setattr(commands, "agreed", meanwhile)
+    status, out, err = run("done", *ids)
+
+    assert (status, out) == (1, f"Erased {ids[1]}.\n")
+    assert f"quietdesk: {ids[0]}: " in err
+    assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+
+
+def test_request_named_twice_is_erased_once_and_the_next_too(office, run):
+    world, _ = office
+    ana, boris = ask(world, "Ana", "Boris")
+
+    status, out, _ = run("done", ana, ana.upper(), boris, "--yes")
+
+    assert (status, out.splitlines()) == (0, [f"Erased {ana}.", f"Erased {boris}."])
+
+
+def test_traces_in_the_file_are_said_after_all_are_erased(office, run, monkeypatch):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris")
+    erase = type(world.store).erase
+
+    def leaving_traces(store, envelope):
+        erase(store, envelope)
+        raise TracesRemain("deleted bytes remain")
+
+    monkeypatch.setattr(type(world.store), "erase", leaving_traces)
+    status, out, _ = run("done", *ids, "--yes")
+
+    assert status == "deleted bytes remain"
+    assert out.splitlines() == [f"Erased {id}." for id in ids]
+    assert list(world.desk().pull(NOON)) == []
+
+
 @pytest.mark.parametrize("command", [("place",), ("wait",), ("reply", "no-place"), ("done",)])
 def test_ids_that_name_nobody_are_said(office, run, command):
     world, _ = office
@@ -245,8 +348,23 @@ def test_ids_that_name_nobody_are_said(office, run, command):
     assert opened(world, "Ana").state == "waiting"
 
 
-@pytest.mark.parametrize("words", [("place",), ("wait",), ("place", "--all", "00112233")])
-def test_command_without_or_with_both_ways_to_choose_is_wrong_usage(words):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("place",),
+        ("wait",),
+        ("place", "--all", "00112233"),
+        ("done",),
+        ("reply", "no-place"),
+        ("reply", "no-place", "--all"),
+        ("reply", "come", "00112233"),
+        ("openings", "publish", "--taking", "maybe"),
+        ("enter", "Ana"),
+        ("enter", "--name", "Ana"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(words):
     with pytest.raises(SystemExit) as ended:
         cli.build_parser().parse_args(words)
     assert ended.value.code == 2
@@ -277,38 +395,32 @@ def test_pull_nags_before_requests_are_destroyed(office, run):
     assert run("pull")[2] == ""
     _, _, err = run("pull", now=NOON + 1.3 * WEEK)
 
-    assert "2 that still wait are destroyed on 2026-11-30" in err
+    assert "2 requests that still wait are destroyed on 2026-11-30" in err
 
 
-def test_no_name_reaches_the_terminal_as_it_was_typed(office, run):
+@pytest.mark.parametrize("field", ["name", "phone", "reach", "phone_owner", "centers", "access"])
+def test_nothing_reaches_the_terminal_as_it_was_typed(office, run, field):
+    """What the form refuses, sealed by hand."""
     world, _ = office
-    item = world.sealed(name=["Eva"])
-    world.store.put(item)
+    envelope = hostile.sealed_with(world, field, HOSTILE)
+    world.store.put(envelope)
+    id = envelope.id.hex()
 
-    held = opened(world, "Eva")
-    parts = envelopes.Parts(
-        json.dumps({**_visit(held), "name": HOSTILE}, ensure_ascii=False).encode().ljust(1024),
-        _contact(held),
-    )
-    bundle = world.bundle()
-    world.store.replace(
-        held.envelope, envelopes.reseal(held.envelope, parts, bundle, "", item.reply)
-    )
+    said = ""
+    for words in (
+        ("pull",),
+        ("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes"),
+        ("openings", "close", "corona", "2026-12-03", "--yes"),
+        ("wait", id),
+        ("reply", "no-place", id),
+    ):
+        status, out, err = run(*words)
+        assert status == 0
+        said += out + err
 
-    for words in (("pull",), ("place", "--all", "--yes"), ("wait", held.id[:8])):
-        _, out, err = run(*words)
-        assert "Eva" in out
-        assert "\x1b" not in out + err
-        assert "\u202e" not in out + err
-
-
-def _visit(item):
-    values = asdict(item.request)
-    return {key: values[key] for key in values if key not in ("reach", "phone", "phone_owner")}
-
-
-def _contact(item):
-    return request.pack(item.request, item.reply_key).contact
+    assert "Eva" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
 
 
 # --- Entering ------------------------------------------------------------------------------------
@@ -343,6 +455,47 @@ def test_enter_takes_a_time(office, run):
     assert status == 0
     assert "2026-12-03 13:00, Corona" in out
     assert seats(world, opening) == before - 1
+
+
+def test_enter_says_where_to_come_also_beside_an_empty_field(office, run):
+    opening = "corona.2026-12-03.1300"
+
+    _, out, _ = run("enter", stdin=json.dumps({**ASKED, "opening": ["", f" {opening} "]}))
+
+    assert f"2026-12-03 13:00, Corona ({opening})" in out
+
+
+def test_enter_for_a_time_that_is_full_keeps_nothing(office, run):
+    world, _ = office
+    opening = "corona.2026-12-03.1300"
+    world.store.set_seats({opening: 0})
+
+    status, out, _ = run("enter", stdin=json.dumps({**ASKED, "opening": opening}))
+
+    assert (status, out) == ("the opening has no seat left", "")
+    assert list(world.desk().pull(NOON)) == []
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"acess": ["asl"]}, "acess: the form has no such field"),
+        ({"nationality": "x"}, "nationality: the form has no such field"),
+        ({HOSTILE: "x"}, "Eva\ufffd[2J\ufffd<b>=1+1: the form has no such field"),
+        ({"name": None}, "name: a text, a whole number, or a list of them is needed"),
+        ({"name": "\ud800"}, "name: a text, a whole number, or a list of them is needed"),
+        ({"people": 2.5}, "people: a text, a whole number, or a list of them is needed"),
+        ({"children": True}, "children: a text, a whole number, or a list of them is needed"),
+        ({"access": [["asl"]]}, "access: a text, a whole number, or a list of them is needed"),
+    ],
+)
+def test_enter_drops_and_guesses_nothing(office, run, odd, said):
+    world, _ = office
+
+    status, out, err = run("enter", stdin=json.dumps({**ASKED, **odd}))
+
+    assert (status, out, err) == (1, "", f"quietdesk: {said}\n")
+    assert list(world.desk().pull(NOON)) == []
 
 
 def test_enter_names_every_problem(office, run):
@@ -385,6 +538,14 @@ def test_taking_is_switched_off_and_on(office, run):
     assert world.schedule().published()[""].taking
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_openings_list_says_that_nobody_can_take_them(run, words):
+    assert run("openings", "list", *words)[2] == ""
+    run("openings", "publish", "--taking", "off")
+
+    assert "Nobody can take times" in run("openings", "list", *words)[2]
+
+
 def test_openings_list_says_what_is_left_and_for_whom(run):
     run("enter", stdin=json.dumps({**ASKED, "opening": "corona.2026-12-03.1300"}))
 
@@ -415,9 +576,10 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert status == 0
     assert "12 are gone" in out
     for id, name in zip(ids, ("Ana", "Boris"), strict=True):
-        assert f"call {id} {name}: text 7185550123 (mine)" in out
-        assert opened(world, name).opening.day.isoformat() != "2026-12-03"
-    assert f"{looks} Chen only looks with the code" in out
+        now = opened(world, name).opening
+        assert f"call {id} {name}: text 7185550123 (mine); {now.day} {now.at}, Corona" in out
+        assert now.day.isoformat() != "2026-12-03"
+    assert f"{looks} Chen only looks with the code; " in out
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
     # Publishing again does not open the day.
     run("openings", "publish")
@@ -432,9 +594,88 @@ def test_closing_a_day_without_another_time_keeps_people_waiting(office, run):
     status, out, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
 
     assert status == 0
-    assert "no free time fits" in out
+    assert f"{id} Ana: no free time fits; it waits" in out
+    assert f"call {id} Ana: text 7185550123 (mine); waits; looks again on 2026-11-28" in out
     item = opened(world, "Ana")
     assert (item.state, told(world, item).state) == ("waiting", "waiting")
+
+
+def test_who_can_wait_no_longer_when_a_day_closes_is_answered(office, run, monkeypatch):
+    world, _ = office
+    (id,) = ask(world, "Ana", windows=["sun-eve"])
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+
+    def too_old(*_):
+        raise TooOld("over before that day")
+
+    monkeypatch.setattr(Desk, "wait", too_old)
+    status, out, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
+
+    assert status == 0
+    assert f"call {id} Ana: text 7185550123 (mine); answered: no place" in out
+    assert told(world, opened(world, "Ana")).state == "none"
+
+
+def test_who_takes_a_time_while_staff_think_is_said_and_answered_by_the_next(
+    office, run, monkeypatch
+):
+    world, _ = office
+    taken = world.taken(Opening.parse("corona.2026-12-03.1300"))
+
+    def meanwhile(question):
+        world.store.take(taken)
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(commands, "agreed", meanwhile)
+        status, _, err = run("openings", "close", "corona", "2026-12-03")
+
+    assert status == 1
+    assert "1 still have a time there, 0 of them cannot be opened" in err
+    assert "run this again" in err
+    status, out, err = run("openings", "close", "corona", "2026-12-03", "--yes")
+    assert (status, err) == (0, "")
+    assert f"call {taken.id.hex()[:8]} " in out
+
+
+def test_time_on_a_closed_day_that_nobody_can_open_is_counted(office, run):
+    world, _ = office
+    taken = world.taken(Opening.parse("corona.2026-12-03.1300"))
+    world.store.take(replace(taken, opening="corona.2026-12-03.1300.desk"))
+
+    status, _, err = run("openings", "close", "corona", "2026-12-03", "--yes")
+
+    assert status == 1
+    assert "1 still have a time there, 1 of them cannot be opened" in err
+    assert "run this again" not in err
+
+
+def test_whom_to_call_is_said_also_when_the_store_goes_away(office, run, monkeypatch):
+    world, _ = office
+    for id in ask(world, "Ana", "Boris"):
+        run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+        world.store.set_seats({"corona.2026-12-03.1300.desk": 9})
+    fail_at_the_second(monkeypatch, "place")
+
+    status, out, err = run("openings", "close", "corona", "2026-12-03", "--yes")
+
+    assert status == "down"
+    (line,) = [line for line in out.splitlines() if line.startswith("call ")]
+    (moved,) = [it for it in world.desk().pull(NOON) if it.opening.day.isoformat() != "2026-12-03"]
+    assert line.startswith(f"call {moved.id[:8]} {moved.request.name}: text 7185550123 (mine); ")
+    assert "after 1 were done" in err
+
+
+def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
+    world, _ = office
+    (id,) = ask(world, "Ana")
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+    close = ("openings", "close", "corona", "2026-12-03", "--yes")
+
+    assert run(*close, now=NOON + timedelta(days=16))[0] == "that day is over"
+    assert opened(world, "Ana").opening.day.isoformat() == "2026-12-03"
+    assert run(*close, now=NOON + timedelta(days=15))[0] == 0
+    assert opened(world, "Ana").opening.day.isoformat() > "2026-12-03"
 
 
 def test_closed_day_is_opened_again_and_the_seats_that_are_taken_stay_taken(office, run):
@@ -454,9 +695,9 @@ def test_closed_day_is_opened_again_and_the_seats_that_are_taken_stay_taken(offi
 
 
 def test_unknown_center_and_odd_days_are_refused(office, run):
-    status, _, _ = run("openings", "close", "nowhere", "2026-12-03", "--yes")
+    status, out, err = run("openings", "close", "nowhere", "2026-12-03", stdin="y\n")
 
-    assert status == "there is no center of that name"
+    assert (status, out, err) == ("there is no center of that name", "", "")  # nothing is asked
     for day in ("tomorrow", "2026-02-30", "20261203x"):
         with pytest.raises(SystemExit):
             cli.build_parser().parse_args(["openings", "close", "corona", day])

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quietdesk import keys, settings, sweep
+from quietdesk import keys, openings, settings, sweep
 from quietdesk.errors import BadSetting
 from quietdesk.staff import demo, desk, keyring
+from quietdesk.staff.schedule import Schedule
 from quietdesk.store import open_store
 from tests.world import CHEAP, World
 
@@ -49,6 +50,7 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
         keyring.save(chosen.keyring, data)
         sweep.run(store, city, now)
         demo.keep_minted(chosen, store, city, trust, now)
+        demo.keep_published(chosen, store, city, trust, now)
         device = keyring.unlock(chosen.keyring.read_bytes(), demo.PASSPHRASE)
         world = World(city, store, trust, custodian, device)
         store.put(world.sealed(now))
@@ -58,6 +60,10 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
         # This week's and the week before's: older ones ended with their keys.
         assert len(pulled) == (1 if week == 0 else 2)
         assert all(isinstance(item, desk.Opened) for item in pulled)
+        # Somebody who asks sees times, this week's and the next ones'.
+        takeable = Schedule(store, city, trust).published()[""].takeable(now, city.zone)
+        current = keys.epoch_at(now, city.zone)
+        assert {current, current.plus(1), current.plus(2)} <= {it.epoch for it in takeable}
         assert min(device.wrap_seeds) >= str(keys.epoch_at(now, city.zone).plus(-1))
 
     lines = keys.verify_record(
@@ -67,6 +73,58 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
     assert len(lines) == 58
     assert {line.envelopes_erased for line in lines} == {1}
     assert "2026-W53" in {line.epoch for line in lines}
+
+
+@pytest.fixture
+def published(chosen, city, tmp_path, monkeypatch):
+    """A machine that was started; a function that is the hourly timer, and gives how many keyrings
+    were unlocked for it."""
+    chosen, trust = started(chosen, city, tmp_path)
+    store = open_store(f"sqlite:{tmp_path / 'requests.db'}")
+    demo.keep_minted(chosen, store, city, trust, START)
+    unlock, unlocked = keyring.unlock, []
+    monkeypatch.setattr(
+        keyring, "unlock", lambda data, words: unlocked.append(data) or unlock(data, words)
+    )
+
+    def timer(now):
+        unlocked.clear()
+        demo.keep_published(chosen, store, city, trust, now)
+        return len(unlocked)
+
+    device = keyring.unlock(chosen.keyring.read_bytes(), demo.PASSPHRASE)
+    yield timer, Schedule(store, city, trust, device), store
+    store.close()
+
+
+def test_times_are_published_at_the_start_and_then_once_a_day(published, city):
+    timer, schedule, store = published
+
+    assert timer(START) == 1
+    last = max(schedule.published()[""].seats)
+    assert last.epoch == keys.epoch_at(START, city.zone).plus(openings.WEEKS_AHEAD)
+    # Until midnight there is nothing to do, and no passphrase is stretched for nothing.
+    before = store.read(openings.listing_name("main", ""))
+    assert [timer(START + timedelta(hours=hour)) for hour in (1, 2, 9)] == [0, 0, 0]
+    assert store.read(openings.listing_name("main", "")) == before
+    assert timer(START + timedelta(days=1)) == 1
+    # The next Monday there is one more week.
+    timer(START + timedelta(days=5))
+    assert max(schedule.published()[""].seats).epoch == last.epoch.plus(1)
+
+
+def test_what_staff_said_about_taking_and_a_closed_day_stays(published):
+    timer, schedule, _ = published
+    timer(START)
+    day = min(it.day for it in schedule.free(START) if it.center == "corona")
+    schedule.publish(START, taking=False)
+    schedule.close("corona", day, START)
+
+    timer(START + timedelta(days=1))
+
+    listing = schedule.published()[""]
+    assert not listing.taking
+    assert ("corona", day) not in {(it.center, it.day) for it in listing.seats}
 
 
 def test_a_second_start_keeps_the_keys_of_the_first(chosen, city, tmp_path):

@@ -142,6 +142,43 @@ def test_wrong_passphrase_says_what_and_what_to_do(desk):
     ]
 
 
+def test_times_are_published_before_anybody_asks(desk):
+    folder, _, _, _ = desk
+
+    run = quietdesk(folder, "openings", "list", "--json")
+
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    assert (run.returncode, run.stderr) == (0, "")
+    assert {row["who"] for row in rows} >= {"residents", "desk"}
+    assert any(row["left"] for row in rows if row["who"] == "residents")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["place", "00000000", "--yes"], 1, "no request that opens has that id"),
+        (["place", "--all", "--at", "nowhere"], 1, "--at is for one request"),
+        (["wait", "abc"], 1, "at least the first 8 digits"),
+        (["reply", "no-place", "00000000"], 1, "no request that opens has that id"),
+        (["openings", "close", "nowhere", "2030-12-03"], 1, "no center of that name"),
+        (["openings", "close", "corona", "2020-12-03"], 1, "that day is over"),
+        (["openings", "close", "corona", "soon"], 2, "a day such as 2026-12-03 is needed"),
+        (["enter"], 1, "one JSON object with the form's fields is needed"),
+        (["enter", "Ana"], 2, "unrecognized arguments"),
+        (["place"], 2, "required"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else None,
+)
+def test_what_is_refused_is_said_and_gives_an_exit_code(desk, words, status, said):
+    folder, _, _, _ = desk
+
+    run = quietdesk(folder, *words, passphrase=demo.PASSPHRASE)
+
+    assert run.returncode == status
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_sweep_and_forget_say_what_they_did(desk):
     folder, _, _, _ = desk
 
@@ -234,6 +271,10 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
     [
         (["pull"], "there is no keyring at"),
         (["done", "00112233"], "there is no store at"),
+        (["place", "--all"], "there is no keyring at"),
+        (["wait", "--all"], "there is no keyring at"),
+        (["openings", "publish"], "there is no keyring at"),
+        (["openings", "list"], "there is no store at"),
         (["sweep"], "there is no store at"),
         (["keys", "list"], "there is no store at"),
         (["keys", "mint"], "there is no store at"),

@@ -31,6 +31,7 @@ class TooLong(Invalid):
 
     def __init__(self, field: str):
         super().__init__({field: "too_long"})
+        self.args = (f"it is too long to be changed: {field}",)
         self.field = field
 
 

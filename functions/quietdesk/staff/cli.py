@@ -52,9 +52,9 @@ _HINTS: dict[type[QuietdeskError], str] = {
     BadKeyring: "restore nothing: make a new keyring with: quietdesk device new",
     WrongPassphrase: "try again; the demo passphrase is printed by: make run",
     NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
-    StoreUnavailable: "nothing was changed; check the disk, the network and the store's name",
+    StoreUnavailable: "this was not done; check the disk, the network and the store's name",
     TracesRemain: "it was done; the next hourly sweep clears the rest",
-    StoreBusy: "nothing was changed; try again in a moment",
+    StoreBusy: "this was not done; try again in a moment",
     StoreRefused: "sign in again (for example: aws sso login), then repeat the command",
 }
 
@@ -124,8 +124,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     reply = verbs.add_parser("reply", help="answer requests")
     reply.add_argument("answer", choices=["no-place"], help="no-place: ask again, or call")
-    _add_requests(reply)
-    reply.set_defaults(run=commands.reply)
+    reply.add_argument("id", metavar="ID", nargs="+", help=_ID_HELP)
+    reply.set_defaults(run=commands.reply, all=False)  # nobody turns everybody away at once
 
     done = verbs.add_parser("done", help="erase requests that are dealt with")
     done.add_argument("id", metavar="ID", nargs="+", help=_ID_HELP)

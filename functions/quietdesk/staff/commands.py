@@ -11,37 +11,50 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 
 from quietdesk import code as codes
 from quietdesk import pages
 from quietdesk.city import City
+from quietdesk.envelope import Envelope
 from quietdesk.errors import (
     BadBundle,
+    BadSignature,
     CannotOpen,
     Conflict,
     Invalid,
     KeyDestroyed,
     NoSeats,
     QuietdeskError,
+    StoreUnavailable,
+    TooLong,
     TooOld,
+    TracesRemain,
 )
 from quietdesk.openings import DESK, Opening
+from quietdesk.request import FIELDS
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import Desk, Opened, Unopened
 from quietdesk.staff.queue import Proposal
 from quietdesk.staff.schedule import Changes, Schedule
 from quietdesk.staff.terminal import Here, agreed, shown
+from quietdesk.store import Store
 
 MIN_ID = 8  # digits of an id by which staff name a request
 
 # What may go wrong with one request, while the others go on.
-_ONE = (Conflict, TooOld, CannotOpen, BadBundle)
+_ONE = (Conflict, TooLong, TooOld, CannotOpen, BadBundle, BadSignature)
+
+_TAKING_OFF = "Nobody can take times: the form asks when people can come."
+
+_Work = tuple[str, Callable[[], None]]  # what to call a request, and what to do with it
 
 
 @dataclass(frozen=True, slots=True)
 class _Unlocked:
     """An unlocked desk and its opened queue, in order."""
 
+    store: Store
     desk: Desk
     schedule: Schedule
     items: list[Opened]
@@ -56,7 +69,8 @@ def _unlocked(at: Here) -> Iterator[_Unlocked]:
         pulled = list(opener.pull(at.now))
         items = queue.ordered(item for item in pulled if isinstance(item, Opened))
         shut = [item for item in pulled if isinstance(item, Unopened)]
-        yield _Unlocked(opener, Schedule(store, at.city, device.trust, device), items, shut)
+        schedule = Schedule(store, at.city, device.trust, device)
+        yield _Unlocked(store, opener, schedule, items, shut)
         ceremony.top_up(store, at.settings.keyring, device, at.city, at.now)
 
 
@@ -91,8 +105,8 @@ def place(at: Here, args: argparse.Namespace) -> int:
         else:
             standing = [item for item in open_desk.items if item.opening and item not in chosen]
             proposals = queue.propose(chosen, free, at.city, at.now, standing)
-        for proposal in proposals:
-            print(f"{_name(proposal.item)}: {_where(proposal.opening, at.city)}")
+        keep = "no free time fits; keep it (wait) or answer it (reply no-place)"
+        _say_proposed(proposals, keep, at.city)
         fitting = [proposal for proposal in proposals if proposal.opening]
         if not fitting:
             print("Nothing was placed.", file=sys.stderr)
@@ -100,9 +114,9 @@ def place(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed(f"Place {len(fitting)}?"):
             print("Nothing was placed.", file=sys.stderr)
             return 1
-        done = [_try(it.item, partial(_place, open_desk, it, at)) for it in fitting]
-    print(f"Placed {sum(done)}.")
-    return 0 if sum(done) == len(proposals) else 1
+        placed = _in_turn([(_name(it.item), partial(_place, open_desk, it, at)) for it in fitting])
+    print(f"Placed {placed}.")
+    return 0 if placed == len(proposals) else 1
 
 
 def wait(at: Here, args: argparse.Namespace) -> int:
@@ -118,28 +132,35 @@ def reply(at: Here, args: argparse.Namespace) -> int:
 def done(at: Here, args: argparse.Namespace) -> int:
     """Erase requests that are dealt with. Needs no passphrase."""
     with closing(at.store()) as store:
-        envelopes = [desk.find(store, at.city, id, at.now) for id in args.id]
-        names = ", ".join(envelope.id.hex()[:MIN_ID] for envelope in envelopes)
+        found = [desk.find(store, at.city, id, at.now) for id in args.id]
+        chosen = list({it.id: it for it in found}.values())  # named twice, erased once
+        names = ", ".join(envelope.id.hex()[:MIN_ID] for envelope in chosen)
         if not args.yes and not agreed(f"Erase request {names} for good?"):
             print("Nothing was erased.", file=sys.stderr)
             return 1
-        for envelope in envelopes:
-            store.erase(envelope)
-            print(f"Erased {envelope.id.hex()[:MIN_ID]}.")
-    return 0
+        traces: list[TracesRemain] = []
+        erased = _in_turn(
+            [(it.id.hex()[:MIN_ID], partial(_erase, store, it, traces)) for it in chosen]
+        )
+    if traces:
+        raise traces[0]
+    return 0 if erased == len(chosen) else 1
 
 
 def enter(at: Here, _: argparse.Namespace) -> int:
     """Ask for somebody. The fields come from stdin, so that no process list shows them."""
     try:
         values = json.load(sys.stdin)
-        typed = {
-            str(field): [str(it) for it in (value if isinstance(value, list) else [value])]
-            for field, value in values.items()
-        }
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
         print("quietdesk: one JSON object with the form's fields is needed", file=sys.stderr)
         return 1
+    if odd := _odd_fields(values):
+        for field, problem in odd.items():
+            print(f"quietdesk: {shown(field)}: {problem}", file=sys.stderr)
+        return 1
+    typed = {field: [str(it) for it in _listed(value)] for field, value in values.items()}
     device = at.unlocked()
     with closing(at.store()) as store:
         try:
@@ -151,19 +172,40 @@ def enter(at: Here, _: argparse.Namespace) -> int:
                 said = pages.Pages(at.city, (), 1).problem(words, field, problem)
                 print(f"quietdesk: {field}: {said}", file=sys.stderr)
             return 1
-    opening = next(iter(typed.get("opening", [])), "").strip()
+    opening = next(filter(None, map(str.strip, typed.get("opening", []))), "")
     print(f"Code: {code}")
     print(_where(Opening.parse(opening), at.city) if opening else f"Look again on {again}.")
     return 0
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _odd_fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """Fields that the form does not have, or with values that nobody can type there. A misspelled
+    one would else be dropped: an access need, perhaps."""
+    problems = {}
+    for field, value in values.items():
+        if field not in FIELDS:
+            problems[field] = "the form has no such field"
+        elif not all(type(it) is int or _is_text(it) for it in _listed(value)):
+            problems[field] = "a text, a whole number, or a list of them is needed"
+    return problems
+
+
+def _is_text(value: Any) -> bool:
+    # Half of a surrogate pair is none.
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _each(at: Here, args: argparse.Namespace, answer: Callable[[_Unlocked, Opened], Opened]) -> int:
     with _unlocked(at) as open_desk:
         waiting = [item for item in open_desk.items if item.state == "waiting"]
         chosen = waiting if args.all else _named(open_desk.items, args.id)
-        answered = 0
-        for item in chosen:
-            answered += _try(item, partial(_answer, open_desk, item, at, answer))
+        answered = _in_turn(
+            [(_name(item), partial(_answer, open_desk, item, at, answer)) for item in chosen]
+        )
     print(f"Answered {answered}.")
     return 0 if answered == len(chosen) else 1
 
@@ -178,15 +220,31 @@ def _answer(
     print(f"{_name(answered)}: {_standing(answered, at.city)}")
 
 
-def _try(item: Opened, work: Callable[[], None]) -> bool:
+def _in_turn(works: Sequence[_Work]) -> int:
+    """Do the work of each request and give how many went well. What fails for one stops no other,
+    unless the store is gone: each further one would wait as long for the same."""
+    well = 0
+    for name, work in works:
+        try:
+            work()
+        except _ONE as error:
+            print(f"quietdesk: {name}: {error}", file=sys.stderr)
+            if isinstance(error, NoSeats):
+                print("quietdesk: hint: run place again for another time", file=sys.stderr)
+        except StoreUnavailable:
+            print(f"quietdesk: stopped at {name}, after {well} were done", file=sys.stderr)
+            raise
+        else:
+            well += 1
+    return well
+
+
+def _erase(store: Store, envelope: Envelope, traces: list[TracesRemain]) -> None:
     try:
-        work()
-    except _ONE as error:
-        print(f"quietdesk: {_name(item)}: {error}", file=sys.stderr)
-        if isinstance(error, NoSeats):
-            print("quietdesk: hint: run place again for another time", file=sys.stderr)
-        return False
-    return True
+        store.erase(envelope)
+    except TracesRemain as error:  # it is erased; to be said once, after the others
+        traces.append(error)
+    print(f"Erased {envelope.id.hex()[:MIN_ID]}.")
 
 
 def _place(open_desk: _Unlocked, proposal: Proposal, at: Here) -> None:
@@ -205,7 +263,7 @@ def openings_publish(at: Here, args: argparse.Namespace) -> int:
         taking = None if args.taking is None else args.taking == "on"
         print(_changed(schedule.publish(at.now, taking)))
         if not schedule.published()[""].taking:
-            print("Nobody can take times: the form asks when people can come.")
+            print(_TAKING_OFF)
     return 0
 
 
@@ -228,11 +286,17 @@ def openings_list(at: Here, args: argparse.Namespace) -> int:
             print(f"{it.day} {it.at}  {it.center:<20} {who:<12} {counts:<14} {it}")
     if not coming and not args.json:
         print("No openings are published. Run: quietdesk openings publish")
+    if coming and not published[""].taking:
+        print(_TAKING_OFF, file=sys.stderr)
     return 0
 
 
 def openings_close(at: Here, args: argparse.Namespace) -> int:
     """Close a center for a day, and give who had a time there another one."""
+    if at.city.center(args.center) is None:
+        raise Conflict("there is no center of that name")
+    if args.day < at.now.astimezone(at.city.zone).date():
+        raise Conflict("that day is over")
     with _unlocked(at) as open_desk:
         there = [
             item
@@ -246,17 +310,17 @@ def openings_close(at: Here, args: argparse.Namespace) -> int:
         }
         standing = [item for item in open_desk.items if item.opening and item not in there]
         proposals = queue.propose(there, free, at.city, at.now, standing)
-        for proposal in proposals:
-            print(f"{_name(proposal.item)}: {_where(proposal.opening, at.city)}")
+        _say_proposed(proposals, "no free time fits; it waits", at.city)
         question = f"Close {args.center} on {args.day} and answer these {len(there)}?"
         if not args.yes and not agreed(question):
             print("Nothing was closed.", file=sys.stderr)
             return 1
         print(_changed(open_desk.schedule.close(args.center, args.day, at.now)))
-        done = [_try(it.item, partial(_instead, open_desk, it, at)) for it in proposals]
-        for item in there:
-            print(_call(item))
-    return 0 if all(done) else 1
+        answered = _in_turn(
+            [(_name(it.item), partial(_instead, open_desk, it, at)) for it in proposals]
+        )
+        left = _still_there(open_desk, args.center, args.day, at)
+    return 0 if answered == len(there) and not left else 1
 
 
 def openings_reopen(at: Here, args: argparse.Namespace) -> int:
@@ -269,13 +333,31 @@ def openings_reopen(at: Here, args: argparse.Namespace) -> int:
 
 
 def _instead(open_desk: _Unlocked, proposal: Proposal, at: Here) -> None:
+    item = proposal.item
     if proposal.opening:
-        open_desk.desk.place(proposal.item, proposal.opening, at.now)
-        return
-    try:
-        open_desk.desk.wait(proposal.item, at.now)
-    except TooOld:
-        open_desk.desk.refuse(proposal.item, at.now)
+        item = open_desk.desk.place(item, proposal.opening, at.now)
+    else:
+        try:
+            item = open_desk.desk.wait(item, at.now)
+        except TooOld:
+            item = open_desk.desk.refuse(item, at.now)
+    # At once: should the next one fail, nobody could tell any more whom to call about this one.
+    print(f"{_call(item)}; {_standing(item, at.city)}")
+
+
+def _still_there(open_desk: _Unlocked, center: str, day: date, at: Here) -> int:
+    """How many have a place at a closed center: who could not be answered, who took a time while
+    somebody thought about it, and what does not open. Says so."""
+    named = f"{center}.{day.isoformat()}."
+    waiting = desk.waiting(open_desk.store, at.city, at.now)
+    there = {it.id.hex() for it in waiting if it.opening.startswith(named)}
+    shut = there & {item.id for item in open_desk.shut}
+    if there:
+        said = f"{len(there)} still have a time there, {len(shut)} of them cannot be opened"
+        print(f"quietdesk: {said}", file=sys.stderr)
+    if there - shut:
+        print("quietdesk: hint: run this again to answer the others", file=sys.stderr)
+    return len(there)
 
 
 def _free(text: str, free: Mapping[Opening, int]) -> Opening:
@@ -315,10 +397,10 @@ def _named(items: Sequence[Opened], ids: Sequence[str]) -> list[Opened]:
         found = [item for item in items if item.id.startswith(id.lower())]
         if not found:
             raise Conflict("no request that opens has that id; it may be erased, cancelled or over")
-        if len(found) > 1:
+        if len({item.id for item in found}) > 1:
             raise Conflict("more than one request has an id that begins so; give more digits")
-        if found[0] not in chosen:
-            chosen.append(found[0])
+        # One code sealed in two weeks gives two requests of one id: both are meant.
+        chosen += [item for item in found if item not in chosen]
     return chosen
 
 
@@ -332,9 +414,12 @@ def _name(item: Opened) -> str:
     return f"{item.id[:MIN_ID]} {shown(item.request.name)}"
 
 
-def _where(opening: Opening | None, city: City) -> str:
-    if opening is None:
-        return "no free time fits; keep it (wait) or answer it (reply no-place)"
+def _say_proposed(proposals: Sequence[Proposal], otherwise: str, city: City) -> None:
+    for it in proposals:
+        print(f"{_name(it.item)}: {_where(it.opening, city) if it.opening else otherwise}")
+
+
+def _where(opening: Opening, city: City) -> str:
     center = city.center(opening.center)
     return f"{opening.day} {opening.at}, {center.name if center else opening.center} ({opening})"
 
@@ -352,7 +437,8 @@ def _call(item: Opened) -> str:
     asked = item.request
     if not asked.reach:
         return f"{_name(item)} only looks with the code"
-    return f"call {_name(item)}: {', '.join(asked.reach)} {asked.phone} ({asked.phone_owner})"
+    how = f"{', '.join(asked.reach)} {asked.phone} ({asked.phone_owner})"
+    return f"call {_name(item)}: {shown(how)}"
 
 
 def _nag(items: Sequence[Opened], at: Here) -> list[str]:
@@ -360,7 +446,10 @@ def _nag(items: Sequence[Opened], at: Here) -> list[str]:
     for item in queue.due(items, at.now):
         end = queue.ends(item, at.city)
         days[end] = days.get(end, 0) + 1
-    return [f"quietdesk: {n} that still wait are destroyed on {d}" for d, n in sorted(days.items())]
+    return [
+        f"quietdesk: {n} requests that still wait are destroyed on {d}"
+        for d, n in sorted(days.items())
+    ]
 
 
 def _counts(items: Sequence[Opened]) -> str:

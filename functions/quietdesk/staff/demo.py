@@ -60,7 +60,7 @@ def keep_published(
 ) -> None:
     """Publish the openings of the coming weeks, when there is something to change."""
     if Schedule(store, city, trust).preview(now):
-        device, _ = _unlocked(*_paths(settings)[:2])
+        (device,) = _unlocked(settings.keyring)
         Schedule(store, city, trust, device).publish(now)
 
 

@@ -18,6 +18,7 @@ from quietdesk.errors import (
     CannotOpen,
     Conflict,
     KeyDestroyed,
+    NoSeats,
     OpeningMismatch,
     TooOld,
     TracesRemain,
@@ -111,6 +112,7 @@ class Desk:
         and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
         since it was opened, NoSeats, TooOld when its 60 days end before the visit, and
         CannotOpen or BadBundle when the visit's week has no key."""
+        self._refuse_past(opening, now)
         if self._expires(opening.epoch, item) < _midnight(opening.day, 1, self._city):
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
@@ -146,6 +148,7 @@ class Desk:
         parts = request.pack(asked, secrets.reply)
         if asked.opening:
             opening = Opening.parse(asked.opening)
+            self._refuse_past(opening, now)
             answer, epoch = self._placed(opening), opening.epoch
         else:
             answer, epoch = replies.waiting(again), current
@@ -169,6 +172,10 @@ class Desk:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was opened,
         and TracesRemain as the store does."""
         self._store.erase(item.envelope)
+
+    def _refuse_past(self, opening: Opening, now: datetime) -> None:
+        if opening.starts(self._city.zone) <= now:
+            raise NoSeats("that time is over")
 
     def _placed(self, opening: Opening) -> Reply:
         center = self._city.center(opening.center)
@@ -263,7 +270,7 @@ def find(store: Store, city: City, id: str, now: datetime) -> Envelope:
     found = [item for item in waiting(store, city, now) if item.id.hex().startswith(id.lower())]
     if not found:
         raise Conflict("no request has that id; it may be erased, cancelled or over")
-    if len(found) > 1:
+    if len({item.id for item in found}) > 1:
         raise Conflict("more than one request has an id that begins so; give more digits")
     return found[0]
 

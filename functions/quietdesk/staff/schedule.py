@@ -73,17 +73,25 @@ class Schedule:
 
     def close(self, center: str, day: date, now: datetime) -> Changes:
         """Close a center for a day: nobody can take or be given a time there any more. Who has one
-        keeps it until the desk gives another. Raises Conflict for a center that is not known."""
-        if self._city.center(center) is None:
-            raise Conflict("there is no center of that name")
+        keeps it until the desk gives another. Raises Conflict for a center that is not known, and
+        for a day that is over."""
+        self._known(center, day, now)
         held = {path: self._read(path) for path in self.paths}
         closed = held[""][0].closed | {(center, day)}
         return self._write(held, closed, _taking(held), now)
 
     def reopen(self, center: str, day: date, now: datetime) -> Changes:
-        """Take a closing back: the times that centers.yml has for that day are published again."""
+        """Take a closing back: the times that centers.yml has for that day are published again.
+        Raises Conflict as `close` does."""
+        self._known(center, day, now)
         held = {path: self._read(path) for path in self.paths}
         return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
+
+    def _known(self, center: str, day: date, now: datetime) -> None:
+        if self._city.center(center) is None:
+            raise Conflict("there is no center of that name")
+        if day < now.astimezone(self._city.zone).date():
+            raise Conflict("that day is over")
 
     def _write(
         self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
