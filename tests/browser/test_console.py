@@ -126,9 +126,8 @@ def test_code_is_shown_big_printed_alone_and_not_carried_over(visit, desk, publi
     page.click("text=Enter and show the code")
 
     code = codes.parse(page.inner_text(".code"))
-    assert (
-        page.evaluate("parseFloat(getComputedStyle(document.querySelector('.code')).fontSize)") >= 36
-    )
+    size = "parseFloat(getComputedStyle(document.querySelector('.code')).fontSize)"
+    assert page.evaluate(size) >= 36
     assert desk.console._session.items[codes.derive(code, "demo").id.hex()].request.name == "Rosa"
     page.click("[data-print]")
     assert page.title() == "printed"
