@@ -15,7 +15,7 @@ from quietdesk import settings
 from quietdesk.code import b64
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
-from quietdesk.staff import ceremony, cli, commands, keyring, terminal
+from quietdesk.staff import ceremony, cli, commands, desk, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.terminal import Here
 from tests import hostile
@@ -712,4 +712,4 @@ def test_nothing_published_is_said_with_what_to_do(world, capsys):
 
 
 def test_terminal_shows_no_controls():
-    assert terminal.shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
+    assert desk.shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"

@@ -35,7 +35,7 @@ from quietdesk.errors import (
     WrongPassphrase,
 )
 from quietdesk.pages import CHECK
-from quietdesk.staff import commands, desk, keyring, terminal
+from quietdesk.staff import commands, desk, keyring
 from quietdesk.staff.desk import Opened, Unopened
 from quietdesk.store import dynamodb
 from tests.events import FORM, JSON, check, submit
@@ -785,7 +785,7 @@ hostile = st.text(max_size=60) | st.text(
 @example(name="e" + "\u0301" * 1000)
 @example(name="\x1b[2J\x1b]0;title\x07\u202eabc")
 def test_no_name_moves_the_cursor_of_a_terminal(name):
-    shown = terminal.shown(name)
+    shown = desk.shown(name)
 
     safe_on_a_terminal(shown)
     assert "\n" not in shown

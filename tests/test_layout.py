@@ -18,7 +18,7 @@ TABLE = {
     "__init__": [],
     "errors": [],
     "code": ["errors"],
-    "city": ["errors"],
+    "city": ["errors", "openings"],
     "keys": ["code", "errors"],
     "settings": ["code", "keys", "errors"],
     "envelope": ["code", "keys", "errors"],

@@ -15,11 +15,11 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from quietdesk.errors import BadCity
+from quietdesk.openings import DESK, PATH
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
-_PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNLISTED_LETTERS = 120  # name and address of a center that is not listed travel in the reply
 _DAY_PATTERN = "text with {weekday}, {day} and {month} or {month_number}"
@@ -279,9 +279,9 @@ def _center(row: _Checked) -> dict[str, Any]:
         "verified": row.valid("verified", bool, lambda _: True, "true or false"),
     }
     if "path" in row.values:
-        center["path"] = row.text("path", _PATH)
-        if center["path"] == "desk":
-            raise BadCity(f"{row.path.name}: {row.where}path must not be the word desk")
+        center["path"] = row.text("path", PATH)
+        if center["path"] == DESK:
+            raise BadCity(f"{row.path.name}: {row.where}path must not be the word {DESK}")
         if (
             len(json.dumps(center["name"] + center["address"], ensure_ascii=False).encode()) - 2
             > _UNLISTED_LETTERS

@@ -187,6 +187,39 @@ class _Intake:
         self._trust = trust
         self._clock = clock
 
+    # --- What both routes do with a POST ---
+
+    def post(self, event: Mapping[str, Any]) -> Answer:
+        """What a phone posts: JSON from its script, or a form from a phone without scripts."""
+        kind = str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip()
+        if kind == _FORM:
+            try:
+                typed = _form(_body(event, FORM_BYTES))
+            except BadEnvelope as error:
+                return _html(_STATUS.get(error.code, 400), self._pages.broken())
+            first = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
+            return self._by_form(typed, *first)
+        if kind != _JSON:
+            return self._refused("media_type")
+        try:
+            return self._by_script(event)
+        except BadEnvelope as error:
+            return self._refused(error.code)
+        except NoSeats:
+            return self._refused("gone")
+        except Conflict:
+            return self._refused("conflict")
+        except (BadBundle, BadSignature):
+            return self._refused("closed")
+        except StoreUnavailable:
+            return self._refused("unavailable")
+
+    def _by_script(self, event: Mapping[str, Any]) -> Answer:
+        raise NotImplementedError
+
+    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
+        raise NotImplementedError
+
     # --- Envelopes ---
 
     def _admitted(self, envelope: Envelope) -> Envelope:
@@ -379,41 +412,22 @@ class _Submit(_Intake):
         if lang not in {locale.tag for locale in self._city.locales}:
             return _html(404, self._pages.not_found())
         try:
-            known = path if path and self._listing(path)[1] else ""
+            listing = self._listing(path)[0]
+            if listing is openings.NOTHING and path:
+                path, listing = "", self._listing("")[0]
+            free = self._free(listing)
         except StoreUnavailable:
-            known = ""
-        page = self._pages.form(lang, openings=self._times(known), path=known)
+            path, free = "", []
+        page = self._pages.form(lang, openings=free, path=path)
         return _cached(_html(200, page))
 
-    def post(self, event: Mapping[str, Any]) -> Answer:
-        """A request: the envelope as JSON, or the plain form."""
-        kind = _kind(event)
-        if kind == _FORM:
-            return self._form(event)
-        if kind != _JSON:
-            return self._refused("media_type")
-        try:
-            envelope = envelopes.read(_body(event, envelopes.WIRE_BYTES))
-            self._store_it(self._admitted(envelope), b"")
-        except BadEnvelope as error:
-            return self._refused(error.code)
-        except NoSeats:
-            return self._refused("gone")
-        except Conflict:
-            return self._refused("conflict")
-        except (BadBundle, BadSignature):
-            return self._refused("closed")
-        except StoreUnavailable:
-            return self._refused("unavailable")
+    def _by_script(self, event: Mapping[str, Any]) -> Answer:
+        envelope = envelopes.read(_body(event, envelopes.WIRE_BYTES))
+        self._store_it(self._admitted(envelope), b"")
         day = {"look_again": self._look_again(Epoch.parse(envelope.epoch)).isoformat()}
         return _answer(201, _JSON, json.dumps(day))
 
-    def _form(self, event: Mapping[str, Any]) -> Answer:
-        try:
-            typed = _form(_body(event, FORM_BYTES))
-        except BadEnvelope as error:
-            return _html(_STATUS.get(error.code, 400), self._pages.broken())
-        lang, step, given = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
+    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
         return self._plain(typed, lang, step, given if step == "send" else codes.new())
 
     def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
@@ -429,28 +443,12 @@ class _Check(_Intake):
 
     moving = True
 
-    def post(self, event: Mapping[str, Any]) -> Answer:
-        """See, cancel or move: as JSON with what derives from the code, or with the code itself
-        from a phone without scripts."""
-        kind = _kind(event)
-        if kind == _FORM:
-            return self._by_code(event)
-        if kind != _JSON:
-            return self._refused("media_type")
+    def _by_script(self, event: Mapping[str, Any]) -> Answer:
+        """See, cancel or move, with what derives from the code."""
         try:
             return self._sealed(self._do(json.loads(_body(event, CHECK_BYTES))))
-        except BadEnvelope as error:
-            return self._refused(error.code)
-        except NoSeats:
-            return self._refused("gone")
-        except Conflict:
-            return self._refused("conflict")
-        except (BadBundle, BadSignature):
-            return self._refused("closed")
-        except StoreUnavailable:
-            return self._refused("unavailable")
         except (ValueError, TypeError, KeyError, RecursionError):
-            return self._refused("malformed")
+            raise BadEnvelope("malformed") from None
 
     def _do(self, asked: Mapping[str, Any]) -> bytes | None:
         """The reply that stands in the store after it, or None when there is nothing."""
@@ -511,12 +509,7 @@ class _Check(_Intake):
 
     # --- Without scripts ---
 
-    def _by_code(self, event: Mapping[str, Any]) -> Answer:
-        try:
-            typed = _form(_body(event, FORM_BYTES))
-        except BadEnvelope as error:
-            return _html(_STATUS.get(error.code, 400), self._pages.broken())
-        lang, step, given = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
+    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
         try:
             code = codes.parse(given)
         except BadCode:
@@ -562,10 +555,6 @@ def _path_of(opening: str) -> str:
         return Opening.parse(opening).path
     except ValueError:
         return ""
-
-
-def _kind(event: Mapping[str, Any]) -> str:
-    return str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip()
 
 
 def _body(event: Mapping[str, Any], most: int) -> bytes:

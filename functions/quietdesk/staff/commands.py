@@ -6,6 +6,7 @@ What fails for one request is said on stderr and stops no other; then the exit c
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -34,13 +35,11 @@ from quietdesk.errors import (
 from quietdesk.openings import DESK, Opening
 from quietdesk.request import FIELDS
 from quietdesk.staff import ceremony, desk, queue
-from quietdesk.staff.desk import Desk, Opened, Unopened
+from quietdesk.staff.desk import MIN_ID, Desk, Opened, Unopened, shown
 from quietdesk.staff.queue import Proposal
-from quietdesk.staff.schedule import Changes, Schedule
-from quietdesk.staff.terminal import Here, agreed, shown
+from quietdesk.staff.schedule import Changes, Schedule, check_day
+from quietdesk.staff.terminal import Here, agreed
 from quietdesk.store import Store
-
-MIN_ID = 8  # digits of an id by which staff name a request
 
 # What may go wrong with one request, while the others go on.
 _ONE = (Conflict, TooLong, TooOld, CannotOpen, BadBundle, BadSignature)
@@ -293,21 +292,10 @@ def openings_list(at: Here, args: argparse.Namespace) -> int:
 
 def openings_close(at: Here, args: argparse.Namespace) -> int:
     """Close a center for a day, and give who had a time there another one."""
-    if at.city.center(args.center) is None:
-        raise Conflict("there is no center of that name")
-    if args.day < at.now.astimezone(at.city.zone).date():
-        raise Conflict("that day is over")
+    check_day(at.city, args.center, args.day, at.now)
     with _unlocked(at) as open_desk:
-        there = [
-            item
-            for item in open_desk.items
-            if item.opening and (item.opening.center, item.opening.day) == (args.center, args.day)
-        ]
-        free = {
-            it: left
-            for it, left in open_desk.schedule.free(at.now).items()
-            if (it.center, it.day) != (args.center, args.day)
-        }
+        there = queue.placed_on(open_desk.items, args.center, args.day)
+        free = open_desk.schedule.free(at.now, (args.center, args.day))
         standing = [item for item in open_desk.items if item.opening and item not in there]
         proposals = queue.propose(there, free, at.city, at.now, standing)
         _say_proposed(proposals, "no free time fits; it waits", at.city)
@@ -392,13 +380,7 @@ def _named(items: Sequence[Opened], ids: Sequence[str]) -> list[Opened]:
     """The requests that staff name by the first digits of their ids. Raises Conflict."""
     chosen: list[Opened] = []
     for id in ids:
-        if len(id) < MIN_ID:
-            raise Conflict(f"give at least the first {MIN_ID} digits of the request's id")
-        found = [item for item in items if item.id.startswith(id.lower())]
-        if not found:
-            raise Conflict("no request that opens has that id; it may be erased, cancelled or over")
-        if len({item.id for item in found}) > 1:
-            raise Conflict("more than one request has an id that begins so; give more digits")
+        found = desk.named(items, lambda item: item.id, id, "no request that opens has that id")
         # One code sealed in two weeks gives two requests of one id: both are meant.
         chosen += [item for item in found if item not in chosen]
     return chosen
@@ -442,10 +424,7 @@ def _call(item: Opened) -> str:
 
 
 def _nag(items: Sequence[Opened], at: Here) -> list[str]:
-    days: dict[date, int] = {}
-    for item in queue.due(items, at.now):
-        end = queue.ends(item, at.city)
-        days[end] = days.get(end, 0) + 1
+    days = Counter(queue.ends(item, at.city) for item in queue.due(items, at.now))
     return [
         f"quietdesk: {n} requests that still wait are destroyed on {d}"
         for d, n in sorted(days.items())

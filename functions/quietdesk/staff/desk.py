@@ -1,10 +1,11 @@
 """Opening envelopes on a staff computer, and answering them. What is opened stays in this process's
 memory; what is written goes into the store sealed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from typing import TypeVar
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
@@ -30,6 +31,8 @@ from quietdesk.request import Request
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store
 
+T = TypeVar("T")
+MIN_ID = 8  # digits of an id by which staff name a request
 KIOSK = "K"  # the lane of what staff typed in for somebody
 
 
@@ -263,16 +266,31 @@ def waiting(store: Store, city: City, now: datetime) -> Iterator[Envelope]:
 
 
 def find(store: Store, city: City, id: str, now: datetime) -> Envelope:
-    """The envelope that staff name by the first digits of its id, 8 or more. Raises Conflict when
-    there is none, or more than one."""
-    if len(id) < 8:
-        raise Conflict("give at least the first 8 digits of the request's id")
-    found = [item for item in waiting(store, city, now) if item.id.hex().startswith(id.lower())]
+    """The envelope that staff name by the first digits of its id. Raises Conflict as `named`."""
+    sealed = waiting(store, city, now)
+    return named(sealed, lambda it: it.id.hex(), id, "no request has that id")[0]
+
+
+def named(items: Iterable[T], id_of: Callable[[T], str], id: str, none: str) -> list[T]:
+    """Of the items, those that staff name by the first digits of one id, 8 or more: one, or several
+    of the very same id. Raises Conflict for too few digits, for several ids, and, saying `none`,
+    when there is none."""
+    if len(id) < MIN_ID:
+        raise Conflict(f"give at least the first {MIN_ID} digits of the request's id")
+    found = [item for item in items if id_of(item).startswith(id.lower())]
     if not found:
-        raise Conflict("no request has that id; it may be erased, cancelled or over")
-    if len({item.id for item in found}) > 1:
+        raise Conflict(f"{none}; it may be erased, cancelled or over")
+    if len({id_of(item) for item in found}) > 1:
         raise Conflict("more than one request has an id that begins so; give more digits")
-    return found[0]
+    return found
+
+
+def shown(text: str) -> str:
+    """A resident's text as staff may see it: no controls, and nothing that reorders what is around
+    it. Joiners stay, since Bengali and Urdu need them."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
+    )
 
 
 def over(city: City, now: datetime, epoch: Epoch) -> bool:

@@ -68,6 +68,12 @@ def ordered(items: Iterable[Opened]) -> list[Opened]:
     return sorted(items, key=key)
 
 
+def placed_on(items: Iterable[Opened], center: str, day: date) -> list[Opened]:
+    """Who has a place at a center on a day."""
+    placed = ((item, item.opening) for item in items)
+    return [item for item, it in placed if it and (it.center, it.day) == (center, day)]
+
+
 def shared_phones(items: Iterable[Opened]) -> set[str]:
     """The phone numbers that stand in more than one request."""
     counts = Counter(item.request.phone for item in items if item.request.phone)

@@ -46,27 +46,27 @@ class Schedule:
 
     def published(self) -> dict[str, Listing]:
         """The list of each path; an empty one where none is published. Raises BadSignature."""
-        return {path: self._read(path)[0] for path in self.paths}
+        return {path: listing for path, (listing, _) in self._held().items()}
 
-    def free(self, now: datetime) -> dict[Opening, int]:
-        """Every opening from tomorrow on that has a seat left, the earliest first."""
+    def free(self, now: datetime, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
+        """Every opening from tomorrow on that has a seat left, the earliest first; as if the center
+        and day of `closing` were closed already."""
         today = now.astimezone(self._city.zone).date()
         listed = sorted(it for each in self.published().values() for it in each.seats)
         left = self._store.seats([str(it) for it in listed if it.day > today])
-        return {it: left[str(it)] for it in listed if left.get(str(it), 0) > 0}
+        open_ones = (it for it in listed if (it.center, it.day) != closing)
+        return {it: left[str(it)] for it in open_ones if left.get(str(it), 0) > 0}
 
     def preview(self, now: datetime) -> Changes:
         """What `publish` would do now."""
         before = self.published()
-        closed = before[""].closed
-        each = [_changes(before[path].seats, new) for path, new in self._plan(now, closed).items()]
-        return Changes(*(sum(column) for column in zip(*each, strict=True)))
+        return _changes(before, self._plan(now, before[""].closed))
 
     def publish(self, now: datetime, taking: bool | None = None) -> Changes:
         """Publish the openings of every coming week that has keys. `taking` switches whether
         residents may take them; without it that stays as it is, and is on at first. Raises Conflict
         when somebody else published meanwhile: nothing is lost; do it again."""
-        held = {path: self._read(path) for path in self.paths}
+        held = self._held()
         if taking is None:
             taking = _taking(held)
         return self._write(held, held[""][0].closed, taking, now)
@@ -75,23 +75,17 @@ class Schedule:
         """Close a center for a day: nobody can take or be given a time there any more. Who has one
         keeps it until the desk gives another. Raises Conflict for a center that is not known, and
         for a day that is over."""
-        self._known(center, day, now)
-        held = {path: self._read(path) for path in self.paths}
+        check_day(self._city, center, day, now)
+        held = self._held()
         closed = held[""][0].closed | {(center, day)}
         return self._write(held, closed, _taking(held), now)
 
     def reopen(self, center: str, day: date, now: datetime) -> Changes:
         """Take a closing back: the times that centers.yml has for that day are published again.
         Raises Conflict as `close` does."""
-        self._known(center, day, now)
-        held = {path: self._read(path) for path in self.paths}
+        check_day(self._city, center, day, now)
+        held = self._held()
         return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
-
-    def _known(self, center: str, day: date, now: datetime) -> None:
-        if self._city.center(center) is None:
-            raise Conflict("there is no center of that name")
-        if day < now.astimezone(self._city.zone).date():
-            raise Conflict("that day is over")
 
     def _write(
         self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
@@ -101,7 +95,8 @@ class Schedule:
         plan = self._plan(now, kept)
         lists = {path: Listing(path, taking, seats, kept) for path, seats in plan.items()}
         # Before anything is written: a list that nobody believes would lock every desk out.
-        signed = {path: self._signed(listing) for path, listing in lists.items()}
+        devices = self._devices()
+        signed = {path: self._signed(listing, devices) for path, listing in lists.items()}
         for path, wanted in plan.items():
             before, seq = held[path]
             gone = before.seats.keys() - wanted.keys()
@@ -113,10 +108,9 @@ class Schedule:
             # Last: a scheduler who came too late has changed no count.
             self._store.set_seats({str(it): seats for it, seats in wanted.items()})
             self._store.drop_seats([str(it) for it in gone if it.day <= today])
-        each = [_changes(held[path][0].seats, wanted) for path, wanted in plan.items()]
-        return Changes(*(sum(column) for column in zip(*each, strict=True)))
+        return _changes({path: listing for path, (listing, _) in held.items()}, plan)
 
-    def _signed(self, listing: Listing) -> bytes:
+    def _signed(self, listing: Listing, devices: bytes | None) -> bytes:
         device = self._device
         if device is None:
             raise ValueError("only an unlocked device signs")
@@ -124,20 +118,25 @@ class Schedule:
             listing, self._city.queue, self._trust.deployment, device.public_key
         )
         document = keys.signed_document(body, [device.sign("openings", body)])
-        self._verified(document, listing.path)
+        self._verified(document, devices, listing.path)
         return document
 
-    def _read(self, path: str) -> tuple[Listing, int]:
-        queue = self._city.queue
-        held = self._store.read(openings.listing_name(queue, path))
-        if held is None:
-            return Listing(path, False, {}), 0
-        return self._verified(held[0], path), held[1]
+    def _held(self) -> dict[str, tuple[Listing, int]]:
+        """The list of each path and the seq of its document."""
+        devices, held = self._devices(), {}
+        for path in self.paths:
+            document = self._store.read(openings.listing_name(self._city.queue, path))
+            held[path] = (Listing(path, False, {}), 0)
+            if document is not None:
+                held[path] = (self._verified(document[0], devices, path), document[1])
+        return held
 
-    def _verified(self, document: bytes, path: str) -> Listing:
-        devices = self._store.read("devices")
-        raw = devices[0] if devices else None
-        return openings.verify_listing(document, raw, self._trust, self._city.queue, path)
+    def _devices(self) -> bytes | None:
+        held = self._store.read("devices")
+        return held[0] if held else None
+
+    def _verified(self, document: bytes, devices: bytes | None, path: str) -> Listing:
+        return openings.verify_listing(document, devices, self._trust, self._city.queue, path)
 
     def _plan(self, now: datetime, closed: Closed) -> dict[str, dict[Opening, int]]:
         """What centers.yml says, for every coming day of a week that has keys."""
@@ -170,6 +169,14 @@ class Schedule:
         return plan
 
 
+def check_day(city: City, center: str, day: date, now: datetime) -> None:
+    """Raises Conflict for a center that is not known, and for a day that is over."""
+    if city.center(center) is None:
+        raise Conflict("there is no center of that name")
+    if day < now.astimezone(city.zone).date():
+        raise Conflict("that day is over")
+
+
 def _opens(center: Center, day: date) -> bool:
     if day.isoformat() in center.closed:
         return False
@@ -182,10 +189,11 @@ def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
     return listing.taking or not seq
 
 
-def _changes(before: Mapping[Opening, int], after: Mapping[Opening, int]) -> tuple[int, int, int]:
-    both = before.keys() & after.keys()
-    return (
-        len(after.keys() - before.keys()),
-        len(before.keys() - after.keys()),
-        sum(before[it] != after[it] for it in both),
+def _changes(before: Mapping[str, Listing], after: Mapping[str, Mapping[Opening, int]]) -> Changes:
+    # A path is part of an opening's name: all lists together name each opening once.
+    old = {it: seats for listing in before.values() for it, seats in listing.seats.items()}
+    new = {it: seats for plan in after.values() for it, seats in plan.items()}
+    both = old.keys() & new.keys()
+    return Changes(
+        len(new) - len(both), len(old) - len(both), sum(old[it] != new[it] for it in both)
     )

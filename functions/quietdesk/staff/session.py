@@ -178,13 +178,11 @@ class Session:
 
     def placed_on(self, center: str, day: date) -> list[Opened]:
         """Who has a place at a center on a day."""
-        placed = [(item, item.opening) for item in self.ordered(self._clock())]
-        return [item for item, it in placed if it and (it.center, it.day) == (center, day)]
+        return queue.placed_on(self.ordered(self._clock()), center, day)
 
     def free(self, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
         """The openings with a seat left, as if that center were closed on that day already."""
-        free = self.schedule.free(self._clock())
-        return {it: left for it, left in free.items() if (it.center, it.day) != closing}
+        return self.schedule.free(self._clock(), closing)
 
     def propose(self, items: Sequence[Opened], closing: tuple[str, date] | None = None) -> Plan:
         """Make a plan for the items. Who has to leave a closed day and fits nowhere else waits."""

@@ -98,11 +98,3 @@ def agreed(question: str) -> bool:
     """Whether somebody answers a question with yes."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def shown(text: str) -> str:
-    """Text as a terminal may print it: no controls, and nothing that reorders what is around it.
-    Joiners stay, since Bengali and Urdu need them."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
-    )

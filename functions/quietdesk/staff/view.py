@@ -31,6 +31,7 @@ from quietdesk.errors import (
 from quietdesk.openings import Opening
 from quietdesk.pages import PARTS, QUESTIONS, Pages, Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
+from quietdesk.staff import desk
 from quietdesk.staff.queue import Filter
 
 # What went wrong, and what to do. The first class in an error's ancestry that stands here counts.
@@ -157,10 +158,8 @@ Form = Mapping[str, Sequence[str]]
 
 
 def shown(text: str) -> Markup:
-    """A resident's text as a page may show it: apart from what is around it, and without controls
-    and marks that reorder or hide. Joiners stay, since Bengali and Urdu need them."""
-    kept = (it if it.isprintable() or it in "\u200c\u200d" else "\ufffd" for it in text)
-    return Markup('<bdi class="told">{}</bdi>').format("".join(kept))
+    """A resident's text as a page may show it: also apart from what is around it."""
+    return Markup('<bdi class="told">{}</bdi>').format(desk.shown(text))
 
 
 class View:
