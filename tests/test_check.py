@@ -1,6 +1,7 @@
 """The code: see, cancel and move a request. Known and unknown codes look alike from outside."""
 
 import json
+import sqlite3
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -457,3 +458,24 @@ def test_answer_to_a_taken_time_is_read_without_scripts_after_a_plain_post(open_
     fill_in(submit(open_world), "send", code=[CODE], opening=[str(LATER)])
 
     assert "Thursday, December 3" in text(by_code(check(open_world), "see", CODE))
+
+
+def test_after_a_cancel_only_a_number_a_digest_and_an_end_stay(open_world):
+    """What the privacy page calls a random number, and nothing else; until key day."""
+    open_world.store.put(open_world.taken(LATER, code=CODE))
+    (before,) = stored(open_world)
+    cancel(open_world)
+
+    db = sqlite3.connect(open_world.spec.removeprefix("sqlite:"))
+    db.row_factory = sqlite3.Row
+    (row,) = map(dict, db.execute("SELECT * FROM requests").fetchall())
+    db.close()
+
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "queue": "main",
+        "epoch": before.envelope.epoch,
+        "id": SECRETS.id,
+        "digest": before.envelope.digest,
+        "expires": before.envelope.expires,
+        "rev": 0,
+    }

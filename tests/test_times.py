@@ -257,7 +257,7 @@ def test_plain_form_keeps_everything_when_the_time_is_gone(open_world, id):
     answer = fill_in(submit(open_world), "send", code=[codes.new()], opening=[id])
 
     assert answer["statusCode"] == 409
-    assert "This time was just taken" in text(answer)
+    assert "This time is not free now" in text(answer)
     assert f'value="{ASKED["name"][0]}"' in answer["body"]
     assert 'name="opening" value="corona.2026-12-03.1400"' in answer["body"]
     assert stored(open_world) == []
@@ -288,3 +288,17 @@ def test_times_end_with_the_weeks_that_may_be_taken(world):
     assert Listing("", True, seats).takeable(NOON + WEEK, world.city.zone)[-1].day == date(
         2026, 12, 27
     )
+
+
+def test_of_a_taken_time_the_store_sees_place_and_time_and_nothing_else_that_was_said(open_world):
+    """As the README and the privacy page say."""
+    wire = json.loads(envelopes.write(open_world.taken(LATER)))
+
+    sealed = {"visit", "contact", "reply"}
+    assert wire.keys() - sealed == {"v", "queue", "id", "auth_hash", "born", "opening"}
+    assert (wire["opening"], wire["born"]) == (str(LATER), "2026-W47")
+    waiting = json.loads(envelopes.write(open_world.sealed()))
+    assert waiting["opening"] == ""
+    for part in ("visit", "contact"):
+        assert wire[part].keys() == {"kid", "sealed"}
+        assert len(wire[part]["sealed"]) == len(waiting[part]["sealed"])

@@ -128,7 +128,7 @@ PROBLEMS: dict[str, dict[str, str]] = {
         "too_many": "Tick {most_centers} places or fewer, or “Any place”.",
     },
     "windows": {"missing": "Tick one or more times, or “Any day and time”."},
-    "opening": {"gone": "This time was just taken. Choose another one, or say when you can come."},
+    "opening": {"gone": "This time is not free now. Choose another one, or say when you can come."},
     "people": {
         "missing": "Write how many people want a card.",
         "range": "Write a number from 1 to {most_people}.",
@@ -172,8 +172,7 @@ SCRIPT_WORDS = {
     "try again, or call {phone}. What you wrote is still here.",
     "refused": "Our computer did not take this request. Nothing was kept. "
     "Try again, or call {phone}.",
-    "week_over": "A new week has begun since you opened this page. Nothing was kept. "
-    "Press Send again.",
+    "week_over": "A new week has begun since you opened this page. Press Send again.",
     "your_time": "Your time",
     "appointment": "Appointment",
     "looking": "Looking…",

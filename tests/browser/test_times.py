@@ -118,7 +118,7 @@ def test_time_that_somebody_else_took_is_said_beside_it_and_nothing_typed_is_los
     page.click("#review [data-do=send]")
     page.wait_for_selector("#problem-opening:not([hidden])")
 
-    assert "This time was just taken" in page.inner_text("#problem-opening")
+    assert "This time is not free now" in page.inner_text("#problem-opening")
     expect(page.locator("#problems")).to_be_focused()
     assert page.input_value("input[name=name]") == "Ana"
     programme.store.set_seats({other: left})

@@ -52,9 +52,9 @@ _HINTS: dict[type[QuietdeskError], str] = {
     BadKeyring: "restore nothing: make a new keyring with: quietdesk device new",
     WrongPassphrase: "try again; the demo passphrase is printed by: make run",
     NotAdmitted: "a custodian admits a device with: quietdesk device admit ID",
-    StoreUnavailable: "this was not done; check the disk, the network and the store's name",
+    StoreUnavailable: "check disk, network and store; see with: quietdesk pull",
     TracesRemain: "it was done; the next hourly sweep clears the rest",
-    StoreBusy: "this was not done; try again in a moment",
+    StoreBusy: "try again in a moment; quietdesk pull shows what was done",
     StoreRefused: "sign in again (for example: aws sso login), then repeat the command",
 }
 
