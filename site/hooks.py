@@ -11,7 +11,8 @@ from mkdocs.structure.toc import TableOfContents
 
 import quietdesk
 from quietdesk import settings
-from quietdesk.pages import Guide, Pages, write_profile
+from quietdesk.pages import Pages
+from quietdesk.site.guide import Guide, write_profile
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(quietdesk.__file__).with_name("data.json")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import quietdesk
 from quietdesk.city import City
-from quietdesk.pages import write_profile
+from quietdesk.site.guide import write_profile
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving

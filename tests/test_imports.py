@@ -24,6 +24,7 @@ NOT_NEEDED = [
     "whitenoise",
     "yaml",
     "quietdesk.local",
+    "quietdesk.site",
     "quietdesk.staff",
 ]
 

@@ -31,9 +31,10 @@ TABLE = {
     "gateway": [],
     "sweep": ["city", "code", "keys", "store", "errors"],
     "local": [*BELOW, "gateway", "intake", "sweep"],
-    "hooks": ["pages", "settings", "city", "errors"],
+    "site": BELOW,
+    "hooks": [*BELOW, "site"],
 }
-STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "staff"]
+STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "site", "staff"]
 
 
 def modules():
@@ -59,7 +60,7 @@ def imports_of(path):
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from quietdesk import keys` names a module, `from quietdesk.keys import Kid` is in it
             names = [node.module]
-            if node.module in ("quietdesk", "quietdesk.staff"):
+            if node.module in ("quietdesk", "quietdesk.site", "quietdesk.staff"):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
             pytest.fail(f"{path.name} has a relative import, which this test does not follow")

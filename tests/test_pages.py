@@ -10,10 +10,10 @@ from jinja2 import Environment
 
 from quietdesk import pages, request
 from quietdesk.city import read_yaml
-from quietdesk.errors import BadCity
 from quietdesk.openings import Opening
-from quietdesk.pages import Facts, Guide, Pages, Words
+from quietdesk.pages import Pages, Words
 from quietdesk.reply import Reply, waiting
+from quietdesk.site import guide
 from quietdesk.staff import view
 from tests.world import ASKED, ROOT
 
@@ -45,13 +45,14 @@ def texts_of_templates():
 
 
 def texts_of_the_module():
-    """What pages.py gives to `words`: literally, and from its tables."""
-    for node in ast.walk(ast.parse((ROOT / "functions/quietdesk/pages.py").read_text("utf-8"))):
+    """What pages.py and site/guide.py give to `words`: literally, and from its tables."""
+    read = (ROOT / f"functions/quietdesk/{name}.py" for name in ("pages", "site/guide"))
+    for node in (node for path in read for node in ast.walk(ast.parse(path.read_text("utf-8")))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
             if isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
     yield from (title for _, title in pages.MENU)
-    for table in (pages.QUESTIONS, pages.SCRIPT_WORDS, pages.GROUPS, pages.NOTHING, pages.PARTS):
+    for table in (pages.QUESTIONS, pages.SCRIPT_WORDS, guide.GROUPS, pages.NOTHING, pages.PARTS):
         yield from table.values()
     for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
         yield from table.values()
@@ -360,56 +361,3 @@ def test_banner_goes_when_an_office_receives_the_requests(city):
 def test_no_page_says_a_forbidden_word(made, city):
     for html in every_page(made, city):
         assert NEVER_SAID.findall(visible(html)) == []
-
-
-# --- Facts ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def guide(made):
-    return Guide(made, ROOT / "site/city")
-
-
-def test_fact_that_does_not_exist_stops_the_build(guide):
-    with pytest.raises(BadCity, match=r"en/x\.md: .*'no_such_fact'"):
-        guide.markdown("{{ facts.no_such_fact }}", "en", "en/x.md")
-
-
-def test_unverified_fact_without_a_mark_stops_the_build(guide):
-    with pytest.raises(BadCity, match="minimum_age"):
-        guide.markdown("From {{ facts.minimum_age }} years.", "en", "en/x.md")
-
-
-def test_unverified_fact_is_marked_in_the_language_of_the_page(guide):
-    text = "{{ facts.minimum_age }}. {{ confirm('minimum_age') }}"
-
-    assert "(confirm with the programme)" in guide.markdown(text, "en", "x")
-    assert "10. " in guide.markdown(text, "es", "x")
-    assert "(confirme con el programa)" in guide.markdown(text, "es", "x")
-
-
-def test_verified_fact_needs_no_mark(made):
-    facts = Facts({"days": (3, True), "fee": ("$10", False)})
-
-    assert (facts["days"], facts["fee"]) == (3, "$10")
-    assert facts.owed == {"fee"}
-
-
-def test_template_of_a_page_cannot_reach_into_python(guide):
-    with pytest.raises(BadCity):
-        guide.markdown("{{ ''.__class__.__mro__ }}", "en", "x")
-
-
-def test_every_paper_is_in_the_table_with_its_points(guide, city):
-    papers = read_yaml(ROOT / "site/city/documents.yml")
-    for half in ("identity", "residency"):
-        html = guide.markdown(f"{{{{ papers('{half}') }}}}", "en", "x")
-
-        rows = [paper for group in papers[half].values() for paper in group.values()]
-        assert html.count('<tr><th scope="row">') == len(rows)
-        assert len(re.findall(r">\d for identity<", html)) == sum(
-            1 for row in rows if row.get("id")
-        )
-        assert len(re.findall(r">\d for address<", html)) == sum(
-            1 for row in rows if row.get("res")
-        )

@@ -5,23 +5,16 @@ The functions need nothing here but Jinja2. `Guide` is the build's side and read
 text only: nothing here logs or keeps what a resident typed.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
-from quietdesk import city as cities
 from quietdesk.city import Center, City, Locale
 from quietdesk.code import b64
-from quietdesk.errors import BadCity
-from quietdesk.keys import MAX_AGE
 from quietdesk.openings import Opening
 from quietdesk.reply import Reply
 from quietdesk.request import (
@@ -237,7 +230,7 @@ class Pages:
 
         `openings` are the free times, those of `path` if one was given out; None on the built page,
         which cannot know them. With the `code` of a request the form moves that one."""
-        locale, words = self._speak(lang)
+        locale, words = self.speak(lang)
         return self._render(
             "form.html",
             locale,
@@ -251,7 +244,7 @@ class Pages:
         self, lang: str, typed_code: str = "", bad: bool = False, notice: str = ""
     ) -> str:
         """The page that asks for the code; `bad` when what was typed is none."""
-        locale, words = self._speak(lang)
+        locale, words = self.speak(lang)
         return self._render(
             "my_request.html",
             locale,
@@ -267,7 +260,7 @@ class Pages:
     def found(self, lang: str, state: str, code: str, reply: Reply, notice: str = "") -> str:
         """What stands under a code, for phones without scripts. `state` is the reply's, or nothing,
         cancel (the question) or cancelled."""
-        locale, words = self._speak(lang)
+        locale, words = self.speak(lang)
         return self._render(
             "found.html",
             locale,
@@ -282,7 +275,7 @@ class Pages:
     def calendar(self, lang: str, opening: Opening) -> str:
         """A calendar file (RFC 5545) of an hour titled "Appointment", without place or name. Its
         time is the clock's at the place, whatever zone the phone is in."""
-        _, words = self._speak(lang)
+        _, words = self.speak(lang)
         starts = datetime.combine(opening.day, time.fromisoformat(opening.at))
         ends = starts + timedelta(hours=1)
         lines = (
@@ -377,7 +370,7 @@ class Pages:
         """The answers read back in words, to be sent or changed; for phones without scripts. The
         page carries the code and the week, so that what is sent twice is the same request. When
         `moving`, it is the request of that code."""
-        locale, words = self._speak(lang)
+        locale, words = self.speak(lang)
         carried = [(f, v) for f in FIELDS for v in typed.get(f, ())]
         answers = self._answers(words, locale, request)
         return self._render(
@@ -391,7 +384,7 @@ class Pages:
 
     def done(self, lang: str, code: str, reply: Reply) -> str:
         """The page that shows the code, once."""
-        locale, _ = self._speak(lang)
+        locale, _ = self.speak(lang)
         return self._render(
             "done.html",
             locale,
@@ -418,7 +411,7 @@ class Pages:
         """What the theme puts around a page: `top` and `bottom`, `site_name`, `note` (the
         state of the translation), `alternates` (tag and address of the same page in every
         language)."""
-        locale, words = self._speak(lang)
+        locale, words = self.speak(lang)
         values = self._common(locale, words) | {"name": name}
         translated = locale is not self.city.locales[0]
         if translated and meta.get("status") != "reviewed" and words.has(_NOTE):
@@ -509,7 +502,7 @@ class Pages:
         return rows
 
     def _script_words(self, words: Words) -> dict[str, Markup]:
-        said = {key: words(text, phone=self._phone()) for key, text in SCRIPT_WORDS.items()}
+        said = {key: words(text, phone=self.phone()) for key, text in SCRIPT_WORDS.items()}
         for field, codes in PROBLEMS.items():
             for code in codes:
                 said[f"problem {field or 'any'} {code}"] = self.problem(words, field, code)
@@ -521,15 +514,21 @@ class Pages:
             "neutral.html", locales[0], spoken=spoken, title=title, text=text, name=""
         )
 
-    def _speak(self, lang: str) -> tuple[Locale, Words]:
+    def speak(self, lang: str) -> tuple[Locale, Words]:
+        """The locale of a tag and its words."""
         locale = self.city.locale(lang)
         return locale, Words(self.city, locale.tag)
 
     def _notice(self, words: Words, notice: str) -> Markup:
-        return words(NOTICES[notice], phone=self._phone()) if notice else Markup("")
+        return words(NOTICES[notice], phone=self.phone()) if notice else Markup("")
 
-    def _phone(self) -> Markup:
+    def phone(self) -> Markup:
+        """The programme's phone number, which keeps its direction in any text."""
         return Markup('<bdi dir="ltr">{}</bdi>').format(self.city.phone)
+
+    def part(self, template: str, lang: str, **values: Any) -> str:
+        """A piece of a page, from a template, with the words and facts that every page has."""
+        return self._render(template, self.city.locale(lang), **values)
 
     def _common(self, locale: Locale, words: Words) -> dict[str, Any]:
         return {
@@ -538,164 +537,10 @@ class Pages:
             "locale": locale,
             "menu": MENU,
             "exit": EXIT,
-            "phone": self._phone(),
+            "phone": self.phone(),
             "note": words(_NOTE) if words.has(_NOTE) else "",
         }
 
     def _render(self, template: str, locale: Locale, **values: Any) -> str:
         common = self._common(locale, Words(self.city, locale.tag)) | {"name": "request"}
         return self._env.get_template(template).render(common | values)
-
-
-# The build's side. Nothing below runs in a function.
-
-
-class Facts(dict[str, Any]):
-    """Facts by name. It notes which unverified ones a page used, so that the page says so."""
-
-    def __init__(self, values: Mapping[str, tuple[Any, bool]]):
-        super().__init__({name: value for name, (value, _) in values.items()})
-        self.unverified = {name for name, (_, verified) in values.items() if not verified}
-        self.owed: set[str] = set()
-
-    def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
-        if name in self.unverified:
-            self.owed.add(name)
-        return value
-
-
-class Guide:
-    """Puts the facts of the city profile into the Markdown of one page."""
-
-    def __init__(self, pages: Pages, folder: Path):
-        self._pages = pages
-        self._papers = cities.read_yaml(folder / "documents.yml")
-        self._values = _facts(cities.read_yaml(folder / "facts.yml"), self._papers)
-        self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
-
-    def markdown(self, text: str, lang: str, where: str) -> str:
-        """The Markdown with its `{{ }}` filled in. Raises BadCity for a fact that does not exist,
-        and for an unverified one that the page does not mark with `{{ confirm('name') }}`."""
-        pages, facts = self._pages, Facts(self._values)
-        locale, words = pages._speak(lang)
-
-        def confirm(*names: str) -> Markup:
-            facts.owed -= set(names)
-            if not facts.unverified & set(names):
-                return Markup("")
-            mark = words(CONFIRM)
-            return Markup('<span class="confirm">{}</span>').format(mark)
-
-        def part(template: str, **values: Any) -> Markup:
-            common = pages._common(locale, words) | values
-            rendered = pages._env.get_template(template).render(common)
-            # One line, no indent: Markdown must take it for HTML, not for code.
-            lines = (line.strip() for line in rendered.splitlines())
-            return Markup("".join(line for line in lines if line))  # noqa: S704
-
-        try:
-            filled = self._env.from_string(text).render(
-                facts=facts,
-                programme=pages.city,
-                phone=pages._phone(),
-                longest_days=MAX_AGE.days,
-                confirm=confirm,
-                papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
-                centers=lambda: part("centers.html"),
-                languages=lambda: part("languages.html"),
-            )
-        except Exception as error:  # a template may fail in any way; the build must name the page
-            raise BadCity(f"{where}: {error}") from error
-        if facts.owed:
-            raise BadCity(f"{where}: mark as unverified with confirm(): {sorted(facts.owed)}")
-        return filled
-
-    def papers(self, half: str, words: Words) -> list[dict[str, Any]]:
-        """The papers of one half, `identity` or `residency`, by group, in words."""
-        return [
-            {
-                "id": group,
-                "title": words(GROUPS.get(group, group)),
-                "closed": group in CLOSED_GROUPS,
-                "papers": [_paper(paper, words) for paper in papers.values()],
-            }
-            for group, papers in self._papers[half].items()
-        ]
-
-
-GROUPS = {
-    "us_passport": "U.S. passport",
-    "foreign_passport": "Passport from another country",
-    "us_immigration_papers": "Papers from U.S. immigration",
-    "us_government_id": "U.S. government cards and papers",
-    "stand_alone": "One paper that is enough alone",
-    "us_driver_license": "U.S. driver license",
-    "foreign_driver_license": "Driver license from another country",
-    "foreign_id": "Other papers from another country",
-    "work_and_school": "Work and school",
-    "immigration_custody_papers": "Papers to ask the staff about",
-    "bills": "Bills and statements",
-    "home": "Your home",
-    "letters": "Letters",
-    "work_tax_court": "Work, tax and court",
-    "federal_papers": "Federal papers",
-    "no_address_or_safety": "No fixed address, or an address that is not safe to show",
-}
-# Groups whose heading opens them, so that nobody's eyes fall on them by chance.
-CLOSED_GROUPS = ("us_immigration_papers", "immigration_custody_papers", "federal_papers")
-
-
-def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
-    points = []
-    if paper.get("id"):
-        points.append(words("{points} for identity", points=paper["id"]))
-    if paper.get("res"):
-        points.append(words("{points} for address", points=paper["res"]))
-    notes = []
-    if paper.get("photo") is True:
-        notes.append(words("Has your photo."))
-    if paper.get("dob") is True:
-        notes.append(words("Shows your birth date."))
-    if paper.get("max_age_days"):
-        notes.append(words("Not older than {days} days.", days=paper["max_age_days"]))
-    if paper.get("until"):
-        notes.append(words("Good until {day}.", day=words(paper["until"])))
-    if paper.get("superseded_by"):
-        notes.append(words("Does not count beside a stronger paper of the same kind."))
-    if paper.get("confidence"):
-        notes.append(words("We are not sure of this. Ask first."))
-    label = words(paper["label"])
-    return {"label": label, "points": points or [words("Ask the staff")], "notes": notes}
-
-
-def _facts(data: Mapping[str, Any], papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
-    """Name to value and whether somebody has verified it; the rules for papers are facts too."""
-    facts = {name: (row["value"], bool(row["verified"])) for name, row in data["facts"].items()}
-    verified = bool(papers["verified"])
-    needs, ages = papers["needs"], papers["ages"]
-    for name in ("identity_points", "residency_points", "total_points"):
-        facts[name] = (needs[name], verified)
-    facts["minimum_age"] = (ages["minimum"], verified)
-    facts["caretaker_through"] = (ages["caretaker_required_through"], verified)
-    facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
-    facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
-    facts["card_years"] = (ages["card_years"]["from_14"], verified)
-    return facts
-
-
-def source_hash(body: str) -> str:
-    """The hash by which a translation names the English text that it was made from."""
-    return hashlib.sha256(body.strip().encode()).hexdigest()
-
-
-def write_profile(city: Path, words: Path, target: Path) -> City:
-    """Compiles the city profile into `target`, if it changed, and gives the City in it."""
-    data = cities.compile_profile(city, words)
-    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
-    if not target.exists() or target.read_text("utf-8") != text:
-        # Never half a file: a server may be reading it.
-        fresh = target.with_suffix(".new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(target)
-    return cities.from_data(json.loads(text))

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk import keys
-from quietdesk.pages import Guide, Pages
+from quietdesk.pages import Pages
+from quietdesk.site.guide import Guide
 from tests.bench.table import Row
 from tests.serving import CHROMIUM_ARGS, build_site, chromium
 from tests.world import NOON, ROOT, World, make_world

@@ -1,0 +1,1 @@
+"""What builds the website. The functions on the internet load nothing of it."""
