@@ -79,5 +79,11 @@ def text(answer: Mapping[str, Any]) -> str:
     return unescape(re.sub(r"<[^>]*>", "", str(answer["body"])))
 
 
+def visible(answer: Mapping[str, Any]) -> str:
+    """The same without what the page hides in its own lines."""
+    body = re.sub(r"<(\w+)[^>]* hidden>.*?</\1>", "", str(answer["body"]), flags=re.DOTALL)
+    return text({"body": body})
+
+
 def error(answer: Mapping[str, Any]) -> str:
     return str(json.loads(answer["body"])["error"])

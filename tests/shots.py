@@ -66,9 +66,9 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     page.wait_for_selector("#review dl")
     yield "request-review", page
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
     yield "request-done", page
-    code = page.inner_text("#done [data-slot=code]")
+    code = page.inner_text("#done [data-fill=code]")
     look(page, url, tag, code)
     yield "mine-waiting", page
     page.click("#mine [data-do=move]")
@@ -81,7 +81,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     page.wait_for_selector("#review dl")
     yield "mine-moving-review", page
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
     yield "taken", page
     page.emulate_media(media="print")
     yield "taken-printed", page
@@ -112,7 +112,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "plain-review", page
     page.click("button[value=send]")
     yield "plain-done", page
-    code = page.inner_text("[data-slot=code]")
+    code = page.inner_text("[data-fill=code]")
     page.goto(f"{url}/{tag}/my-request/")
     page.fill("#f-code", "oops")
     page.click("#look-form button")

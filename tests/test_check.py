@@ -1,9 +1,11 @@
 """The code: see, cancel and move a request. Known and unknown codes look alike from outside."""
 
+import hashlib
 import json
+import re
 import sqlite3
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -26,6 +28,7 @@ from tests.events import (
     sealed_reply,
     submit,
     text,
+    visible,
 )
 from tests.world import ASKED, NOON, WEEK
 
@@ -382,10 +385,14 @@ def test_plain_moving_with_a_problem_keeps_the_code_and_what_was_typed(open_worl
     assert f'value="{ASKED["name"][0]}"' in page["body"]
 
 
-def test_plain_moving_of_nothing_says_that_there_is_nothing(open_world):
+def test_what_was_typed_for_a_request_that_is_gone_makes_a_new_one(open_world):
     page = by_code(check(open_world), "send", CODE, **ASKED)
 
-    assert "We find nothing for this code" in text(page)
+    assert page["statusCode"] == 409
+    assert "There is no request for this code any more" in text(page)
+    assert f'value="{ASKED["name"][0]}"' in page["body"]
+    assert 'action="/api/requests"' in page["body"]
+    assert CODE not in page["body"]
     assert stored(open_world) == []
 
 
@@ -479,3 +486,187 @@ def test_after_a_cancel_only_a_number_a_digest_and_an_end_stay(open_world):
         "expires": before.envelope.expires,
         "rev": 0,
     }
+
+
+# --- What came between ---------------------------------------------------------------------------
+
+
+def shown_by(page):
+    return re.search(r'name="shown" value="([^"]*)"', page["body"])[1]
+
+
+def hash_of(sealed):
+    return b64(hashlib.sha256(sealed).digest())
+
+
+def move_seen(world, envelope, shown):
+    wire = json.loads(envelopes.write(envelope))
+    auth = b64(SECRETS.auth)
+    return post_check(check(world), do="move", auth=auth, shown=shown, envelope=wire)
+
+
+def test_place_that_the_desk_gave_meanwhile_is_not_given_up_unseen(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    seen = hash_of(stored(open_world)[0].envelope.reply)
+    open_world.desk().place(stored(open_world)[0], LATER, NOON)
+
+    answer = move_seen(open_world, open_world.taken(FIRST, code=CODE), seen)
+
+    assert (answer["statusCode"], error(answer)) == (409, "conflict")
+    assert see(open_world).opening == LATER
+
+
+def test_plain_move_says_what_the_desk_answered_meanwhile_and_then_takes_its_place(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    handler = check(open_world)
+    seen = shown_by(by_code(handler, "move", CODE))
+    open_world.desk().place(stored(open_world)[0], LATER, NOON)
+    typed = {**ASKED, "opening": [str(FIRST)]}
+
+    told = by_code(handler, "send", CODE, **typed, shown=seen)
+
+    assert told["statusCode"] == 409
+    assert "Corona: Thursday, December 3, 1:00 PM" in text(told)
+    assert f'value="{ASKED["name"][0]}"' in told["body"]
+    assert see(open_world).opening == LATER
+    done = by_code(handler, "send", CODE, **typed, shown=shown_by(told))
+    assert done["statusCode"] == 200
+    assert see(open_world).opening == FIRST
+
+
+def test_plain_move_tapped_twice_is_done_once(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    handler = check(open_world)
+    seen = shown_by(by_code(handler, "move", CODE))
+    typed = {**ASKED, "opening": [str(LATER)], "shown": seen}
+
+    answers = [by_code(handler, "send", CODE, **typed) for _ in range(2)]
+    before = seats(open_world, FIRST, LATER)
+    by_code(handler, "send", CODE, **typed)
+
+    assert [answer["statusCode"] for answer in answers] == [200, 200]
+    assert len(stored(open_world)) == 1
+    assert seats(open_world, FIRST, LATER) == before
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_two_taps_that_meet_are_both_answered(open_world, monkeypatch, plain):
+    """The second call of two instances read the envelope before the first one replaced it."""
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    fresh = open_world.taken(LATER, code=CODE)
+    replace_it = open_world.store.replace
+
+    def tap():
+        if plain:
+            return by_code(check(open_world), "send", CODE, **ASKED, opening=str(LATER))
+        return move(open_world, fresh)
+
+    def other_first(old, new):
+        monkeypatch.setattr(open_world.store, "replace", replace_it)
+        replace_it(old, replace(fresh, lane=old.lane, expires=new.expires))
+        replace_it(old, new)
+
+    monkeypatch.setattr(open_world.store, "replace", other_first)
+
+    assert tap()["statusCode"] == 200
+    assert [item.opening for item in stored(open_world)] == [LATER]
+
+
+def test_move_sent_again_after_its_time_is_not_offered_any_more_is_answered_as_before(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
+    fresh = open_world.taken(FIRST, code=CODE)
+    move(open_world, fresh)
+    open_world.schedule().publish(NOON, taking=False)
+
+    assert sealed_reply(move(open_world, fresh)) == fresh.reply
+
+
+@pytest.mark.parametrize("by", ["full", "desk"])
+def test_move_may_keep_its_own_time_though_nobody_else_could_take_it(open_world, by):
+    if by == "full":
+        post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
+        mine = LATER
+        open_world.store.set_seats({str(LATER): 1})
+    else:
+        mine = replace(LATER, path="desk")
+        open_world.store.put(open_world.sealed(code=CODE))
+        open_world.desk().place(stored(open_world)[0], mine, NOON)
+    handler, left = check(open_world), seats(open_world, mine)
+
+    form = by_code(handler, "move", CODE)
+    done = by_code(handler, "send", CODE, **{**ASKED, "people": ["3"]}, opening=str(mine))
+    moved = move(open_world, open_world.taken(mine, code=CODE))
+
+    assert "Keep this time: Corona: Thursday, December 3, 1:00 PM" in text(form)
+    assert re.findall(r'name="opening" value="([^"]*)"[^>]*checked', form["body"]) == [str(mine)]
+    assert (done["statusCode"], moved["statusCode"]) == (200, 200)
+    assert stored(open_world)[0].opening == mine
+    assert seats(open_world, mine) == left
+
+
+def test_time_of_the_desk_is_kept_only_by_who_has_it(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    answer = move(open_world, open_world.taken(replace(LATER, path="desk"), code=CODE))
+
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+
+
+def test_visit_that_is_over_cannot_be_kept(open_world):
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=CODE)))
+    after = datetime(2026, 11, 19, 15, 0, tzinfo=UTC)
+
+    page = by_code(check(open_world, after), "move", CODE)
+
+    assert re.search(r'<label class="choice" id="keep" hidden>', page["body"])
+
+
+def test_cancelling_erases_every_request_of_the_code(open_world):
+    """Two weeks may each have one: a plain form of last week and one of this week."""
+    for now in (NOON, NOON + WEEK):
+        open_world.store.put(open_world.sealed(now=now, code=CODE))
+    later = NOON + WEEK
+
+    assert len(stored(open_world, later)) == 2
+    by_code(check(open_world, later), "yes", CODE)
+
+    assert stored(open_world, later) == []
+
+
+def test_day_that_is_over_is_not_told_as_one_to_come(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    open_world.desk().wait(stored(open_world)[0], NOON)
+    on_the_day, after = NOON + timedelta(days=10), NOON + timedelta(days=11)
+
+    told = visible(by_code(check(open_world, on_the_day), "see", CODE))
+    over = visible(by_code(check(open_world, after), "see", CODE))
+
+    assert "Look again on Saturday, November 28." in told
+    assert "The day that we told you is over" not in told
+    assert "The day that we told you is over" in over
+    assert "Look again on" not in over
+
+
+@pytest.mark.parametrize("step", ["review", "change", "send"])
+def test_store_that_is_down_loses_nothing_of_a_move(open_world, monkeypatch, step):
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(open_world.store, "find", down)
+    monkeypatch.setattr(open_world.store, "read", down)
+
+    page = by_code(check(open_world), step, CODE, **ASKED, opening=str(LATER))
+
+    assert f'name="code" value="{CODE}"' in page["body"]
+    assert f'value="{ASKED["name"][0]}"' in page["body"]
+    assert f'name="opening" value="{LATER}"' in page["body"]
+    assert "form.js" not in page["body"]
+
+
+def test_page_that_moves_has_no_script_that_would_make_another_request(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+
+    page = by_code(check(open_world), "move", CODE)
+
+    assert "<script" not in page["body"]
+    assert f'name="code" value="{CODE}"' in page["body"]

@@ -11,7 +11,7 @@ from jinja2 import Environment
 from quietdesk import pages, request
 from quietdesk.city import read_yaml
 from quietdesk.openings import Opening
-from quietdesk.pages import Pages, Words
+from quietdesk.pages import Filled, Offer, Pages, Words
 from quietdesk.reply import Reply, waiting
 from quietdesk.site import guide
 from quietdesk.staff import view
@@ -19,6 +19,7 @@ from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
 CODE = "7K3M-9QXT-2B6H-W3ZD"
+CARRIED = {"code": CODE, "week": "2026-W47"}
 VISIT = Reply("placed", None, Opening.parse("corona.2026-12-03.0930"))
 HOSTILE = "\"><script>alert(1)</script>'{{ 7*7 }}{x}&amp;"
 NEVER_SAID = re.compile(
@@ -52,7 +53,15 @@ def texts_of_the_module():
             if isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
     yield from (title for _, title in pages.MENU)
-    for table in (pages.QUESTIONS, pages.SCRIPT_WORDS, guide.GROUPS, pages.NOTHING, pages.PARTS):
+    for table in (
+        pages.QUESTIONS,
+        pages.NOTICES,
+        pages.STATES,
+        pages.SCRIPT_WORDS,
+        guide.GROUPS,
+        pages.NOTHING,
+        pages.PARTS,
+    ):
         yield from table.values()
     for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
         yield from table.values()
@@ -167,14 +176,14 @@ def test_every_value_on_the_form_is_one_that_parse_takes(city, made):
 
 @pytest.mark.parametrize("field", ["name", "people", "children", "phone"])
 def test_typed_text_stays_and_cannot_become_markup(made, field):
-    html = made.form("es", {field: [HOSTILE]}, {field: "missing"}, "unavailable")
+    html = made.form("es", Filled({field: [HOSTILE]}, {field: "missing"}, "unavailable"))
 
     assert "<script>alert" not in html
     assert "&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&#39;{{ 7*7 }}{x}&amp;amp;" in html
 
 
 def test_ticked_answers_stay(made):
-    html = made.form("en", ASKED, {"name": "missing"})
+    html = made.form("en", Filled(ASKED, {"name": "missing"}))
 
     checked = re.findall(r'name="(\w+)" value="([\w-]+)"[^>]* checked', html)
 
@@ -193,7 +202,7 @@ def test_fresh_form_lets_nobody_be_contacted(made):
 
 
 def test_problems_are_beside_the_field_and_in_a_summary_that_has_the_focus(made):
-    html = made.form("en", {}, {"people": "range", "name": "missing"})
+    html = made.form("en", Filled({}, {"people": "range", "name": "missing"}))
 
     assert html.count("Write a number from 1 to 6.") == 2 + 1  # the third is for the script
     assert re.search(r'<div id="problems"[^>]* autofocus>', html)
@@ -203,10 +212,10 @@ def test_problems_are_beside_the_field_and_in_a_summary_that_has_the_focus(made)
     assert "<title>There is a problem: " in html
 
 
-@pytest.mark.parametrize("notice", ["unavailable", "closed", "conflict"])
+@pytest.mark.parametrize("notice", ["unavailable", "closed", "replace"])
 def test_notice_names_the_phone_line(made, city, notice):
     for locale in city.locales:
-        html = made.form(locale.tag, ASKED, notice=notice)
+        html = made.form(locale.tag, Filled(ASKED, notice=notice))
         box = re.search(r'<div id="message"[^>]* autofocus>(.*?)</div>', html, re.DOTALL)
 
         assert f'<bdi dir="ltr">{city.phone}</bdi>' in box[1]
@@ -230,7 +239,7 @@ def test_unknown_language_gets_the_first_one(made):
 def test_answers_are_read_back_in_words(made, city):
     asked = request.parse(ASKED, city)
 
-    html = made.review("es", asked, ASKED, CODE, "2026-W47")
+    html = made.review("es", asked, ASKED, CARRIED)
 
     for said in ("Corona", "lunes: Mañana", "sábado: Tarde", "বাংলা", "রহিমা", "7185550123"):
         assert f"<dd><bdi>{said}</bdi></dd>" in html
@@ -241,7 +250,7 @@ def test_answers_are_read_back_in_words(made, city):
 def test_who_gives_no_number_reads_that_nobody_contacts_them(made, city):
     typed = {**ASKED, "reach": [], "phone": [], "phone_owner": []}
 
-    html = made.review("en", request.parse(typed, city), typed, CODE, "2026-W47")
+    html = made.review("en", request.parse(typed, city), typed, CARRIED)
 
     assert "<dd><bdi>No. I will look with my code.</bdi></dd>" in html
     assert "<dt>Phone number</dt>" not in html
@@ -249,13 +258,13 @@ def test_who_gives_no_number_reads_that_nobody_contacts_them(made, city):
 
 def test_review_carries_everything_typed_and_the_code(made, city):
     typed = {**ASKED, "name": ['<b>"রহিমা"']}
-    html = made.review("es", request.parse(typed, city), typed, CODE, "2026-W47")
+    html = made.review("es", request.parse(typed, city), typed, CARRIED)
 
     carried = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html)
 
     expected = [(f, v) for f in request.FIELDS if f in typed for v in typed[f]]
     escaped = [(f, v.replace("<b>", "&lt;b&gt;").replace('"', "&#34;")) for f, v in expected]
-    assert carried == [("lang", "es"), *escaped, ("code", CODE), ("week", "2026-W47")]
+    assert carried == [("lang", "es"), *escaped, *CARRIED.items()]
 
 
 def test_done_shows_the_code_in_groups_and_the_day_in_words(made):
@@ -291,7 +300,7 @@ def test_times_show_the_first_of_each_center_and_keep_what_was_chosen(made):
     ids = ("corona.2026-12-01.0930", "corona.2026-12-01.1300", "corona.2026-12-02.0930")
     openings = [Opening.parse(id) for id in (*ids, "east-harlem.2026-12-04.1000")]
 
-    html = made.form("en", {**ASKED, "opening": [ids[1]]}, openings=openings)
+    html = made.form("en", Filled({**ASKED, "opening": [ids[1]]}), Offer(openings))
 
     assert "First free time: Tuesday, December 1, 9:30 AM" in html
     assert "First free time: Friday, December 4, 10:00 AM" in html
@@ -301,7 +310,7 @@ def test_times_show_the_first_of_each_center_and_keep_what_was_chosen(made):
 
 
 def test_without_free_times_the_page_asks_when_you_can_come(made):
-    html = made.form("en", openings=[])
+    html = made.form("en", offer=Offer([]))
 
     assert re.search(r'<fieldset id="q-opening"[^>]* hidden>', html)
     assert "Where can you come?" in html
@@ -331,14 +340,16 @@ def every_page(made, city):
     for locale in city.locales:
         tag = locale.tag
         yield made.form(tag)
-        yield made.form(tag, ASKED, dict.fromkeys(request.FIELDS, "missing"), "conflict")
-        yield made.review(tag, asked, ASKED, CODE, "2026-W47")
+        yield made.form(tag, Filled(ASKED, dict.fromkeys(request.FIELDS, "missing"), "lost"))
+        yield made.review(tag, asked, ASKED, CARRIED)
         yield made.done(tag, CODE, waiting(date(2026, 12, 3)))
         yield made.done(tag, CODE, VISIT)
-        yield made.form(tag, openings=[VISIT.opening], path="partner", code=CODE)
+        yield made.form(
+            tag, Filled(), Offer([VISIT.opening], "partner", VISIT.opening), CARRIED, moving=True
+        )
         yield made.my_request(tag, "nonsense", bad=True)
         for state in ("waiting", "placed", "none", "nothing", "cancel", "cancelled"):
-            yield made.found(tag, state, CODE, VISIT, "kept")
+            yield made.found(tag, state, CODE, VISIT)
         yield made.broken(tag)
     yield made.not_found()
 

@@ -47,7 +47,7 @@ def send(page):
     """Reads the answers, sends them, and waits for the code."""
     page.click("#request-form button[type=submit]")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
 
 
 def copied(world, folder):
@@ -78,8 +78,8 @@ def test_story(world, served, browser, tmp_path):
     page.wait_for_selector("#review dl")
     read_back = page.inner_text("#review")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
-    code = codes.parse(page.inner_text("#done [data-slot=code]"))
+    page.wait_for_selector("#done [data-fill=code]")
+    code = codes.parse(page.inner_text("#done [data-fill=code]"))
 
     assert "রহিমা" in read_back
     assert "sábado" in read_back.lower()
@@ -104,7 +104,7 @@ def test_story(world, served, browser, tmp_path):
     page.click("#request-form button[type=submit]")
     assert "陈美玲" in page.inner_text("main")
     page.click("button[value=send]")
-    plain_code = codes.parse(page.inner_text("[data-slot=code]"))
+    plain_code = codes.parse(page.inner_text("[data-fill=code]"))
     assert plain_code != code
     context.close()
 
@@ -198,7 +198,7 @@ def test_what_was_typed_stays_when_the_store_does_not_answer_and_the_retry_is_st
     assert "311" in page.inner_text("#message")
     assert "Ana" in page.inner_text("#review")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
 
     assert bodies[0] == bodies[1]
     assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
@@ -212,9 +212,9 @@ def test_code_is_written_large_and_in_groups_and_can_be_copied(served, browser):
     fill_in(page, "Ana")
     send(page)
 
-    shown = page.inner_text("#done [data-slot=code]")
+    shown = page.inner_text("#done [data-fill=code]")
     size = page.evaluate(
-        "parseFloat(getComputedStyle(document.querySelector('#done [data-slot=code]')).fontSize)"
+        "parseFloat(getComputedStyle(document.querySelector('#done [data-fill=code]')).fontSize)"
     )
     assert len(shown.split()) == 4
     assert size >= 24

@@ -41,8 +41,8 @@ def about_me(page, name):
 def send(page):
     page.click("#request-form button[type=submit]")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
-    return codes.parse(page.inner_text("#done [data-slot=code]"))
+    page.wait_for_selector("#done [data-fill=code]")
+    return codes.parse(page.inner_text("#done [data-fill=code]"))
 
 
 def look(page, url, code):
@@ -147,7 +147,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     fill_in(page, "Jean")
     page.click("#request-form button[type=submit]")
     page.click("button[value=send]")
-    third = codes.parse(page.inner_text("[data-slot=code]"))
+    third = codes.parse(page.inner_text("[data-fill=code]"))
     next_week = NOON + WEEK
     served.clock.now = next_week
     device = ceremony.top_up(world.store, tmp_path / "d", world.device, world.city, next_week)

@@ -103,8 +103,13 @@ def seal(
         visit=sealed["visit"],
         contact=sealed["contact"],
         reply=seal_reply(reply, secrets.reply, secrets.id),
-        digest=hmac.digest(secrets.reply, b"digest|" + parts.visit + parts.contact, "sha256"),
+        digest=digest(parts, secrets),
     )
+
+
+def digest(parts: Parts, secrets: Secrets) -> bytes:
+    """The digest of what `seal` makes of the parts, however often it seals them: 32 bytes."""
+    return hmac.digest(secrets.reply, b"digest|" + parts.visit + parts.contact, "sha256")
 
 
 def reseal(old: Envelope, parts: Parts, bundle: Bundle, opening: str, reply: bytes) -> Envelope:

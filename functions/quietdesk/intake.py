@@ -11,8 +11,9 @@ import hmac
 import json
 import secrets as random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from threading import Lock
 from typing import Any
@@ -26,7 +27,7 @@ from quietdesk import envelope as envelopes
 from quietdesk import keys, openings, request
 from quietdesk import reply as replies
 from quietdesk.city import City
-from quietdesk.code import Secrets, unb64
+from quietdesk.code import Secrets, b64, unb64
 from quietdesk.envelope import Envelope
 from quietdesk.errors import (
     BadBundle,
@@ -42,7 +43,7 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Bundle, Epoch, Trust
 from quietdesk.openings import DESK, Listing, Opening
-from quietdesk.pages import Pages
+from quietdesk.pages import Filled, Offer, Pages
 from quietdesk.reply import Reply
 from quietdesk.store import Store
 
@@ -71,7 +72,8 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _HTML = "text/html; charset=utf-8"
 _CALENDAR = "text/calendar; charset=utf-8"
-_FORM_FIELDS = {*request.FIELDS, "lang", "step", "code", "week"}
+_CARRIED = ("lang", "step", "code", "week", "path", "shown")
+_FORM_FIELDS = {*request.FIELDS, *_CARRIED}
 _STATUS = {
     "too_large": 413,
     "media_type": 415,
@@ -119,6 +121,7 @@ def submit(
     def get_form(lang: str) -> Answer:
         return intake.form(lang, "")
 
+    @app.get("/api/request/<lang>/<path>/")  # as people type it
     @app.get("/api/request/<lang>/<path>")
     def get_form_of(lang: str, path: str) -> Answer:
         return intake.form(lang, path)
@@ -168,6 +171,33 @@ def _guarded(app: APIGatewayHttpResolver, pages: Pages) -> Handler:
     return handle
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Carried:
+    """What the plain form carries beside its fields, as text that anybody may have changed:
+    `week` is the one it was read back in, `path` whose times it shows, `shown` the hash of the
+    reply that the person saw before moving the request of the code."""
+
+    lang: str
+    step: str
+    code: str
+    week: str
+    path: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Held:
+    """A request that is in the store, and its reply as the code opens it."""
+
+    envelope: Envelope
+    reply: Reply
+
+    @property
+    def shown(self) -> str:
+        """What tells this reply from any other."""
+        return b64(hashlib.sha256(self.envelope.reply).digest())
+
+
 class _Intake:
     """What both functions know: the programme, its published documents, and the plain form."""
 
@@ -197,8 +227,9 @@ class _Intake:
                 typed = _form(_body(event, FORM_BYTES))
             except BadEnvelope as error:
                 return _html(_STATUS.get(error.code, 400), self._pages.broken())
-            first = (next(iter(typed.pop(it, [])), "") for it in ("lang", "step", "code"))
-            return self._by_form(typed, *first)
+            carried = _Carried(**{it: _first(typed, it) for it in _CARRIED})
+            fields = {it: typed[it] for it in typed if it in request.FIELDS}
+            return self._by_form(fields, carried)
         if kind != _JSON:
             return self._refused("media_type")
         try:
@@ -217,13 +248,14 @@ class _Intake:
     def _by_script(self, event: Mapping[str, Any]) -> Answer:
         raise NotImplementedError
 
-    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
+    def _by_form(self, typed: dict[str, list[str]], at: "_Carried") -> Answer:
         raise NotImplementedError
 
     # --- Envelopes ---
 
-    def _admitted(self, envelope: Envelope) -> Envelope:
-        """The envelope in its lane and with its end, if it may come in now. Raises BadEnvelope."""
+    def _admitted(self, envelope: Envelope, held: str = "") -> Envelope:
+        """The envelope in its lane and with its end, if it may come in now; `held` is the opening
+        of the request it replaces. Raises BadEnvelope."""
         now, zone = self._clock(), self._city.zone
         if envelope.queue != self._city.queue:
             raise BadEnvelope("queue")
@@ -231,7 +263,7 @@ class _Intake:
         if born not in keys.accepted(now, zone):
             raise BadEnvelope("epoch")
         if envelope.opening:
-            if self._offered(envelope.opening).epoch != epoch:
+            if self._offered(envelope.opening, held).epoch != epoch:
                 raise BadEnvelope("epoch")
         elif epoch != born:
             raise BadEnvelope("epoch")
@@ -245,19 +277,21 @@ class _Intake:
         end = keys.expires(epoch, born, self._city.zone, self._city.serve_days)
         return envelopes.admitted(envelope, lane, end)
 
-    def _offered(self, text: str) -> Opening:
-        """The opening of that id, if a resident may take it now. Raises BadEnvelope."""
+    def _offered(self, text: str, held: str = "") -> Opening:
+        """The opening of that id, if a resident may take it now, or may keep it: `held` is what
+        they have, from whomever. Raises BadEnvelope."""
         try:
             opening = Opening.parse(text)
         except ValueError:
             raise BadEnvelope("opening") from None
-        center = self._city.center(opening.center)
-        if center is None or center.path != opening.path:  # as of today's centers.yml
-            raise BadEnvelope("gone")
-        listing = self._listing(opening.path)[0]
-        if opening not in listing.takeable(self._clock(), self._city.zone):
+        if text == held and self._ahead(opening):
+            return opening
+        if opening not in self._takeable(self._listing(opening.path)[0]):
             raise BadEnvelope("gone")
         return opening
+
+    def _ahead(self, opening: Opening) -> bool:
+        return opening.starts(self._city.zone) > self._clock()
 
     def _listing(self, path: str) -> tuple[Listing, str, str]:
         """The published list of a path, and the two signed documents. Nothing where none is to be
@@ -275,17 +309,23 @@ class _Intake:
             return openings.NOTHING, "", ""
         return listing, held[0].decode(), devices[0].decode()
 
-    def _free(self, listing: Listing) -> list[Opening]:
+    def _takeable(self, listing: Listing) -> list[Opening]:
+        """What residents may take of a list, as of today's centers.yml."""
+        paths = {center.id: center.path for center in self._city.centers}
         takeable = listing.takeable(self._clock(), self._city.zone)
+        return [it for it in takeable if paths.get(it.center) == it.path]
+
+    def _free(self, listing: Listing) -> list[Opening]:
+        takeable = self._takeable(listing)
         left = self._store.seats([str(opening) for opening in takeable])
         return [opening for opening in takeable if left[str(opening)] > 0]
 
-    def _times(self, path: str) -> list[Opening]:
-        """The free openings of a path, for a page; none while the store does not answer."""
+    def _times(self, path: str) -> list[Opening] | None:
+        """The free openings of a path, for a page; None while the store does not answer."""
         try:
             return self._free(self._listing(path)[0])
         except StoreUnavailable:
-            return []
+            return None
 
     def _bundle(self, epoch: Epoch) -> Bundle:
         held = self._store.read(keys.bundle_name(self._city.queue, epoch))
@@ -310,67 +350,100 @@ class _Intake:
 
     # --- The plain form, for phones without scripts: fill in, read back, send ---
 
-    def _plain(self, typed: dict[str, list[str]], lang: str, step: str, code: str) -> Answer:
-        """One step of the form. `code` is what came with it, or a fresh one."""
-        week = self._week(next(iter(typed.pop("week", [])), ""))
-        path = _path_of(next(iter(typed.get("opening", [])), ""))
-        shown = codes.parse(code) if self.moving else ""
+    def _plain(self, typed: dict[str, list[str]], at: _Carried) -> Answer:
+        """One step of the form: `change` and `review` show it and read it back, `send` sends it."""
+        weeks = keys.accepted(self._clock(), self._city.zone)
+        week = next((it for it in weeks if str(it) == at.week), weeks[0])
+        path = _path(at.path) or _path_of(_first(typed, "opening"))
 
-        def form(problems: Mapping[str, str] = {}, notice: str = "") -> str:
-            times = self._times(path)
-            return self._pages.form(lang, typed, problems, notice, times, path, shown)
+        def form(status: int, problems: Mapping[str, str] = {}, notice: str = "") -> Answer:
+            return self._form_again(status, Filled(typed, problems, notice), at, path)
 
-        def review(code: str, notice: str = "") -> str:
-            return self._pages.review(lang, asked, typed, code, str(week), notice, self.moving)
+        def review(status: int, code: str, notice: str = "", moving: bool = False) -> Answer:
+            carried = {"code": code, "week": str(week), "path": path, "shown": at.shown}
+            page = self._pages.review(at.lang, asked, typed, carried, notice, moving or self.moving)
+            return _html(status, page)
 
-        if step == "change":
-            return _html(200, form())
+        if at.step == "change":
+            return form(200)
         try:
             asked = request.parse(typed, self._city)
-            if step != "send":
-                return _html(200, review(code))
-            code = codes.parse(code)
-            reply = self._keep(asked, code, week)
+            if at.step != "send":
+                return review(200, at.code or codes.new())
+            code = codes.parse(at.code)
+            reply = self._send(asked, code, week, at)
         except BadCode:
-            return _html(400, review(codes.new()))
+            return review(400, codes.new())
         except Invalid as error:
-            return _html(400, form(error.fields))
+            return form(400, error.fields)
         except (NoSeats, BadEnvelope):
-            return _html(409, form({"opening": "gone"}))
-        except Conflict:
-            return _html(409, form(notice="kept" if self.moving else "conflict"))
+            return form(409, {"opening": "gone"})
+        except Conflict as error:
+            if self.moving:
+                return form(409, notice="changed" if isinstance(error, _Changed) else "kept")
+            # Something of this code is there: only `check` may put this in its place.
+            return review(409, code, "replace", moving=True)
         except (BadBundle, BadSignature):
-            return _later(_html(503, form(notice="closed")))
+            return _later(form(503, notice="closed"))
         except StoreUnavailable:
             # It may have been kept and only the answer lost: the same code and week go out again.
-            return _later(_html(503, review(code, "unsure")))
+            return _later(review(503, code, "unsure"))
         if reply is None:
-            return _html(200, self._pages.found(lang, "nothing", "", Reply("none")))
-        return _html(200 if self.moving else 201, self._pages.done(lang, code, reply))
+            # What was typed for a request that is gone makes a new one.
+            page = self._pages.form(
+                at.lang, Filled(typed, {}, "lost"), Offer(self._times(path), path)
+            )
+            return _html(409, page)
+        return _html(200 if self.moving else 201, self._pages.done(at.lang, code, reply))
 
-    def _week(self, text: str) -> Epoch:
-        """The week that the form was read back in, while it is accepted; else the current one."""
-        weeks = keys.accepted(self._clock(), self._city.zone)
-        return next((week for week in weeks if str(week) == text), weeks[0])
+    def _form_again(self, status: int, filled: Filled, at: _Carried, path: str) -> Answer:
+        held, times = self._standing(at.code), self._times(path)
+        keep = held.reply.opening if held else None
+        if times is None and not keep and "opening" not in filled.problems:
+            keep = _opening(_first(filled.typed, "opening"))  # not dropped because we cannot look
+        shown = at.shown
+        if held and filled.notice == "changed":
+            filled, shown = replace(filled, now=held.reply), held.shown
+        carried = {"code": at.code, "week": at.week, "shown": shown}
+        page = self._pages.form(
+            at.lang,
+            filled,
+            Offer(times, path, keep if keep and self._ahead(keep) else None),
+            {it: value for it, value in carried.items() if value},
+            self.moving,
+        )
+        return _html(status, page)
 
-    def _keep(self, asked: request.Request, code: str, born: Epoch) -> Reply | None:
+    def _standing(self, code: str) -> _Held | None:
+        """The request that is moved, as far as we can look."""
+        return None
+
+    def _send(self, asked: request.Request, code: str, week: Epoch, at: _Carried) -> Reply | None:
         """Seal and store; gives the reply in the envelope. None when there is nothing to move."""
-        secrets = codes.derive(code, self._city.deployment)
-        parts = request.pack(asked, secrets.reply)
-        epoch, reply = born, replies.waiting(self._look_again(born))
+        raise NotImplementedError
+
+    def _seal(
+        self, asked: request.Request, secrets: Secrets, born: Epoch, held: str = ""
+    ) -> Envelope:
+        """The sealed request in its lane. Raises BadEnvelope, BadBundle and BadSignature."""
         if asked.opening:
-            opening = self._offered(asked.opening)
-            center = self._city.center(opening.center)
-            if center is None:
-                raise BadEnvelope("opening")
-            epoch, reply = opening.epoch, replies.placed(opening, center)
+            self._offered(asked.opening, held)
+        epoch, reply = self._first_reply(asked, born)
+        parts = request.pack(asked, secrets.reply)
         sealed = envelopes.seal(
             parts, self._bundle(epoch), secrets, asked.opening, born, replies.write(reply)
         )
-        return reply if self._store_it(self._in_lane(sealed, "N"), secrets.auth) else None
+        return self._in_lane(sealed, "N")
 
-    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
-        raise NotImplementedError
+    def _first_reply(self, asked: request.Request, born: Epoch) -> tuple[Epoch, Reply]:
+        """The week that a request is sealed to, and what its code shows at first."""
+        if not asked.opening:
+            return born, replies.waiting(self._look_again(born))
+        opening = Opening.parse(asked.opening)
+        center = self._city.center(opening.center)
+        if center is None:
+            raise BadEnvelope("gone")
+        return opening.epoch, replies.placed(opening, center)
 
 
 class _Submit(_Intake):
@@ -394,7 +467,7 @@ class _Submit(_Intake):
         """The signed list of times of a path, the signed list of devices, and which of the times
         have a seat left. An unknown path is answered as one without times."""
         try:
-            listing, signed, devices = self._listing(path)
+            listing, signed, devices = self._listing(path.lower())
             free = [str(opening) for opening in self._free(listing)]
         except StoreUnavailable:
             return self._refused("unavailable")
@@ -411,31 +484,55 @@ class _Submit(_Intake):
         over or never was."""
         if lang not in {locale.tag for locale in self._city.locales}:
             return _html(404, self._pages.not_found())
+        path = _path(path)
         try:
             listing = self._listing(path)[0]
             if listing is openings.NOTHING and path:
                 path, listing = "", self._listing("")[0]
             free = self._free(listing)
-        except StoreUnavailable:
-            path, free = "", []
-        page = self._pages.form(lang, openings=free, path=path)
-        return _cached(_html(200, page))
+        except StoreUnavailable:  # a page without times, which nobody else should get to see
+            return _html(200, self._pages.form(lang, offer=Offer(None, path)))
+        return _cached(_html(200, self._pages.form(lang, offer=Offer(free, path))))
 
     def _by_script(self, event: Mapping[str, Any]) -> Answer:
         envelope = envelopes.read(_body(event, envelopes.WIRE_BYTES))
-        self._store_it(self._admitted(envelope), b"")
+        try:
+            self._put(self._admitted(envelope))
+        except (BadEnvelope, BadBundle, BadSignature):
+            # A retry: what was taken in once is answered as before, whatever is offered now.
+            if not self._store.kept(envelope.queue, envelope.epoch, envelope.id, envelope.digest):
+                raise
         day = {"look_again": self._look_again(Epoch.parse(envelope.epoch)).isoformat()}
         return _answer(201, _JSON, json.dumps(day))
 
-    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
-        return self._plain(typed, lang, step, given if step == "send" else codes.new())
+    def _by_form(self, typed: dict[str, list[str]], at: _Carried) -> Answer:
+        return self._plain(typed, at)
 
-    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
+    def _send(self, asked: request.Request, code: str, week: Epoch, at: _Carried) -> Reply | None:
+        secrets = codes.derive(code, self._city.deployment)
+        digest = envelopes.digest(request.pack(asked, secrets.reply), secrets)
+        try:
+            first = Epoch.parse(at.week)
+        except ValueError:
+            first = week
+        if first != week and self._kept(asked, secrets, digest, first):
+            return self._first_reply(asked, first)[1]  # sent again after its week was over
+        try:
+            self._put(self._seal(asked, secrets, week))
+        except (BadEnvelope, BadBundle, BadSignature):
+            if not self._kept(asked, secrets, digest, week):
+                raise
+        return self._first_reply(asked, week)[1]
+
+    def _kept(self, asked: request.Request, secrets: Secrets, digest: bytes, born: Epoch) -> bool:
+        epoch = self._first_reply(asked, born)[0]
+        return self._store.kept(self._city.queue, str(epoch), secrets.id, digest)
+
+    def _put(self, envelope: Envelope) -> None:
         if envelope.opening:
             self._store.take(envelope)
         else:
             self._store.put(envelope)
-        return True
 
 
 class _Check(_Intake):
@@ -465,8 +562,31 @@ class _Check(_Intake):
             return held.reply if held else None
         if asked["do"] != "move":
             raise BadEnvelope("malformed")
-        fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
-        return fresh.reply if self._store_it(self._admitted(fresh), auth) else None
+        shown = unb64(asked["shown"], 32) if "shown" in asked else b""
+        return self._move(envelopes.read(json.dumps(asked["envelope"]).encode()), auth, shown)
+
+    def _move(self, fresh: Envelope, auth: bytes, shown: bytes) -> bytes | None:
+        """Puts a phone's envelope in the place of the one of its id. `shown` is SHA-256 of the
+        reply that the person saw. Raises Conflict when another one stands there."""
+        for last in (False, True):
+            held = self._find(fresh.id)
+            if held is None or not _may(held, auth) or held.auth_hash != fresh.auth_hash:
+                return None
+            if (held.visit, held.contact) == (fresh.visit, fresh.contact):
+                return held.reply  # a retry
+            if shown and shown != hashlib.sha256(held.reply).digest():
+                raise Conflict("the reply changed since it was read")
+            try:
+                self._replace(held, self._admitted(fresh, held.opening))
+                return fresh.reply
+            except Conflict:
+                if last:
+                    raise
+        return None
+
+    def _replace(self, held: Envelope, fresh: Envelope) -> None:
+        with suppress(TracesRemain):  # it is done; the next sweep clears the rest
+            self._store.replace(held, fresh)
 
     def _sealed(self, reply: bytes | None) -> Answer:
         """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
@@ -483,78 +603,120 @@ class _Check(_Intake):
         return self._store.find(self._city.queue, id, weeks, now)
 
     def _cancel(self, id: bytes, auth: bytes) -> bool:
-        """Erase it, if `auth` is its secret; whether there was one to erase. A desk that wrote at
-        the same time does not keep it alive: it is looked for again, once."""
-        for last in (False, True):
-            held = self._find(id)
-            if held is None or not _may(held, auth):
-                return False
+        """Erase whatever has that id, if `auth` is its secret; whether there was something. A desk
+        that wrote at the same time does not keep it alive: it is looked for again, once."""
+        erased, met = False, 0
+        while (held := self._find(id)) and _may(held, auth):
             try:
                 with suppress(TracesRemain):  # it is erased; the next sweep clears the rest
                     self._store.erase(held, stub=True)
-                return True
+                erased = True
             except Conflict:
-                if last:
+                met += 1
+                if met > 1:
                     raise
-        return False
-
-    def _store_it(self, envelope: Envelope, auth: bytes) -> bool:
-        """Puts the envelope in the place of the one of its id. False when there is none."""
-        held = self._find(envelope.id)
-        if held is None or not _may(held, auth) or held.auth_hash != envelope.auth_hash:
-            return False
-        with suppress(TracesRemain):
-            self._store.replace(held, envelope)
-        return True
+        return erased
 
     # --- Without scripts ---
 
-    def _by_form(self, typed: dict[str, list[str]], lang: str, step: str, given: str) -> Answer:
+    def _by_form(self, typed: dict[str, list[str]], at: _Carried) -> Answer:
         try:
-            code = codes.parse(given)
+            code = codes.parse(at.code)
         except BadCode:
-            return _html(400, self._pages.my_request(lang, given, bad=True))
-        if step in ("review", "change", "send"):
-            return self._plain(typed, lang, step, code)
+            return _html(400, self._pages.my_request(at.lang, at.code, bad=True))
+        if at.step in ("review", "change", "send"):
+            return self._plain(typed, replace(at, code=code))
+        secrets = codes.derive(code, self._city.deployment)
         try:
-            return self._step(lang, step, code, codes.derive(code, self._city.deployment))
+            if at.step == "yes":
+                state = "cancelled" if self._cancel(secrets.id, secrets.auth) else "nothing"
+                return _html(200, self._pages.found(at.lang, state, "", Reply("none")))
+            return self._step(at, code, self._held(secrets))
         except Conflict:
-            return _html(409, self._pages.my_request(lang, code, notice="kept"))
+            return _html(409, self._pages.my_request(at.lang, code, notice="kept"))
         except StoreUnavailable:
-            return _later(_html(503, self._pages.my_request(lang, code, notice="not_now")))
+            return _later(_html(503, self._pages.my_request(at.lang, code, notice="not_now")))
 
-    def _step(self, lang: str, step: str, code: str, secrets: Secrets) -> Answer:
-        if step == "yes":
-            state = "cancelled" if self._cancel(secrets.id, secrets.auth) else "nothing"
-            return _html(200, self._pages.found(lang, state, "", Reply("none")))
+    def _step(self, at: _Carried, code: str, held: _Held | None) -> Answer:
+        if held is None:
+            return _html(200, self._pages.found(at.lang, "nothing", "", Reply("none")))
+        reply, opening = held.reply, held.reply.opening
+        if at.step == "calendar" and opening:
+            answer = _answer(200, _CALENDAR, self._pages.calendar(at.lang, opening))
+            answer.headers["Content-Disposition"] = 'attachment; filename="appointment.ics"'
+            return answer
+        if at.step == "move":
+            path = _path_of(str(opening)) if opening else ""
+            return self._form_again(200, Filled(), replace(at, code=code, shown=held.shown), path)
+        state = "cancel" if at.step == "cancel" else reply.state
+        today = self._clock().astimezone(self._city.zone).date()
+        return _html(200, self._pages.found(at.lang, state, code, reply, today))
+
+    def _standing(self, code: str) -> _Held | None:
+        try:
+            return self._held(codes.derive(code, self._city.deployment))
+        except StoreUnavailable:
+            return None
+
+    def _held(self, secrets: Secrets) -> _Held | None:
+        """The request of a code; None when there is none, or none that the code opens."""
         held = self._find(secrets.id)
         sealed = held.reply if held else random.token_bytes(envelopes.REPLY_BYTES)
         try:
             # Also tried on random bytes, so that known and unknown codes take as long.
             reply = replies.read(envelopes.open_reply(sealed, secrets.reply, secrets.id))
         except CannotOpen:
-            return _html(200, self._pages.found(lang, "nothing", "", Reply("none")))
-        if step == "calendar" and reply.opening:
-            answer = _answer(200, _CALENDAR, self._pages.calendar(lang, reply.opening))
-            answer.headers["Content-Disposition"] = 'attachment; filename="appointment.ics"'
-            return answer
-        if step == "move":
-            path = reply.opening.path if reply.opening and reply.opening.path != DESK else ""
-            page = self._pages.form(lang, openings=self._times(path), path=path, code=code)
-            return _html(200, page)
-        state = "cancel" if step == "cancel" else reply.state
-        return _html(200, self._pages.found(lang, state, code, reply))
+            return None
+        return _Held(held, reply) if held else None
+
+    def _send(self, asked: request.Request, code: str, week: Epoch, at: _Carried) -> Reply | None:
+        secrets = codes.derive(code, self._city.deployment)
+        wanted = self._first_reply(asked, week)[1]
+        for last in (False, True):
+            held = self._held(secrets)
+            if held is None or not _may(held.envelope, secrets.auth):
+                return None
+            # Not when it says what this would make of it: then this form was sent before.
+            if at.shown not in ("", held.shown) and held.reply != wanted:
+                raise _Changed("the desk answered after the person looked")
+            try:
+                sealed = self._seal(asked, secrets, week, held.envelope.opening)
+                self._replace(held.envelope, sealed)
+                return wanted
+            except Conflict:
+                if last:
+                    raise
+        return None
+
+
+class _Changed(Conflict):
+    """Another reply stands in the store than the one that the person saw."""
 
 
 def _may(held: Envelope, auth: bytes) -> bool:
     return hmac.compare_digest(held.auth_hash, hashlib.sha256(auth).digest())
 
 
-def _path_of(opening: str) -> str:
+def _first(typed: Mapping[str, Sequence[str]], field: str) -> str:
+    return next(iter(typed.get(field, ())), "")
+
+
+def _opening(text: str) -> Opening | None:
     try:
-        return Opening.parse(opening).path
+        return Opening.parse(text)
     except ValueError:
-        return ""
+        return None
+
+
+def _path_of(text: str) -> str:
+    opening = _opening(text)
+    return opening.path if opening and opening.path != DESK else ""
+
+
+def _path(text: str) -> str:
+    """A path as somebody typed it, or none."""
+    path = text.strip("/").lower()
+    return path if openings.PATH.fullmatch(path) and path != DESK else ""
 
 
 def _body(event: Mapping[str, Any], most: int) -> bytes:

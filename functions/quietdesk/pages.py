@@ -7,6 +7,8 @@ text only: nothing here logs or keeps what a resident typed.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as default
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -150,13 +152,24 @@ NOTICES = {
     "not_now": "We cannot look right now. We do not know what became of it. "
     "Try again in a few minutes, or call {phone}.",
     "kept": "This did not work: somebody changed the request at the same time. Look again.",
-    "conflict": "Another request was already sent with this code. This one was not kept. "
-    "Check your answers and send them again to get a new code, or call {phone}.",
+    "replace": "A request of yours was already sent with this code. Press Send again to put these "
+    "answers in its place. Or call {phone}.",
+    "changed": "This was not sent. The office has answered since you looked. Your request says "
+    "now: {now}. If you send this, it takes the place of that answer.",
+    "lost": "There is no request for this code any more. It was not moved. What you wrote is still "
+    "here. If you send it, it is a new request with a new code.",
+}
+
+# The states of a reply, as headings.
+STATES = {
+    "waiting": "Your request is waiting",
+    "placed": "You have an appointment",
+    "none": "There is no place for you yet",
 }
 
 # What the script says; it has no words of its own.
 SCRIPT_WORDS = {
-    **NOTICES,
+    **{key: NOTICES[key] for key in ("unavailable", "unsure", "closed", "not_now", "kept", "lost")},
     "locking": "Locking your answers on this phone…",
     "sending": "Sending your locked request…",
     "offline": "We could not reach our computer. We do not know if your request arrived. "
@@ -171,7 +184,7 @@ SCRIPT_WORDS = {
     "looking": "Looking…",
     "look_failed": "We could not reach our computer. Check your connection and try again, or call "
     "{phone}.",
-    "lost": "There is no request for this code any more. It was not moved.",
+    "ask_where": "Ask where: call {phone}.",
     "copied": "Copied. Paste it only where others do not look.",
     "copy_failed": "This browser does not let us copy. The code is marked now: copy it by hand.",
 }
@@ -182,6 +195,13 @@ BROKEN = (
     "Something went wrong",
     "This did not work, and it is not your mistake. Go back and try again, or call {phone}.",
 )
+
+
+def _ics(text: str) -> str:
+    """A text in a calendar file (RFC 5545 section 3.3.11)."""
+    for letter in "\\;,":
+        text = text.replace(letter, f"\\{letter}")
+    return text.replace("\n", "\\n")
 
 
 class Words:
@@ -197,6 +217,27 @@ class Words:
     def has(self, text: str) -> bool:
         """Whether this language has words of its own for the text."""
         return text in self._words
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Filled:
+    """What goes into the form: everything `typed`, a code of request.parse for each field that has
+    a problem, a key of NOTICES or "", and for some notices the reply that stands `now`."""
+
+    typed: Mapping[str, Sequence[str]] = default(default_factory=dict)
+    problems: Mapping[str, str] = default(default_factory=dict)
+    notice: str = ""
+    now: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The times on the form: those that are free (None where that is not known, as on the built
+    page), those of a `path` if one was given out; and one to `keep` that is not free to others."""
+
+    openings: Sequence[Opening] | None = None
+    path: str = ""
+    keep: Opening | None = None
 
 
 class Pages:
@@ -218,26 +259,21 @@ class Pages:
     def form(
         self,
         lang: str,
-        typed: Mapping[str, Sequence[str]] = {},
-        problems: Mapping[str, str] = {},
-        notice: str = "",
-        openings: Sequence[Opening] | None = None,
-        path: str = "",
-        code: str = "",
+        filled: Filled = Filled(),
+        offer: Offer = Offer(),
+        carried: Mapping[str, str] = {},
+        moving: bool = False,
     ) -> str:
-        """The request page, with everything typed and a problem beside each field that has one.
-        `problems` maps a field to a code of request.parse; `notice` is a key of NOTICES or "".
-
-        `openings` are the free times, those of `path` if one was given out; None on the built page,
-        which cannot know them. With the `code` of a request the form moves that one."""
+        """The request page. `carried` are fields to come back unchanged; with a `code` in them the
+        form is for phones without scripts, and `moving`, it moves the request of that code."""
         locale, words = self.speak(lang)
         return self._render(
             "form.html",
             locale,
-            notice=self._notice(words, notice),
-            code=code,
-            action=CHECK if code else SUBMIT,
-            **self._fields(locale, words, typed, problems, openings, path),
+            notice=self._notice(words, filled.notice, self._said(locale, words, filled.now)),
+            action=CHECK if moving else SUBMIT,
+            page=f"/api/request/{lang}/{offer.path}" if offer.path else f"/{lang}/request/",
+            **self._fields(locale, words, filled, offer, carried),
         )
 
     def my_request(
@@ -252,15 +288,18 @@ class Pages:
             notice=self._notice(words, notice),
             typed_code=typed_code,
             bad_code=bad,
-            code="",
             action=CHECK,
-            **self._fields(locale, words, {}, {}, None, ""),
+            page=f"/{lang}/my-request/",
+            **self._fields(locale, words, Filled(), Offer(), {"code": ""}),
         )
 
-    def found(self, lang: str, state: str, code: str, reply: Reply, notice: str = "") -> str:
+    def found(
+        self, lang: str, state: str, code: str, reply: Reply, today: date | None = None
+    ) -> str:
         """What stands under a code, for phones without scripts. `state` is the reply's, or nothing,
         cancel (the question) or cancelled."""
-        locale, words = self.speak(lang)
+        locale, _ = self.speak(lang)
+        day = reply.look_again
         return self._render(
             "found.html",
             locale,
@@ -268,8 +307,8 @@ class Pages:
             state=state,
             code=code,
             visit=self.visit(locale, reply) if reply.opening else None,
-            day=locale.day(reply.look_again) if reply.look_again else "",
-            notice=self._notice(words, notice),
+            day=locale.day(day) if day else "",
+            late=bool(day and today and day < today),
         )
 
     def calendar(self, lang: str, opening: Opening) -> str:
@@ -282,7 +321,7 @@ class Pages:
             "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//quietdesk//EN", "BEGIN:VEVENT",
             f"UID:{starts:%Y%m%dT%H%M}@appointment.invalid", f"DTSTAMP:{starts:%Y%m%dT%H%M%S}Z",
             f"DTSTART:{starts:%Y%m%dT%H%M%S}", f"DTEND:{ends:%Y%m%dT%H%M%S}",
-            f"SUMMARY:{words('Appointment')}", "END:VEVENT", "END:VCALENDAR",
+            f"SUMMARY:{_ics(words('Appointment').unescape())}", "END:VEVENT", "END:VCALENDAR",
         )  # fmt: skip
         return "".join(line + "\r\n" for line in lines)
 
@@ -292,8 +331,9 @@ class Pages:
         if opening is None:
             raise ValueError("only a placed reply has a visit")
         center = self.city.center(opening.center)
+        ask = self.speak(locale.tag)[1]("Ask where: call {phone}.", phone=self.phone())
         return {
-            "name": reply.name or (center.name if center else opening.center),
+            "name": reply.name or (center.name if center else ask),
             "address": reply.address or (self._address(locale, center) if center else ""),
             "day": locale.day(opening.day),
             "time": locale.time(opening.at),
@@ -308,15 +348,15 @@ class Pages:
         self,
         locale: Locale,
         words: Words,
-        typed: Mapping[str, Sequence[str]],
-        problems: Mapping[str, str],
-        openings: Sequence[Opening] | None,
-        path: str,
+        filled: Filled,
+        offer: Offer,
+        carried: Mapping[str, str],
     ) -> dict[str, Any]:
-        """What the questions and the script's part of a page need."""
+        typed, problems = filled.typed, filled.problems
         typed_in = bool(typed)
         if not typed and locale.tag in self.city.languages:
             typed = {"language": [locale.tag], "children": ["0"]}
+        ticked = next(iter(typed.get("opening", ())), "")
         return {
             "typed": typed,
             "typed_in": typed_in,
@@ -331,12 +371,33 @@ class Pages:
             "threshold": self._threshold,
             "script_words": self._script_words(words),
             "most_centers": MAX_CENTERS,
-            "most_letters": NAME_LETTERS,
-            "openings": openings,
-            "times": self._times(locale, words, openings or ()),
-            "path": path,
+            "openings": offer.openings,
+            "times": self._times(
+                locale, words, [it for it in offer.openings or () if it != offer.keep]
+            ),
+            "path": offer.path,
+            "keep": offer.keep,
+            "keep_said": self._where(locale, words, offer.keep) if offer.keep else "",
+            # What is not free any more cannot stay ticked; who moves keeps the time, unless asked.
+            "ticked": str(offer.keep or "") if "opening" in problems or not typed_in else ticked,
+            "carried": {**carried, **({"path": offer.path} if offer.path else {})},
             "addresses": {it.id: self._address(locale, it) for it in self.city.centers},
         }
+
+    def _where(self, locale: Locale, words: Words, opening: Opening) -> Markup:
+        visit = self.visit(locale, Reply("placed", None, opening))
+        values = {"place": visit["name"], "day": visit["day"], "time": visit["time"]}
+        return words("{place}: {day}, {time}", **values)
+
+    def _said(self, locale: Locale, words: Words, reply: Reply | None) -> Markup:
+        """What a reply says, in one line."""
+        if reply is None:
+            return Markup("")
+        return (
+            self._where(locale, words, reply.opening)
+            if reply.opening
+            else words(STATES[reply.state])
+        )
 
     def _times(
         self, locale: Locale, words: Words, openings: Sequence[Opening]
@@ -362,22 +423,21 @@ class Pages:
         lang: str,
         request: Request,
         typed: Mapping[str, Sequence[str]],
-        code: str,
-        week: str,
+        carried: Mapping[str, str],
         notice: str = "",
         moving: bool = False,
     ) -> str:
-        """The answers read back in words, to be sent or changed; for phones without scripts. The
-        page carries the code and the week, so that what is sent twice is the same request. When
+        """The answers read back in words, to be sent or changed; for phones without scripts. What
+        is `carried` has the code and the week, so that what is sent twice is the same request. When
         `moving`, it is the request of that code."""
         locale, words = self.speak(lang)
-        carried = [(f, v) for f in FIELDS for v in typed.get(f, ())]
+        fields = [(f, v) for f in FIELDS for v in typed.get(f, ())]
         answers = self._answers(words, locale, request)
         return self._render(
             "review.html",
             locale,
             answers=answers,
-            carried=[*carried, ("code", code), ("week", week)],
+            carried=[*fields, *((name, value) for name, value in carried.items() if value)],
             notice=self._notice(words, notice),
             action=CHECK if moving else SUBMIT,
         )
@@ -519,8 +579,8 @@ class Pages:
         locale = self.city.locale(lang)
         return locale, Words(self.city, locale.tag)
 
-    def _notice(self, words: Words, notice: str) -> Markup:
-        return words(NOTICES[notice], phone=self.phone()) if notice else Markup("")
+    def _notice(self, words: Words, notice: str, now: str = "") -> Markup:
+        return words(NOTICES[notice], phone=self.phone(), now=now) if notice else Markup("")
 
     def phone(self) -> Markup:
         """The programme's phone number, which keeps its direction in any text."""
@@ -536,6 +596,7 @@ class Pages:
             "city": self.city,
             "locale": locale,
             "menu": MENU,
+            "path": "",
             "exit": EXIT,
             "phone": self.phone(),
             "note": words(_NOTE) if words.has(_NOTE) else "",

@@ -12,7 +12,8 @@ export function calendarFile({ day, at }, title) {
   return [
     'BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//quietdesk//EN', 'BEGIN:VEVENT',
     `UID:${starts.slice(0, 13)}@appointment.invalid`, `DTSTAMP:${starts}Z`,
-    `DTSTART:${starts}`, `DTEND:${clock(hour + 1)}`, `SUMMARY:${title}`,
+    `DTSTART:${starts}`, `DTEND:${clock(hour + 1)}`,
+    `SUMMARY:${title.replace(/[\\;,]/g, '\\$&')}`,
     'END:VEVENT', 'END:VCALENDAR', '',
   ].join('\r\n')
 }

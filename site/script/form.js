@@ -11,25 +11,28 @@ import { b64, derive, newCode } from './code.js'
 import { startMine } from './mine.js'
 import { parseOpening, weekOf } from './openings.js'
 import {
-  Closed, Later, ask, byId, center, copy, dayAndTime, dayInWords, empty, fill, fillSlots, form, make,
-  on, postJson, put, say, show, showCode, tell, title, trust, visitSlots, word, words,
+  Closed, Later, ask, byId, center, copy, dayAndTime, dayInWords, empty, fill, fillIn, form, make, on,
+  postJson, put, say, show, showCode, tell, title, trust, visitInWords, word, words,
 } from './page.js'
 import { openReply } from './reply.js'
 import { Invalid, pack, parse } from './request.js'
 import { seal } from './seal.js'
-import { askWishes, freshTimes, lookAgain } from './times.js'
+import { askWishes, freshTimes, isGone, keepTime, lookAgain } from './times.js'
 
 const WARN_MS = 120_000
 const CLEAR_MS = 180_000
 const KEY_MS = 3_600_000
-const NOT_ASKED = ['lang', 'step', 'code']
+const DESK = 'desk' // the path of times that only the desk gives out
+const NOT_ASKED = ['lang', 'step', 'code', 'path']
 
 let typedAnything = false
 let lastMoved = Date.now()
 let keys = {} // week, or current: {bundle, at}
 let asked = null // the request, once it is in order
 let sealed = null // {code, secrets, envelope}: sent again unchanged after a failure of the network
-let moving = null // {code, secrets} of the request that is being moved
+let unsure = null // {code, secrets} of what was sent and may have arrived
+let moving = null // {code, secrets, shown} of the request that is being moved
+let seeMine = null // on the page My request: shows the request of {code, secrets}
 
 function able() {
   return (
@@ -96,7 +99,7 @@ function showProblems(problems) {
     }
     if (!code) continue
     const link = document.createElement('a')
-    link.href = `#f-${field}`
+    link.href = `#f-${byId(`q-${field}`).hidden ? 'centers' : field}`
     say(link, problemWords(field, code))
     const item = document.createElement('li')
     item.appendChild(link)
@@ -136,7 +139,7 @@ async function read() {
   sealed = null
   await theKey()
   const panel = fill('review', 'review-template')
-  const list = panel.querySelector('[data-slot=answers]')
+  const list = panel.querySelector('[data-fill=answers]')
   for (const [question, answers] of readBack(asked)) {
     list.appendChild(make('dt', '', question))
     for (const answer of answers) {
@@ -206,10 +209,12 @@ async function send() {
       const opening = asked.opening ? parseOpening(asked.opening) : null
       const bundle = opening ? await theKey(weekOf(opening.day)) : current
       await new Promise((painted) => setTimeout(painted, 50))
-      const code = moving ? moving.code : newCode()
-      const secrets = moving ? moving.secrets : await derive(code, trust().deployment)
+      // Under the code of what may have arrived already: never two requests, never a second seat.
+      const known = moving || unsure
+      const code = known ? known.code : newCode()
+      const secrets = known ? known.secrets : await derive(code, trust().deployment)
       const parts = pack(asked, secrets.reply)
-      const how = { opening: asked.opening, born: current.epoch, reply: firstReply(opening) }
+      const how = { opening: asked.opening, born: current.epoch, reply: await firstReply(opening) }
       sealed = { code, secrets, envelope: await seal(parts, bundle, secrets, how) }
     }
     say(byId('progress'), word('sending'))
@@ -220,33 +225,43 @@ async function send() {
 }
 
 /** What the code shows until the desk answers. */
-function firstReply(opening) {
-  if (!opening) return lookAgain ? { state: 'waiting', look_again: lookAgain } : { state: 'waiting' }
+async function firstReply(opening) {
+  if (!opening) {
+    const day = await lookAgain()
+    return day ? { state: 'waiting', look_again: day } : { state: 'waiting' }
+  }
   const { name, address, unlisted } = center(opening.center)
   const reply = { state: 'placed', opening: opening.id }
   return unlisted ? { ...reply, name, address } : reply
 }
 
 async function post() {
+  const before = unsure
+  unsure = sealed // it may arrive, whatever we hear
   let answer
   let said
   try {
     answer = await postJson('/api/requests', sealed.envelope)
     said = JSON.parse(answer.text)
   } catch (error) {
-    throw new Later('offline') // it may have arrived: the same bytes go out again
+    throw new Later('offline') // the same bytes go out again
   }
+  if (answer.status === 409 && said.error === 'conflict' && before) {
+    await move() // what was sent before did arrive: these answers take its place
+    return
+  }
+  if (answer.status < 500 && !before) unsure = null
   if (answer.status !== 201) await refused(answer.status, said.error)
   finish(said.look_again)
 }
 
 async function move() {
   const { envelope, secrets } = sealed
+  const asking = { v: 1, do: 'move', auth: b64(secrets.auth), envelope }
+  if (moving) asking.shown = moving.shown
   let answer
   try {
-    answer = await postJson('/api/requests/check', {
-      v: 1, do: 'move', auth: b64(secrets.auth), envelope,
-    })
+    answer = await postJson('/api/requests/check', asking)
   } catch (error) {
     throw new Later('offline')
   }
@@ -259,8 +274,15 @@ async function move() {
     }
     await refused(answer.status, error)
   }
-  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) throw new Later('lost')
-  finish(lookAgain)
+  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) {
+    forgetMoved() // sent again, it is a new request
+    throw new Later('lost')
+  }
+  finish(asked.opening ? '' : await lookAgain())
+}
+
+function forgetMoved() {
+  sealed = moving = unsure = null
 }
 
 /** Says why our computer did not take it. */
@@ -272,6 +294,7 @@ async function refused(status, error) {
   if (status >= 500) throw new Later('offline')
   sealed = null
   if (error === 'gone') {
+    isGone(asked.opening)
     await freshTimes()
     show('form-part')
     showProblems({ opening: 'gone' })
@@ -281,19 +304,29 @@ async function refused(status, error) {
     keys = {}
     throw new Later('week_over')
   }
-  throw new Later(status === 409 ? (moving ? 'kept' : 'conflict') : 'refused')
+  if (status === 409 && moving) {
+    await seeMine(moving) // what was typed stays in the form
+    throw new Later('kept')
+  }
+  throw new Later('refused')
 }
 
 function finish(day) {
   const { code } = sealed
   const opening = asked.opening ? parseOpening(asked.opening) : null
   const panel = fill('done', opening ? 'taken-template' : 'done-template')
-  const slot = panel.querySelector('[data-slot=code]')
-  fillSlots(panel, opening ? visitSlots({ opening }) : { 'look-again': day ? dayInWords(day) : '' })
-  showCode(slot, code)
+  const shown = panel.querySelector('[data-fill=code]')
+  const { name, address, unlisted } = opening ? center(opening.center) : {}
+  fillIn(
+    panel,
+    opening
+      ? visitInWords(unlisted ? { opening, name, address } : { opening })
+      : { 'look-again': day && dayInWords(day) },
+  )
+  showCode(shown, code)
   on(panel, {
     print: () => window.print(),
-    copy: () => copy(code, slot),
+    copy: () => copy(code, shown),
     calendar: () => saveCalendar(opening, words('appointment')),
     clear: clearPage,
   })
@@ -326,12 +359,19 @@ function close() {
   tell('closed')
 }
 
-/** Locking failed: the person chooses whether to send the plain form. */
+/** Locking, or looking, failed: the person chooses whether our computer may do it. */
 function offerPlain() {
-  show('form-part')
+  const looking = byId('look') && !moving
+  show(looking ? 'look' : 'form-part')
   const box = byId('message')
-  box.appendChild(byId('failed-template').content.cloneNode(true))
-  on(box, { plain: () => form.submit() })
+  const offer = byId(looking ? 'look-failed-template' : 'failed-template')
+  box.appendChild(offer.content.cloneNode(true))
+  on(box, {
+    plain: () => {
+      if (moving) form.elements.code.value = moving.code
+      ;(looking ? byId('look-form') : form).submit()
+    },
+  })
   box.hidden = false
   box.focus()
 }
@@ -340,9 +380,8 @@ function offerPlain() {
 
 function forget() {
   asked = null
-  sealed = null
-  moving = null
-  for (const input of document.querySelectorAll('form input:not([type=hidden])')) {
+  forgetMoved()
+  for (const input of document.querySelectorAll('form input:not([type=hidden]), input[name=code]')) {
     if (input.type === 'checkbox' || input.type === 'radio') {
       input.checked = input.defaultChecked = false
     } else {
@@ -388,9 +427,13 @@ function leave(event) {
   location.replace(event.currentTarget.href)
 }
 
-/** The form as it is for a request that is moved: nothing of the old one is in it. */
-function startMoving(mine) {
+/** The form as it is for a request that is moved: of the old one it has the time. */
+function startMoving(mine, reply) {
   moving = mine
+  sealed = null
+  const { path } = reply.opening || { path: '' }
+  byId('q-opening').dataset.path = path === DESK ? '' : path
+  keepTime(reply)
   guarded(freshTimes)()
   show('form-part')
 }
@@ -422,7 +465,7 @@ function start() {
     if (event.persisted) location.replace(form.dataset.page)
   })
   if (byId('look')) {
-    startMine({ guarded, clearPage, startMoving })
+    seeMine = startMine({ guarded, clearPage, startMoving })
     return
   }
   // Early, so that nobody fills in a form that is closed. A failing network is said when it matters.

@@ -6,12 +6,13 @@
 import { saveCalendar } from './calendar.js'
 import { BadCode, b64, derive, parseCode } from './code.js'
 import {
-  Later, byId, dayInWords, fill, fillSlots, on, postJson, say, show, tell, trust, visitSlots, word,
+  Later, byId, dayInWords, fill, fillIn, on, postJson, say, show, tell, trust, visitInWords, word,
   words,
 } from './page.js'
 import { openReply } from './reply.js'
 
-/** `page` has what the form's script does for every panel: guarded, clearPage, startMoving. */
+/** The argument has what the form's script does for every panel. Gives what shows the request of
+ * {code, secrets} anew. */
 export function startMine({ guarded, clearPage, startMoving }) {
   const field = byId('f-code')
   byId('plain-look-note').hidden = true
@@ -43,7 +44,7 @@ export function startMine({ guarded, clearPage, startMoving }) {
     else field.removeAttribute('aria-invalid')
   }
 
-  /** Asks, and gives the reply under the code; null for none. */
+  /** Asks, and gives the reply under the code, with its `hash`; null for none. */
   async function askFor(values, secrets, failed) {
     let answer
     try {
@@ -53,7 +54,8 @@ export function startMine({ guarded, clearPage, startMoving }) {
     }
     if (answer.status === 409) throw new Later('kept')
     if (answer.status !== 200) throw new Later(failed)
-    return openReply(answer.bytes, secrets.reply, secrets.id)
+    const reply = await openReply(answer.bytes, secrets.reply, secrets.id)
+    return reply && { ...reply, hash: await hashed(answer.bytes) }
   }
 
   async function see(mine) {
@@ -65,14 +67,16 @@ export function startMine({ guarded, clearPage, startMoving }) {
     const shown = panel(reply.state, {
       print: () => window.print(),
       calendar: () => saveCalendar(reply.opening, words('appointment')),
-      move: () => startMoving(mine),
+      move: () => startMoving({ ...mine, shown: reply.hash }, reply),
       cancel: () => cancel(mine),
       clear: clearPage,
     })
-    if (reply.opening) fillSlots(shown, visitSlots(reply))
-    const day = shown.querySelector('[data-if=look-again]')
-    if (day) day.hidden = !reply.lookAgain
-    if (reply.lookAgain) fillSlots(shown, { 'look-again': dayInWords(reply.lookAgain) })
+    const late = reply.lookAgain !== '' && new Date(`${reply.lookAgain}T23:59:59`) < new Date()
+    fillIn(shown, {
+      ...(reply.opening && visitInWords(reply)),
+      'look-again': reply.lookAgain && !late && dayInWords(reply.lookAgain),
+      late,
+    })
   }
 
   function cancel(mine) {
@@ -95,4 +99,10 @@ export function startMine({ guarded, clearPage, startMoving }) {
     show('mine')
     return shown
   }
+
+  return see
+}
+
+async function hashed(bytes) {
+  return b64(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }

@@ -70,7 +70,7 @@ export function show(name) {
   byId('problems').hidden = true
   tell('')
   document.title = title
-  const heading = name === 'form-part' ? byId('page-title') : byId(name).querySelector('h1')
+  const heading = ['form-part', 'look'].includes(name) ? byId('page-title') : byId(name).querySelector('h1')
   if (heading) heading.focus({ preventScroll: true })
   window.scrollTo(0, 0)
 }
@@ -152,23 +152,27 @@ export function dayAndTime(day, at) {
  * nobody has confirmed it. */
 export function center(id) {
   const found = document.querySelector(`#centers [data-center="${id}"]`)
-  if (!found) return { name: id, address: '', shown: '', unlisted: false }
+  if (!found) return { name: '', address: '', shown: '', unlisted: false }
   const { name, address, shown, unlisted } = found.dataset
   return { name, address, shown, unlisted: unlisted !== undefined }
 }
 
-/** Writes a visit or a day into the slots of a panel. */
-export function fillSlots(panel, values) {
-  for (const slot of panel.querySelectorAll('[data-slot]')) {
-    const text = values[slot.dataset.slot]
-    if (text) put(slot, text)
+/** Writes a visit or a day where a panel has room for it, and shows what depends on it. */
+export function fillIn(panel, values) {
+  for (const element of panel.querySelectorAll('[data-fill]')) {
+    const text = values[element.dataset.fill]
+    if (text) put(element, text)
+  }
+  for (const element of panel.querySelectorAll('[data-if]')) element.hidden = !values[element.dataset.if]
+  for (const element of panel.querySelectorAll('[data-unless]')) {
+    element.hidden = Boolean(values[element.dataset.unless])
   }
 }
 
-export function visitSlots({ opening, name, address }) {
+export function visitInWords({ opening, name, address }) {
   const known = center(opening.center)
   return {
-    name: name || known.name,
+    name: name || known.name || words('ask_where'),
     address: address || known.shown,
     day: dayInWords(opening.day),
     time: timeInWords(opening.at),
@@ -176,21 +180,21 @@ export function visitSlots({ opening, name, address }) {
 }
 
 /** The code in its groups, as the page of the function has it. */
-export function showCode(slot, code) {
-  empty(slot)
+export function showCode(element, code) {
+  empty(element)
   code.split('-').forEach((group, number) => {
-    if (number) slot.appendChild(make('span', 'dash', '-'))
-    slot.appendChild(make('span', '', group))
+    if (number) element.appendChild(make('span', 'dash', '-'))
+    element.appendChild(make('span', '', group))
   })
 }
 
-export async function copy(code, slot) {
+export async function copy(code, shown) {
   try {
     await navigator.clipboard.writeText(code)
     say(byId('progress'), word('copied'))
   } catch (error) {
     const marked = document.createRange()
-    marked.selectNodeContents(slot)
+    marked.selectNodeContents(shown)
     const selection = window.getSelection()
     selection.removeAllRanges()
     selection.addRange(marked)

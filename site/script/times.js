@@ -2,13 +2,17 @@
  * The free times on the page: fetched, verified, shown center by center. Where they can't be had,
  * the page is the request form.
  */
-import { ask, byId, dayAndTime, dayInWords, empty, form, make, center, timeInWords, trust } from './page.js'
+import {
+  ask, byId, center, dayAndTime, dayInWords, empty, fillIn, form, make, timeInWords, trust,
+  visitInWords,
+} from './page.js'
 import { verifyOpenings } from './openings.js'
 
-let chosen = ''
+const FRESH_MS = 3_600_000
 
-/** The day to look again as our computer has it, "" while it is not known. */
-export let lookAgain = ''
+let chosen = ''
+let told = { day: '', at: 0 } // the day to look again, as our computer said it, and when
+const gone = new Set() // what somebody else took; lists are a minute old
 
 /** The id of the opening that is ticked, or "". */
 export function openingTicked() {
@@ -16,22 +20,57 @@ export function openingTicked() {
   return ticked ? ticked.value : ''
 }
 
+/** The day to look again, "" where our computer cannot be asked; asked anew on a page that was open
+ * for long. */
+export async function lookAgain() {
+  if (Date.now() - told.at > FRESH_MS) await freshTimes()
+  return told.day
+}
+
+/** This opening was taken by somebody else. */
+export function isGone(id) {
+  gone.add(id)
+}
+
+/** The time that a request has may be kept when it is moved, also when no seat is left for others. */
+export function keepTime(reply) {
+  const box = byId('keep')
+  const input = box.querySelector('input')
+  const { opening, name, address } = reply
+  const ahead = opening && new Date(`${opening.day}T${opening.at}`) > new Date()
+  box.hidden = input.disabled = !ahead
+  if (!ahead) return
+  if (!center(opening.center).name) {
+    const known = make('li')
+    Object.assign(known.dataset, { center: opening.center, name, address, shown: address, unlisted: '' })
+    byId('centers').appendChild(known)
+  }
+  const said = visitInWords(reply)
+  fillIn(box, { keep: `${said.name}: ${dayAndTime(opening.day, opening.at)}` })
+  input.value = opening.id
+  if (!openingTicked()) input.checked = true
+}
+
 /** Fetches the times anew and shows them; what was ticked stays ticked if it is still free. */
 export async function freshTimes() {
   chosen = openingTicked()
   const { path } = byId('q-opening').dataset
   let openings = []
+  told = { day: '', at: 0 }
   try {
     const { status, text } = await ask(`/api/openings${path ? `/${path}` : ''}`, { cache: 'default' })
     if (status === 200) {
       const answer = JSON.parse(text)
-      if (/^\d{4}-\d\d-\d\d$/.test(answer.look_again)) lookAgain = answer.look_again
+      if (/^\d{4}-\d\d-\d\d$/.test(answer.look_again)) {
+        told = { day: answer.look_again, at: Date.now() }
+      }
       if (answer.openings) openings = await verifyOpenings(answer, path, trust())
     }
   } catch (error) {
     // Not reached, or not signed by whom we believe: no times, and the form asks for wishes.
   }
-  showTimes(openings)
+  const kept = byId('keep').hidden ? '' : byId('keep').querySelector('input').value
+  showTimes(openings.filter(({ id }) => id !== kept && !gone.has(id)), kept !== '')
 }
 
 /** Where and when can you come: asked only of who takes no time. */
@@ -39,13 +78,14 @@ export function askWishes() {
   byId('wishes').hidden = openingTicked() !== ''
 }
 
-function showTimes(openings) {
+function showTimes(openings, keeps) {
   const question = byId('q-opening')
   const list = byId('times')
   empty(list)
   if (byId('times-link')) byId('times-link').remove()
-  question.hidden = openings.length === 0
-  byId('wishes').querySelector('[data-if=times]').hidden = openings.length === 0
+  const some = openings.length > 0 || keeps
+  question.hidden = !some
+  byId('wishes').querySelector('[data-if=times]').hidden = !some
   const byCenter = new Map()
   for (const opening of openings) {
     byCenter.set(opening.center, [...(byCenter.get(opening.center) || []), opening])
@@ -59,7 +99,7 @@ function timesOf(id, free) {
   const { name, shown } = center(id)
   const details = make('details')
   const summary = make('summary')
-  summary.appendChild(apart(name, 'place'))
+  summary.appendChild(apart(name || id, 'place'))
   const first = dayAndTime(free[0].day, free[0].at)
   summary.append(' ', make('span', 'small', form.dataset.firstTime.replace('{time}', first)))
   details.appendChild(summary)

@@ -34,8 +34,8 @@ def send(page):
 def ask(page):
     read_back(page)
     send(page)
-    page.wait_for_selector("#done [data-slot=code]")
-    return codes.parse(page.inner_text("#done [data-slot=code]"))
+    page.wait_for_selector("#done [data-fill=code]")
+    return codes.parse(page.inner_text("#done [data-fill=code]"))
 
 
 def typed_name(page):
@@ -128,7 +128,7 @@ def test_retry_after_a_lost_answer_posts_the_same_bytes_and_counts_once(page, pr
     expect(page.locator("#message")).to_contain_text("No sabemos si su solicitud llegó")
     expect(page.locator("#message")).to_be_focused()
     send(page)
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
 
     assert bodies[0] == bodies[1]
     assert len(waiting(programme)) == before + 1
@@ -157,7 +157,7 @@ def test_refusal_is_said_in_words_and_can_be_tried_again(page, status, error, sa
 
     send(page)
 
-    page.wait_for_selector("#done [data-slot=code]")
+    page.wait_for_selector("#done [data-fill=code]")
 
 
 @pytest.mark.parametrize("answer", [{"status": 404}, {"body": "{}"}, {"body": "not json"}])
@@ -334,5 +334,5 @@ def test_plain_form_keeps_what_was_typed_and_shows_the_code(visit, url, programm
     page.click("#request-form button")
     page.click("button[value=send]")
 
-    code = codes.parse(page.inner_text("[data-slot=code]"))
+    code = codes.parse(page.inner_text("[data-fill=code]"))
     assert codes.derive(code, "demo").id in waiting(programme)

@@ -44,8 +44,8 @@ def about_me(page):
 def send(page):
     page.click("#request-form button[type=submit]")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
-    return codes.parse(page.inner_text("#done [data-slot=code]"))
+    page.wait_for_selector("#done [data-fill=code]")
+    return codes.parse(page.inner_text("#done [data-fill=code]"))
 
 
 def look(page, url, code, lang="en"):
@@ -82,8 +82,8 @@ def test_taken_time_is_read_back_and_sealed(page, programme):
         "Tuesday, November 24, 10:00 AM",
     ]
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#done [data-slot=code]")
-    made = codes.parse(page.inner_text("#done [data-slot=code]"))
+    page.wait_for_selector("#done [data-fill=code]")
+    made = codes.parse(page.inner_text("#done [data-fill=code]"))
 
     item = find(programme, made)
     assert (str(item.opening), item.request.centers) == (OPENING, ("corona",))
@@ -226,8 +226,8 @@ def test_calendar_file_is_made_on_the_phone(page, url, code):
 def test_printed_slip_has_the_visit_and_the_code_and_no_buttons(page, code):
     page.emulate_media(media="print")
 
-    assert page.is_visible("#done [data-slot=code]")
-    assert page.is_visible("#done [data-slot=address]")
+    assert page.is_visible("#done [data-fill=code]")
+    assert page.is_visible("#done [data-fill=address]")
     assert not page.is_visible("#done [data-do=print]")
     assert not page.is_visible(".exit")
     assert code[:4] in page.inner_text("#done")
@@ -366,7 +366,7 @@ def test_plain_phone_sees_the_times_takes_one_and_moves_it(visit, url, programme
     page.check("input[name=language][value=es]")
     page.click("#request-form button[type=submit]")
     page.click("button[value=send]")
-    made = codes.parse(page.inner_text("[data-slot=code]"))
+    made = codes.parse(page.inner_text("[data-fill=code]"))
     assert find(programme, made).state == "placed"
 
     page.goto(f"{url}/es/my-request/")
@@ -377,6 +377,6 @@ def test_plain_phone_sees_the_times_takes_one_and_moves_it(visit, url, programme
     page.click("#request-form button[type=submit]")
     page.click("button[value=send]")
 
-    assert codes.parse(page.inner_text("[data-slot=code]")) == made
+    assert codes.parse(page.inner_text("[data-fill=code]")) == made
     assert find(programme, made).state == "waiting"
     assert made not in page.url

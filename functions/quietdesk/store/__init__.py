@@ -25,6 +25,10 @@ class Store(Protocol):
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
         second seat. Raises NoSeats or Conflict."""
 
+    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+        """Whether an envelope of that id and digest was kept in that week, erased since or not. It
+        writes nothing, and tells nothing to who does not have the digest."""
+
     def set_seats(self, seats: Mapping[str, int]) -> None:
         """Say how many seats each of the openings has in all. Those that are taken stay taken:
         where there are more of them than seats, none is left until enough come back. Saying the

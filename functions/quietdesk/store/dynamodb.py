@@ -100,6 +100,24 @@ class DynamoDB:
         if reasons:
             _same_or_conflict(reasons[0].get("Item", {}), envelope)
 
+    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+        # Who may only put, as `submit`, learns it from a put that cannot happen.
+        key: Item = {"week": {"S": f"{queue}#{epoch}"}, "id": {"B": id}}
+        with _named_errors():
+            try:
+                self._client.put_item(
+                    TableName=self._requests,
+                    Item=key,
+                    ConditionExpression="attribute_exists(id) AND attribute_not_exists(id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if _code(error) != "ConditionalCheckFailedException":
+                    raise
+                held = _data(error.response.get("Item", {}), "digest")
+                return hmac.compare_digest(held, digest)
+        raise StoreUnavailable("the store wrote where it could not")
+
     def set_seats(self, seats: Mapping[str, int]) -> None:
         wanted = list(seats.items())
         for start in range(0, len(wanted), TRANSACTION):

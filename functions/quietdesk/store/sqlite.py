@@ -94,6 +94,14 @@ class Sqlite:
             if self._insert(db, envelope):
                 _swap_seats(db, "", envelope.opening)
 
+    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
+                (queue, epoch, id),
+            ).fetchone()
+        return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
+
     def set_seats(self, seats: Mapping[str, int]) -> None:
         with self._write() as db:
             db.executemany(
