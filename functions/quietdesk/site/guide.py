@@ -20,7 +20,6 @@ from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
 
-
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
 MAP = "https://www.openstreetmap.org/search?query="
@@ -69,8 +68,9 @@ class Guide:
         self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
 
     def markdown(self, text: str, lang: str, where: str) -> str:
-        """The Markdown with its `{{ }}` filled in. Raises BadCity for a fact that does not exist,
-        and for an unverified one that the page does not mark with `{{ confirm('name') }}`."""
+        """The Markdown with its `{{ }}` filled in; `{{ words('Send') }}` is what that button says
+        in this language. Raises BadCity for a fact that does not exist, and for an unverified
+        one that the page does not mark with `{{ confirm('name') }}`."""
         pages, facts = self._pages, Facts(self._values)
         locale, words = pages.speak(lang)
 
@@ -92,6 +92,7 @@ class Guide:
                 phone=pages.phone(),
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
+                words=words,
                 papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
                 centers=lambda: part("centers.html", centers=self.centers(locale, words)),
                 languages=lambda: part("languages.html"),
@@ -198,7 +199,7 @@ def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
 
 
 def _stated(data: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
-    """The facts of facts.yml: name to value and whether somebody has verified it. Raises BadCity."""
+    """The facts of facts.yml: name to value and whether somebody has verified it."""
     if set(data) != {"facts"} or not isinstance(data["facts"], dict):
         raise BadCity("facts.yml must have the one key facts, with a fact a line")
     facts = {}
