@@ -78,7 +78,14 @@ def test_everything_on_the_form_can_be_reached_and_ticked_by_keyboard(visit, url
 def test_text_stands_out_from_what_is_behind_it(visit, url, scheme):
     """Contrast of 4.5 for every text of the form and of the papers, as WCAG 1.4.3 asks."""
     page = visit(color_scheme=scheme)
-    for path in ("/en/request/", "/es/documents/", "/es/my-request/", "/api/request/en", "/"):
+    for path in (
+        "/en/request/",
+        "/es/documents/",
+        "/es/my-request/",
+        "/en/centers/",
+        "/api/request/en",
+        "/",
+    ):
         page.goto(url + path)
         weak = page.evaluate(CONTRAST)
         assert weak == [], path
