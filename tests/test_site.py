@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -196,6 +197,17 @@ def test_pages_have_no_number_of_their_own():
     for path in PAGES.rglob("*.md"):
         text = re.sub(r"{{.*?}}|^\d\. |{ #[\w-]+ }", "", front_matter(path)[1], flags=re.MULTILINE)
         assert not re.search(r"\d", text), path
+
+
+def test_fact_that_no_page_uses_stops_the_build(tmp_path, monkeypatch, capfd):
+    city = shutil.copytree(ROOT / "site/city", tmp_path / "city")
+    with (city / "facts.yml").open("a") as facts:
+        facts.write("  left_over: {value: 3, verified: true}\n")
+    monkeypatch.setenv("QUIETDESK_CITY", str(city))
+
+    with pytest.raises(subprocess.CalledProcessError):
+        build_site(tmp_path / "site", (b"a custodian",))
+    assert "facts.yml: no page uses left_over" in capfd.readouterr().err
 
 
 def test_no_mkdocs_configuration_can_delete_the_sources():

@@ -15,7 +15,8 @@ def addresses(site):
 
 
 def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
-    """No violation of the policy, no failed or foreign request, nothing wider than 320 pixels."""
+    """No violation of the policy, no failed or foreign request, no cookie, nothing wider than 320
+    pixels."""
     page = visit(**SMALL)
     page.add_init_script(
         "window.refused = []; addEventListener('securitypolicyviolation',"
@@ -34,6 +35,7 @@ def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
         assert page.evaluate("refused") == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
 
+    assert page.context.cookies() == []
     missing = f"{url}/no/such/page/"
     assert [address for address in failed if address != missing] == []
     assert [text for text in said if "404" not in text] == []
