@@ -11,6 +11,7 @@ from mkdocs.structure.toc import TableOfContents
 
 import quietdesk
 from quietdesk import settings
+from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.site.guide import Guide, write_profile
 
@@ -58,6 +59,12 @@ def on_page_context(
     page.toc = TableOfContents([])  # else the theme adds a second link to skip to the text
     context["desk"] = Build.pages.around(lang, name, page.meta, config.site_url or "")
     return context
+
+
+def on_post_build(**_: Any) -> None:
+    """A fact that no page uses is one that nobody keeps right: it stops the build."""
+    if unused := Build.guide.unused():
+        raise BadCity(f"facts.yml: no page uses {', '.join(unused)}")
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:

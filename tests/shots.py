@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from quietdesk.pages import MENU
+from quietdesk.pages import MENU, MORE
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
 from tests.world import ASKED, NOON, PASSPHRASE, ROOT, World, make_world
 
@@ -54,7 +54,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     context = browser.new_context(**size)
     context.clock.install(time=NOON)
     page = context.new_page()
-    for name, _ in MENU:
+    for name, _ in (*MENU, *MORE):
         page.goto(f"{url}/{tag}/{'' if name == 'index' else f'{name}/'}", wait_until="networkidle")
         yield name, page
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")

@@ -97,6 +97,10 @@ def test_unknown_language_gets_the_first_one(city):
         ("centers.yml", "id: corona", "id: any", "must not be the word any"),
         ("centers.yml", "id: corona", "id: bronx-library", "the same name"),
         ("centers.yml", "name: Corona,", "", "centers 4: name"),
+        ("centers.yml", BRONX, f"{BRONX} access: [lift],", "centers 1: access must be some of"),
+        ("centers.yml", BRONX, f"{BRONX} access: [],", "centers 1: access must be some of"),
+        ("centers.yml", BRONX, f"{BRONX} languages: [xx],", "languages must be some of en, es"),
+        ("centers.yml", BRONX, f"{BRONX} transit: 7,", "centers 1: transit must be text"),
         ("languages.yml", "direction: ltr", "direction: down", "direction"),
         ("languages.yml", "{day}", "{hour}", "day_pattern"),
         ("languages.yml", "locales:", "locales: [", "languages.yml is not YAML"),
@@ -107,6 +111,15 @@ def test_spoiled_file_is_named_with_what_is_wrong(profile, file, before, after, 
 
     with pytest.raises(BadCity, match=message):
         compile_profile(profile)
+
+
+def test_center_keeps_what_somebody_told_of_it(profile):
+    told = 'access: [seats, step_free], transit: "7 train", languages: [es, ase],'
+    center = bronx(profile, BRONX, f"{BRONX} {told}")
+
+    assert (center.access, center.transit, center.languages) == (
+        ("seats", "step_free"), "7 train", ("es", "ase"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("file", ["city/centers.yml", "words/es.po"])

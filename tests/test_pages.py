@@ -52,13 +52,14 @@ def texts_of_the_module():
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
             if isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
-    yield from (title for _, title in pages.MENU)
+    yield from (title for _, title in (*pages.MENU, *pages.MORE))
     for table in (
         pages.QUESTIONS,
         pages.NOTICES,
         pages.STATES,
         pages.SCRIPT_WORDS,
         guide.GROUPS,
+        guide.ACCESS,
         pages.NOTHING,
         pages.PARTS,
     ):
@@ -149,6 +150,17 @@ def test_words_that_people_must_not_read_are_nowhere(city):
 
     assert [text for text in texts if NEVER_SAID.search(text)] == []
     assert NEVER_SAID.search("your envelope is 100% safe")
+
+
+def test_what_pages_say_of_a_button_is_what_the_button_says(city):
+    said = {
+        text
+        for path in (ROOT / "site/pages").rglob("*.md")
+        for text in re.findall(r'words\("([^"]*)"\)', path.read_text("utf-8"))
+    }
+
+    assert said
+    assert said - all_texts(city) == set()
 
 
 def test_missing_translation_shows_english(city):

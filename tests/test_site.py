@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from quietdesk.pages import EXIT, MENU
+from quietdesk.pages import EXIT, MENU, MORE
 from tests.serving import build_site
+from tests.test_pages import NEVER_SAID, visible
 from tests.world import ROOT
 
 PAGES = ROOT / "site/pages"
+NAMES = [name for name, _ in (*MENU, *MORE)]
 # What the page does when it goes to the network, or shows something from it.
 LOADING = {("link", "href"), ("script", "src"), ("img", "src"), ("form", "action"),
            ("iframe", "src"), ("source", "src"), ("use", "href"), ("object", "data")}  # fmt: skip
@@ -47,7 +50,7 @@ class Elements(HTMLParser):
 
 def html_files(site):
     files = sorted(site.rglob("*.html"))
-    assert len(files) == 2 + 2 * len(MENU)
+    assert len(files) == 2 + 2 * len(NAMES)
     return files
 
 
@@ -72,6 +75,11 @@ def test_no_page_loads_anything_from_elsewhere(site):
             for name, value in attrs.items():
                 if (tag, name) in LOADING and attrs.get("rel") != "alternate":
                     assert not urlsplit(value).netloc, (file, tag, value)
+
+
+def test_no_page_says_a_forbidden_word(site):
+    for file in html_files(site):
+        assert NEVER_SAID.findall(visible(file.read_text("utf-8"))) == [], file
 
 
 def test_styles_load_nothing(site):
@@ -123,10 +131,43 @@ def test_every_page_has_language_direction_banner_exit_and_one_heading(site):
 
 
 def test_language_links_lead_to_the_same_page(site):
-    for name, _ in MENU:
+    for name in NAMES:
         tail = "" if name == "index" else f"{name}/"
         html = (site / "en" / tail / "index.html").read_text("utf-8")
         assert f'<a href="/es/{tail}" lang="es"' in html
+
+
+def test_every_english_page_is_in_the_list_of_pages_and_the_reverse():
+    assert sorted(path.stem for path in (PAGES / "en").glob("*.md")) == sorted(NAMES)
+
+
+def test_menu_is_short_enough_for_a_phone():
+    assert len(MENU) <= 7
+
+
+def test_every_page_leads_to_every_other(site):
+    addresses = {f"/en/{name}/" for name in NAMES} - {"/en/index/"} | {"/en/"}
+    for name in NAMES:
+        html = (site / "en" / ("" if name == "index" else name) / "index.html").read_text("utf-8")
+        links = {attrs.get("href") for tag, attrs in Elements(html).tags if tag == "a"}
+        assert addresses - links == set(), name
+
+
+def test_home_names_every_page_in_its_own_words():
+    _, home = front_matter(PAGES / "en/index.md")
+
+    assert {*re.findall(r"\]\(([\w-]+)\.md", home), "index"} == set(NAMES)
+
+
+def test_center_links_to_a_map_of_its_address_and_tells_the_map_nothing_else(site):
+    html = (site / "en/centers/index.html").read_text("utf-8")
+    maps = [attrs for tag, attrs in Elements(html).tags if "map" in attrs.get("href", "")]
+
+    address = (
+        "https://www.openstreetmap.org/search?query=34-33%20Junction%20Blvd%2C%20Queens%2011372"
+    )
+    assert address in [link["href"] for link in maps]
+    assert {link["rel"] for link in maps} == {"nofollow noreferrer"}
 
 
 def test_spanish_pages_say_that_nobody_has_reviewed_them(site):
@@ -156,6 +197,17 @@ def test_pages_have_no_number_of_their_own():
     for path in PAGES.rglob("*.md"):
         text = re.sub(r"{{.*?}}|^\d\. |{ #[\w-]+ }", "", front_matter(path)[1], flags=re.MULTILINE)
         assert not re.search(r"\d", text), path
+
+
+def test_fact_that_no_page_uses_stops_the_build(tmp_path, monkeypatch, capfd):
+    city = shutil.copytree(ROOT / "site/city", tmp_path / "city")
+    with (city / "facts.yml").open("a") as facts:
+        facts.write("  left_over: {value: 3, verified: true}\n")
+    monkeypatch.setenv("QUIETDESK_CITY", str(city))
+
+    with pytest.raises(subprocess.CalledProcessError):
+        build_site(tmp_path / "site", (b"a custodian",))
+    assert "facts.yml: no page uses left_over" in capfd.readouterr().err
 
 
 def test_no_mkdocs_configuration_can_delete_the_sources():

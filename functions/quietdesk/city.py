@@ -21,6 +21,8 @@ _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# What a center may say that it has; quietdesk.site.guide has the words.
+CENTER_ACCESS = ("step_free", "elevator", "toilet", "seats", "quiet")
 _UNLISTED_LETTERS = 120  # name and address of a center that is not listed travel in the reply
 _DAY_PATTERN = "text with {weekday}, {day} and {month} or {month_number}"
 _TIME_PATTERN = "text with {minute} and {hour}, or {hour12} and {half}"
@@ -33,7 +35,11 @@ class Center:
 
     Openings are made from the rest: on the weekdays `days`, or for a pop-up on the ISO `dates`
     only, never on the dates `closed`; `times` has (`09:30`, seats). A `path` means that the site
-    does not list it: its times are seen by who was given that path."""
+    does not list it: its times are seen by who was given that path.
+
+    Where somebody has told us, `access` are names of CENTER_ACCESS, `transit` is how to get there
+    (names of lines and stops, which no language translates), `languages` are spoken without an
+    interpreter (tags of the languages at a visit)."""
 
     id: str
     name: str
@@ -45,6 +51,9 @@ class Center:
     closed: tuple[str, ...] = ()
     times: tuple[tuple[str, int], ...] = ()
     path: str = ""
+    access: tuple[str, ...] = ()
+    transit: str = ""
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,7 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
     centers = _Checked(city / "centers.yml")
     languages = _Checked(city / "languages.yml")
     locales = [_locale(row) for row in languages.rows("locales")]
+    spoken = languages.ids("visit_languages")
     return {
         "name": programme.text("name"),
         "queue": programme.text("queue", _QUEUE),
@@ -171,8 +181,8 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
         "max_people": programme.number("max_people", 1, 20),
         "visit_types": programme.ids("visit_types"),
         "access": programme.ids("access"),
-        "languages": languages.ids("visit_languages"),
-        "centers": [_center(row) for row in centers.rows("centers")],
+        "languages": spoken,
+        "centers": [_center(row, tuple(spoken)) for row in centers.rows("centers")],
         "locales": locales,
         "words": {locale["tag"]: _words(words, locale["tag"]) for locale in locales},
     }
@@ -268,7 +278,7 @@ class _Checked:
         return checked
 
 
-def _center(row: _Checked) -> dict[str, Any]:
+def _center(row: _Checked, spoken: tuple[str, ...]) -> dict[str, Any]:
     if row.values.get("id") == "any":
         raise BadCity(f"{row.path.name}: {row.where}id must not be the word any")
     center: dict[str, Any] = {
@@ -290,6 +300,12 @@ def _center(row: _Checked) -> dict[str, Any]:
                 f"{row.path.name}: {row.where}name and address must have"
                 f" {_UNLISTED_LETTERS} bytes at most, together, where there is a path"
             )
+    if "access" in row.values:
+        center["access"] = row.some("access", CENTER_ACCESS)
+    if "transit" in row.values:
+        center["transit"] = row.text("transit")
+    if "languages" in row.values:
+        center["languages"] = row.some("languages", spoken)
     for key in ("dates", "closed"):
         if key in row.values:
             center[key] = row.days(key)

@@ -39,7 +39,8 @@ SUBMIT, CHECK = "/api/requests", "/api/requests/check"
 CONFIRM = "(confirm with the programme)"
 DAYS_SHOWN = 12  # of each center, on a page without scripts
 
-# The pages of the menu: file name and title.
+# The pages, file name and title: those of the menu above every page, few enough for a phone, and
+# the others, whose links stand below every page.
 MENU = (
     ("index", "Home"),
     ("who-can-apply", "Who can apply"),
@@ -47,6 +48,16 @@ MENU = (
     ("privacy", "Your privacy"),
     ("request", "Ask for an appointment"),
     ("my-request", "My request"),
+)
+MORE = (
+    ("centers", "Where to go"),
+    ("at-the-office", "At the office"),
+    ("the-card", "What the card does"),
+    ("help", "Help and interpreters"),
+    ("questions", "Questions and answers"),
+    ("scams", "Stay safe from scams"),
+    ("leaving", "How to leave this page quickly"),
+    ("organisers", "For organisers"),
 )
 
 # In gettext's manner ("translator-credits"): shown only where a translation of this key exists.
@@ -597,6 +608,7 @@ class Pages:
             "locale": locale,
             "menu": MENU,
             "path": "",
+            "more": MORE,
             "exit": EXIT,
             "phone": self.phone(),
             "note": words(_NOTE) if words.has(_NOTE) else "",

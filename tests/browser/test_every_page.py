@@ -15,7 +15,8 @@ def addresses(site):
 
 
 def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
-    """No violation of the policy, no failed or foreign request, nothing wider than 320 pixels."""
+    """No violation of the policy, no failed or foreign request, no cookie, nothing wider than 320
+    pixels."""
     page = visit(**SMALL)
     page.add_init_script(
         "window.refused = []; addEventListener('securitypolicyviolation',"
@@ -34,6 +35,7 @@ def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
         assert page.evaluate("refused") == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
 
+    assert page.context.cookies() == []
     missing = f"{url}/no/such/page/"
     assert [address for address in failed if address != missing] == []
     assert [text for text in said if "404" not in text] == []
@@ -78,7 +80,14 @@ def test_everything_on_the_form_can_be_reached_and_ticked_by_keyboard(visit, url
 def test_text_stands_out_from_what_is_behind_it(visit, url, scheme):
     """Contrast of 4.5 for every text of the form and of the papers, as WCAG 1.4.3 asks."""
     page = visit(color_scheme=scheme)
-    for path in ("/en/request/", "/es/documents/", "/es/my-request/", "/api/request/en", "/"):
+    for path in (
+        "/en/request/",
+        "/es/documents/",
+        "/es/my-request/",
+        "/en/centers/",
+        "/api/request/en",
+        "/",
+    ):
         page.goto(url + path)
         weak = page.evaluate(CONTRAST)
         assert weak == [], path

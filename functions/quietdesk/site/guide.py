@@ -5,33 +5,52 @@ was made from. It reads YAML and runs while the site is built, never in a functi
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from quietdesk import city as cities
-from quietdesk.city import City
+from quietdesk.city import City, Locale
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
 
+# A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
+# profile can lead people to a map that follows them. It is asked for only when somebody presses it.
+MAP = "https://www.openstreetmap.org/search?query="
+
 
 class Facts(dict[str, Any]):
-    """Facts by name. It notes which unverified ones a page used, so that the page says so."""
+    """Facts by name. It notes which ones a page used, and which of them are unverified, so that the
+    page says so. A fact that is `true` has no value to show: pages say it in words."""
 
     def __init__(self, values: Mapping[str, tuple[Any, bool]]):
         super().__init__({name: value for name, (value, _) in values.items()})
         self.unverified = {name for name, (_, verified) in values.items() if not verified}
+        self.used: set[str] = set()
         self.owed: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
+        if value is True:
+            raise BadCity(f"{name} is true: say it in words and mark it with confirm()")
+        self.used.add(name)
         if name in self.unverified:
             self.owed.add(name)
         return value
+
+    def mark(self, *names: str) -> bool:
+        """The page marks these facts; whether any of them is unverified."""
+        if unknown := set(names) - set(self):
+            raise BadCity(f"there is no fact {', '.join(sorted(unknown))}")
+        self.used |= set(names)
+        self.owed -= set(names)
+        return bool(self.unverified & set(names))
 
 
 class Guide:
@@ -40,21 +59,25 @@ class Guide:
     def __init__(self, pages: Pages, folder: Path):
         self._pages = pages
         self._papers = cities.read_yaml(folder / "documents.yml")
-        self._values = _facts(cities.read_yaml(folder / "facts.yml"), self._papers)
+        self._stated = _stated(cities.read_yaml(folder / "facts.yml"))
+        ruled = _ruled(self._papers)
+        if twice := sorted(set(self._stated) & set(ruled)):
+            raise BadCity(f"facts.yml: documents.yml has these facts already: {', '.join(twice)}")
+        self._values = self._stated | ruled
+        self._used: set[str] = set()
         self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
 
     def markdown(self, text: str, lang: str, where: str) -> str:
-        """The Markdown with its `{{ }}` filled in. Raises BadCity for a fact that does not exist,
-        and for an unverified one that the page does not mark with `{{ confirm('name') }}`."""
+        """The Markdown with its `{{ }}` filled in; `{{ words('Send') }}` is what that button says
+        in this language. Raises BadCity for a fact that does not exist, and for an unverified
+        one that the page does not mark with `{{ confirm('name') }}`."""
         pages, facts = self._pages, Facts(self._values)
-        _, words = pages.speak(lang)
+        locale, words = pages.speak(lang)
 
         def confirm(*names: str) -> Markup:
-            facts.owed -= set(names)
-            if not facts.unverified & set(names):
+            if not facts.mark(*names):
                 return Markup("")
-            mark = words(CONFIRM)
-            return Markup('<span class="confirm">{}</span>').format(mark)
+            return Markup('<span class="confirm">{}</span>').format(words(CONFIRM))
 
         def part(template: str, **values: Any) -> Markup:
             rendered = pages.part(template, lang, **values)
@@ -69,15 +92,44 @@ class Guide:
                 phone=pages.phone(),
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
+                words=words,
                 papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
-                centers=lambda: part("centers.html"),
+                centers=lambda: part("centers.html", centers=self.centers(locale, words)),
                 languages=lambda: part("languages.html"),
             )
         except Exception as error:  # a template may fail in any way; the build must name the page
             raise BadCity(f"{where}: {error}") from error
         if facts.owed:
             raise BadCity(f"{where}: mark as unverified with confirm(): {sorted(facts.owed)}")
+        self._used |= facts.used
         return filled
+
+    def unused(self) -> list[str]:
+        """The facts of facts.yml that no page used so far."""
+        return sorted(set(self._stated) - self._used)
+
+    def centers(self, locale: Locale, words: Words) -> list[dict[str, Any]]:
+        """What the page of centers shows of each one that is listed, in words."""
+        languages = self._pages.choices(words, locale)["language"]
+
+        def days(given: tuple[str, ...]) -> list[str]:
+            return [locale.day(date.fromisoformat(day)) for day in sorted(given)]
+
+        return [
+            {
+                "name": center.name,
+                "address": center.address,
+                "hours": center.hours,
+                "verified": center.verified,
+                "dates": days(center.dates),
+                "closed": days(center.closed),
+                "access": [words(ACCESS[name]) for name in center.access],
+                "transit": center.transit,
+                "languages": [(tag, languages[tag]) for tag in center.languages],
+                "map": MAP + quote(center.address),
+            }
+            for center in self._pages.city.listed
+        ]
 
     def papers(self, half: str, words: Words) -> list[dict[str, Any]]:
         """The papers of one half, `identity` or `residency`, by group, in words."""
@@ -91,6 +143,15 @@ class Guide:
             for group, papers in self._papers[half].items()
         ]
 
+
+# CENTER_ACCESS of quietdesk.city, in words.
+ACCESS = {
+    "step_free": "A way in without steps",
+    "elevator": "An elevator",
+    "toilet": "A toilet without steps",
+    "seats": "Seats to wait on",
+    "quiet": "A quiet place",
+}
 
 GROUPS = {
     "us_passport": "U.S. passport",
@@ -137,9 +198,28 @@ def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
     return {"label": label, "points": points or [words("Ask the staff")], "notes": notes}
 
 
-def _facts(data: Mapping[str, Any], papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
-    """Name to value and whether somebody has verified it; the rules for papers are facts too."""
-    facts = {name: (row["value"], bool(row["verified"])) for name, row in data["facts"].items()}
+def _stated(data: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
+    """The facts of facts.yml: name to value and whether somebody has verified it."""
+    if set(data) != {"facts"} or not isinstance(data["facts"], dict):
+        raise BadCity("facts.yml must have the one key facts, with a fact a line")
+    facts = {}
+    for name, row in data["facts"].items():
+        if not isinstance(row, dict):
+            raise BadCity(f"facts.yml: {name} must be like {{value: 3, verified: false}}")
+        if unknown := sorted(map(str, set(row) - {"value", "verified", "source"})):
+            raise BadCity(f"facts.yml: {name} has an unknown key: {', '.join(unknown)}")
+        value, verified = row.get("value"), row.get("verified")
+        if not (value is True or (type(value) in (int, str) and value != "")):
+            raise BadCity(f"facts.yml: {name}: value must be text, a whole number, or true")
+        if not isinstance(verified, bool):
+            raise BadCity(f"facts.yml: {name}: verified must be true or false")
+        facts[str(name)] = (value, verified)
+    return facts
+
+
+def _ruled(papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
+    """The rules for papers and ages in documents.yml, which are facts too."""
+    facts = {}
     verified = bool(papers["verified"])
     needs, ages = papers["needs"], papers["ages"]
     for name in ("identity_points", "residency_points", "total_points"):
