@@ -386,7 +386,7 @@ def test_plain_moving_with_a_problem_keeps_the_code_and_what_was_typed(open_worl
 
 
 def test_what_was_typed_for_a_request_that_is_gone_makes_a_new_one(open_world):
-    page = by_code(check(open_world), "send", CODE, **ASKED)
+    page = by_code(check(open_world), "send", CODE, **ASKED, shown=hash_of(b"what was there"))
 
     assert page["statusCode"] == 409
     assert "There is no request for this code any more" in text(page)

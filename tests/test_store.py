@@ -43,6 +43,20 @@ def test_retry_writes_nothing(store):
     assert find(store, envelope) == envelope
 
 
+def test_what_was_kept_is_known_by_its_digest_also_after_it_was_erased(store):
+    envelope = make()
+    where = envelope.queue, envelope.epoch, envelope.id
+
+    assert not store.kept(*where, envelope.digest)
+    store.put(envelope)
+    assert store.kept(*where, envelope.digest)
+    assert not store.kept(*where, bytes(32))
+    assert not store.kept(envelope.queue, NEXT, envelope.id, envelope.digest)
+    store.erase(envelope, stub=True)
+    assert store.kept(*where, envelope.digest)
+    assert find(store, envelope) is None
+
+
 def test_another_envelope_under_that_id_is_refused(store):
     envelope = make()
     store.put(envelope)

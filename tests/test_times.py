@@ -1,6 +1,7 @@
 """The times: what is published, and how a resident takes one."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from quietdesk import openings
 from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
-from tests.events import error, fill_in, get, post, submit, text
+from tests.events import by_code, check, error, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
 TOMORROW = date(2026, 11, 19)
@@ -102,7 +103,7 @@ def test_pages_with_times_are_for_our_languages_and_paths_only(open_world):
     assert "Primera hora libre: jueves 19 de noviembre, 9:00 a. m." in text(page)
     assert page["headers"]["Cache-Control"] == "public, max-age=60"
     assert get(handler, "/api/request/xx")["statusCode"] == 404
-    for path in ("over", "UPPER", "<script>", "desk"):
+    for path in ("over", "<script>", "desk"):
         answer = get(handler, f"/api/request/es/{path}")
         assert (answer["statusCode"], answer["body"]) == (200, page["body"])
 
@@ -135,6 +136,49 @@ def test_unlisted_times_open_by_their_path_only(hall_world):
     assert "Parish Hall" not in get(handler, "/api/request/en")["body"]
     assert "Parish Hall" in get(handler, "/api/request/en/partner")["body"]
     assert "Parish Hall" not in get(handler, "/api/request/en/other")["body"]
+
+
+@pytest.mark.parametrize("path", ["partner/", "Partner", "PARTNER/"])
+def test_path_is_read_as_people_type_it(hall_world, path):
+    assert "Parish Hall" in get(submit(hall_world), f"/api/request/en/{path}")["body"]
+    assert free(get(submit(hall_world), f"/api/openings/{path.strip('/')}"))
+
+
+def test_path_stays_through_every_step_and_language(hall_world):
+    hall, handler = "hall.2026-11-28.1000.partner", submit(hall_world)
+    kept = '<input type="hidden" name="path" value="partner"'
+
+    page = get(handler, "/api/request/en/partner")
+    review = fill_in(handler, "review", path=["partner"])
+    changed = fill_in(handler, "change", path=["partner"])
+    wrong = fill_in(handler, "review", path=["partner"], people=["99"])
+
+    for answer in (page, review, changed, wrong):
+        assert kept in answer["body"]
+    for answer in (page, changed, wrong):
+        assert hall in answer["body"]
+        assert 'href="/api/request/es/partner"' in answer["body"]
+        assert 'data-page="/api/request/en/partner"' in answer["body"]
+
+
+def test_list_is_over_when_its_center_gets_another_path(hall_world):
+    centers = [replace(it, path="") if it.path else it for it in hall_world.city.centers]
+    moved = replace(hall_world, city=replace(hall_world.city, centers=tuple(centers)))
+
+    assert free(get(submit(moved), "/api/openings/partner")) == []
+    assert "hall.2026-11-28.1000" not in get(submit(moved), "/api/request/en/partner")["body"]
+
+
+def test_visit_at_a_center_that_is_gone_says_whom_to_ask(hall_world):
+    code = codes.new()
+    post(submit(hall_world), envelopes.write(hall_world.taken(LATER, code=code)))
+    fewer = tuple(it for it in hall_world.city.centers if it.id != "corona")
+    later = replace(hall_world, city=replace(hall_world.city, centers=fewer))
+
+    page = by_code(check(later), "see", code)
+
+    assert "Ask where: call 311." in text(page)
+    assert "Thursday, December 3" in text(page)
 
 
 def test_unlisted_time_is_taken_and_the_reply_says_where(hall_world):
@@ -272,9 +316,14 @@ def test_times_are_left_out_while_the_store_does_not_answer(open_world, monkeypa
     told = get(submit(open_world), "/api/openings")
     page = get(submit(open_world), "/api/request/en")
 
+    changed = fill_in(submit(open_world), "change", opening=[str(LATER)])
+
     assert (told["statusCode"], error(told)) == (503, "unavailable")
     assert page["statusCode"] == 200
+    assert page["headers"]["Cache-Control"] == "no-store"
     assert "Where can you come?" in page["body"]
+    # What was chosen is not dropped because we cannot look.
+    assert f'name="opening" value="{LATER}" autocomplete="off" checked' in changed["body"]
 
 
 def test_times_end_with_the_weeks_that_may_be_taken(world):
@@ -302,3 +351,117 @@ def test_of_a_taken_time_the_store_sees_place_and_time_and_nothing_else_that_was
     for part in ("visit", "contact"):
         assert wire[part].keys() == {"kid", "sealed"}
         assert len(wire[part]["sealed"]) == len(waiting[part]["sealed"])
+
+
+# --- Sent again ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["midnight", "switched off", "closed", "next week"])
+def test_retry_is_answered_as_before_whatever_is_offered_now(open_world, what):
+    """The phone did not hear the answer; the same bytes go out again, perhaps much later."""
+    taken = envelopes.write(open_world.taken(FIRST))
+    asked = envelopes.write(open_world.sealed())
+    for body in (taken, asked):
+        assert post(submit(open_world), body)["statusCode"] == 201
+    seats, now = left(open_world, FIRST), NOON
+    if what == "midnight":
+        now = NOON + timedelta(days=1)
+    elif what == "switched off":
+        open_world.schedule().publish(NOON, taking=False)
+    elif what == "closed":
+        open_world.schedule().close("corona", TOMORROW, NOON)
+    else:
+        now = NOON + WEEK
+    before = left(open_world, FIRST) if what == "closed" else seats
+
+    answers = [post(submit(open_world, now), body)["statusCode"] for body in (taken, asked)]
+
+    assert answers == [201, 201]
+    assert len(stored(open_world)) == 2
+    assert left(open_world, FIRST) == before
+
+
+def test_what_was_never_kept_is_still_refused(open_world):
+    body = envelopes.write(open_world.taken(FIRST))
+
+    answer = post(submit(open_world, NOON + timedelta(days=1)), body)
+
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+
+
+def test_other_bytes_under_the_same_code_are_no_retry(open_world):
+    code = codes.new()
+    post(submit(open_world), envelopes.write(open_world.taken(FIRST, code=code)))
+    other = envelopes.write(open_world.taken(FIRST, code=code))
+
+    answer = post(submit(open_world, NOON + timedelta(days=1)), other)
+
+    assert (answer["statusCode"], error(answer)) == (409, "gone")
+
+
+@pytest.mark.parametrize("opening", ["", str(LATER)])
+def test_plain_form_sent_again_after_its_week_is_one_request(open_world, opening):
+    code, later = codes.new(), NOON + WEEK
+    typed = {"code": [code], "week": ["2026-W47"], "opening": [opening]}
+
+    first = fill_in(submit(open_world), "send", **typed)
+    again = fill_in(submit(open_world, later), "send", **typed)
+
+    assert (first["statusCode"], again["statusCode"]) == (201, 201)
+    assert len(stored(open_world, later)) == 1
+
+
+def test_plain_form_of_a_week_that_is_over_and_was_not_kept_is_sealed_to_this_one(open_world):
+    later = NOON + WEEK
+
+    answer = fill_in(submit(open_world, later), "send", code=[codes.new()], week=["2026-W47"])
+
+    assert answer["statusCode"] == 201
+    assert [item.envelope.epoch for item in stored(open_world, later)] == ["2026-W48"]
+
+
+@pytest.mark.parametrize("second", [str(LATER), "corona.2026-11-19.1000", ""])
+def test_answers_changed_after_a_lost_answer_take_the_place_of_the_first(open_world, second):
+    """Without scripts: the code stays through "Change my answers", and `check` replaces."""
+    code, week = codes.new(), "2026-W47"
+    fill_in(submit(open_world), "send", code=[code], opening=[str(FIRST)])
+    seats = left(open_world, FIRST)
+    typed = {**ASKED, "opening": second, "week": week}
+
+    changed = fill_in(submit(open_world), "change", code=[code], week=[week])
+    review = by_code(check(open_world), "review", code, **typed)
+    done = by_code(check(open_world), "send", code, **typed)
+
+    assert "<script" not in changed["body"]
+    for page in (changed, review):
+        assert f'name="code" value="{code}"' in page["body"]
+        assert 'action="/api/requests/check"' in page["body"]
+    assert done["statusCode"] == 200
+    assert [str(item.opening or "") for item in stored(open_world)] == [second]
+    assert left(open_world, FIRST) == seats + 1
+
+
+def test_answers_changed_before_anything_was_sent_are_a_new_request(open_world):
+    code = codes.new()
+
+    done = by_code(check(open_world), "send", code, **ASKED, opening=str(LATER), week="2026-W47")
+
+    assert done["statusCode"] == 200
+    assert codes.parse(text_of_code(done)) == code
+    assert [item.opening for item in stored(open_world)] == [LATER]
+
+
+def test_two_plain_forms_under_one_code_in_one_week_are_put_together_when_told(open_world):
+    code, handler = codes.new(), submit(open_world)
+    fill_in(handler, "send", code=[code])
+
+    told = fill_in(handler, "send", code=[code], people=["3"])
+
+    assert told["statusCode"] == 409
+    assert "put these answers in its place" in text(told)
+    assert 'action="/api/requests/check"' in told["body"]
+    assert [item.request.people for item in stored(open_world)] == [int(ASKED["people"][0])]
+
+
+def text_of_code(page):
+    return "".join(re.findall(r"<span>(\w{4})</span>", page["body"]))

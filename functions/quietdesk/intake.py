@@ -381,7 +381,7 @@ class _Intake:
         except Conflict as error:
             if self.moving:
                 return form(409, notice="changed" if isinstance(error, _Changed) else "kept")
-            # Something of this code is there: only `check` may put this in its place.
+            # Something of this code is there; `check` may put this in its place.
             return review(409, code, "replace", moving=True)
         except (BadBundle, BadSignature):
             return _later(form(503, notice="closed"))
@@ -410,7 +410,8 @@ class _Intake:
             filled,
             Offer(times, path, keep if keep and self._ahead(keep) else None),
             {it: value for it, value in carried.items() if value},
-            self.moving,
+            # What was read back under a code may have been sent: only `check` can look.
+            self.moving or bool(at.code),
         )
         return _html(status, page)
 
@@ -434,6 +435,12 @@ class _Intake:
             parts, self._bundle(epoch), secrets, asked.opening, born, replies.write(reply)
         )
         return self._in_lane(sealed, "N")
+
+    def _put(self, envelope: Envelope) -> None:
+        if envelope.opening:
+            self._store.take(envelope)
+        else:
+            self._store.put(envelope)
 
     def _first_reply(self, asked: request.Request, born: Epoch) -> tuple[Epoch, Reply]:
         """The week that a request is sealed to, and what its code shows at first."""
@@ -527,12 +534,6 @@ class _Submit(_Intake):
     def _kept(self, asked: request.Request, secrets: Secrets, digest: bytes, born: Epoch) -> bool:
         epoch = self._first_reply(asked, born)[0]
         return self._store.kept(self._city.queue, str(epoch), secrets.id, digest)
-
-    def _put(self, envelope: Envelope) -> None:
-        if envelope.opening:
-            self._store.take(envelope)
-        else:
-            self._store.put(envelope)
 
 
 class _Check(_Intake):
@@ -674,6 +675,9 @@ class _Check(_Intake):
         wanted = self._first_reply(asked, week)[1]
         for last in (False, True):
             held = self._held(secrets)
+            if held is None and not at.shown:  # of a new form that was changed before it was sent
+                self._put(self._seal(asked, secrets, week))
+                return wanted
             if held is None or not _may(held.envelope, secrets.auth):
                 return None
             # Not when it says what this would make of it: then this form was sent before.

@@ -167,8 +167,8 @@ NOTICES = {
     "answers in its place. Or call {phone}.",
     "changed": "This was not sent. The office has answered since you looked. Your request says "
     "now: {now}. If you send this, it takes the place of that answer.",
-    "lost": "There is no request for this code any more. It was not moved. What you wrote is still "
-    "here. If you send it, it is a new request with a new code.",
+    "lost": "There is no request for this code any more. Nothing was changed. What you wrote is "
+    "still here. If you send it, it is a new request with a new code.",
 }
 
 # The states of a reply, as headings.

@@ -236,26 +236,30 @@ async function firstReply(opening) {
 }
 
 async function post() {
-  const before = unsure
-  unsure = sealed // it may arrive, whatever we hear
+  // What was sent before under this code may have arrived: then these answers take its place.
+  if (unsure && unsure.envelope !== sealed.envelope && (await replaced())) return
+  unsure = sealed
   let answer
   let said
   try {
     answer = await postJson('/api/requests', sealed.envelope)
     said = JSON.parse(answer.text)
   } catch (error) {
-    throw new Later('offline') // the same bytes go out again
+    throw new Later('offline') // it may have arrived: the same bytes go out again
   }
-  if (answer.status === 409 && said.error === 'conflict' && before) {
-    await move() // what was sent before did arrive: these answers take its place
-    return
-  }
-  if (answer.status < 500 && !before) unsure = null
+  if (answer.status < 500) unsure = null
   if (answer.status !== 201) await refused(answer.status, said.error)
   finish(said.look_again)
 }
 
 async function move() {
+  if (await replaced()) return
+  forgetMoved() // sent again, it is a new request
+  throw new Later('lost')
+}
+
+/** Puts the request in the place of the one of its code; false when there is none. */
+async function replaced() {
   const { envelope, secrets } = sealed
   const asking = { v: 1, do: 'move', auth: b64(secrets.auth), envelope }
   if (moving) asking.shown = moving.shown
@@ -274,11 +278,9 @@ async function move() {
     }
     await refused(answer.status, error)
   }
-  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) {
-    forgetMoved() // sent again, it is a new request
-    throw new Later('lost')
-  }
+  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) return false
   finish(asked.opening ? '' : await lookAgain())
+  return true
 }
 
 function forgetMoved() {

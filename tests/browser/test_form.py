@@ -140,7 +140,7 @@ def test_retry_after_a_lost_answer_posts_the_same_bytes_and_counts_once(page, pr
         (503, "unavailable", "no podemos recibir solicitudes"),
         (400, "epoch", "Empezó una nueva semana"),
         (400, "malformed", "no aceptó esta solicitud"),
-        (409, "conflict", "otra solicitud con este código"),
+        (409, "conflict", "no aceptó esta solicitud"),
         (500, "", "No sabemos si su solicitud llegó"),
     ],
 )

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from quietdesk import code as codes
 from quietdesk.pages import EXIT
 from tests.shots import fill_in
-from tests.world import NOON
+from tests.world import ASKED, NOON
 
 PHONE = {"viewport": {"width": 360, "height": 740}}
 OPENING = "corona.2026-11-24.1000"
@@ -121,6 +121,9 @@ def test_time_that_somebody_else_took_is_said_beside_it_and_nothing_typed_is_los
     assert "This time is not free now" in page.inner_text("#problem-opening")
     expect(page.locator("#problems")).to_be_focused()
     assert page.input_value("input[name=name]") == "Ana"
+    # The list that shows it may be a minute old.
+    assert page.locator(f"input[name=opening][value='{other}']").count() == 0
+    assert page.is_checked("#f-opening")
     programme.store.set_seats({other: left})
 
 
@@ -255,6 +258,11 @@ def test_request_that_is_gone_meanwhile_is_not_moved(page, url, code, programme)
 
     assert "no request for this code any more" in page.inner_text("#message")
     assert page.is_visible("#review dl")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-fill=code]")
+    fresh = codes.parse(page.inner_text("#done [data-fill=code]"))
+    assert fresh != code
+    assert find(programme, fresh).request.name == ASKED["name"][0]
 
 
 @pytest.mark.parametrize("answer", ["abort", "503", "500"])
@@ -373,6 +381,7 @@ def test_plain_phone_sees_the_times_takes_one_and_moves_it(visit, url, programme
     page.fill("#f-code", made)
     page.click("#look-form button")
     page.click("button[value=move]")
+    page.check("#f-opening")
     fill_in(page)
     page.click("#request-form button[type=submit]")
     page.click("button[value=send]")
@@ -380,3 +389,118 @@ def test_plain_phone_sees_the_times_takes_one_and_moves_it(visit, url, programme
     assert codes.parse(page.inner_text("[data-fill=code]")) == made
     assert find(programme, made).state == "waiting"
     assert made not in page.url
+
+
+# --- What came between ---------------------------------------------------------------------------
+
+
+def test_moving_keeps_the_time_unless_another_is_taken(page, url, code, programme):
+    look(page, url, code)
+    page.click("#mine [data-do=move]")
+    page.wait_for_selector("#keep:not([hidden])")
+    assert page.inner_text("#keep") == "Keep this time: Corona: Tuesday, November 24, 10:00 AM"
+    assert page.is_checked("#keep input")
+    about_me(page)
+    page.fill("input[name=people]", "3")
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-fill=code]")
+
+    item = find(programme, code)
+    assert (str(item.opening), item.request.people) == (OPENING, 3)
+
+
+def test_what_the_desk_did_meanwhile_is_shown_and_what_was_typed_stays(page, url, code, programme):
+    look(page, url, code)
+    page.click("#mine [data-do=move]")
+    page.wait_for_selector("#keep:not([hidden])")
+    about_me(page)
+    programme.desk().wait(find(programme, code), NOON)
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#message:not([hidden])")
+
+    assert "somebody changed the request at the same time" in page.inner_text("#message")
+    assert "Your request is waiting" in page.inner_text("#mine")
+    page.click("#mine [data-do=move]")
+    assert page.input_value("input[name=name]") == "Ana"
+    page.click("#times details:has-text('Corona') summary")
+    page.check(f"input[name=opening][value='{OPENING}']")
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-fill=code]")
+    assert str(find(programme, code).opening) == OPENING
+
+
+def test_answers_changed_after_a_lost_answer_are_one_request(page, programme):
+    def lose(route):
+        route.fetch()  # it arrives
+        route.abort()  # and its answer does not
+
+    before = len(list(programme.desk().pull(NOON)))
+    page.route("**/api/requests", lose)
+    take(page)
+    about_me(page)
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#message:not([hidden])")
+    page.unroute("**/api/requests")
+    page.click("#review [data-do=change]")
+    page.fill("input[name=people]", "4")
+    made = send(page)
+
+    assert find(programme, made).request.people == 4
+    assert len(list(programme.desk().pull(NOON))) == before + 1
+
+
+def test_phone_that_cannot_look_lets_our_computer_look_when_told(page, url, code):
+    page.goto(f"{url}/en/my-request/")
+    page.evaluate("void (crypto.subtle.deriveBits = () => { throw new Error() })")
+    page.fill("#f-code", code)
+    page.click("#look-form button")
+    page.wait_for_selector("#message [data-do=plain]")
+    assert "This phone cannot look by itself" in page.inner_text("#message")
+
+    with page.expect_navigation():
+        page.click("#message [data-do=plain]")
+    assert "Tuesday, November 24" in page.inner_text("main")
+
+
+def test_moving_goes_on_without_locking_under_the_same_code(page, url, code, programme):
+    look(page, url, code)
+    page.click("#mine [data-do=move]")
+    page.wait_for_selector("#keep:not([hidden])")
+    about_me(page)
+    page.click("#request-form button[type=submit]")
+    page.wait_for_selector("#review dl")
+    page.evaluate("void (crypto.subtle.encrypt = () => { throw new Error() })")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#message [data-do=plain]")
+    with page.expect_navigation():
+        page.click("#message [data-do=plain]")
+
+    assert "Ana" in page.inner_text("main dl")
+    page.click("button[value=send]")
+    assert codes.parse(page.inner_text("[data-fill=code]")) == code
+    assert find(programme, code).request.name == "Ana"
+
+
+def test_day_to_look_again_is_told_in_days_when_it_cannot_be_had(page, url, code, programme):
+    page.route("**/api/openings", lambda route: route.abort())
+    look(page, url, code)
+    page.click("#mine [data-do=move]")
+    page.check("#f-opening")
+    fill_in(page)
+    page.click("#request-form button[type=submit]")
+    page.click("#review [data-do=send]")
+    page.wait_for_selector("#done [data-fill=code]")
+
+    assert "Look again in 10 days." in page.inner_text("#done")
+    assert "Look again on" not in page.inner_text("#done")
+
+
+def test_code_can_be_typed_again_at_once(page, url):
+    look(page, url, codes.new())
+    page.click("#mine [data-do=again]")
+
+    expect(page.locator("#page-title")).to_be_focused()
