@@ -224,20 +224,23 @@ class Pages:
         openings: Sequence[Opening] | None = None,
         path: str = "",
         code: str = "",
+        center: str = "",
     ) -> str:
         """The request page, with everything typed and a problem beside each field that has one.
         `problems` maps a field to a code of request.parse; `notice` is a key of NOTICES or "".
 
         `openings` are the free times, those of `path` if one was given out; None on the built page,
-        which cannot know them. With the `code` of a request the form moves that one."""
+        which cannot know them. With the `code` of a request the form moves that one. On a fresh
+        form the `center` of that id is ticked, and its times come first."""
         locale, words = self.speak(lang)
         return self._render(
             "form.html",
             locale,
+            name=f"request/at/{center}" if center else "request",
             notice=self._notice(words, notice),
             code=code,
             action=CHECK if code else SUBMIT,
-            **self._fields(locale, words, typed, problems, openings, path),
+            **self._fields(locale, words, typed, problems, openings, path, center),
         )
 
     def my_request(
@@ -312,11 +315,14 @@ class Pages:
         problems: Mapping[str, str],
         openings: Sequence[Opening] | None,
         path: str,
+        center: str = "",
     ) -> dict[str, Any]:
         """What the questions and the script's part of a page need."""
         typed_in = bool(typed)
         if not typed and locale.tag in self.city.languages:
             typed = {"language": [locale.tag], "children": ["0"]}
+        if center and not typed_in:
+            typed = {**typed, "centers": [center]}
         return {
             "typed": typed,
             "typed_in": typed_in,
@@ -333,16 +339,17 @@ class Pages:
             "most_centers": MAX_CENTERS,
             "most_letters": NAME_LETTERS,
             "openings": openings,
-            "times": self._times(locale, words, openings or ()),
+            "times": self._times(locale, words, openings or (), center),
             "path": path,
+            "preset": center,
             "addresses": {it.id: self._address(locale, it) for it in self.city.centers},
         }
 
     def _times(
-        self, locale: Locale, words: Words, openings: Sequence[Opening]
+        self, locale: Locale, words: Words, openings: Sequence[Opening], preset: str
     ) -> list[tuple[Center, Markup, list[tuple[str, list[tuple[str, str]]]]]]:
         """For each center that has free times: the first in words, and the next days, each with
-        (opening, time in words). The center that is free first comes first."""
+        (opening, time in words). The preset center comes first, then the one that is free first."""
         by_center: dict[str, dict[date, list[Opening]]] = {}
         for opening in openings:
             by_center.setdefault(opening.center, {}).setdefault(opening.day, []).append(opening)
@@ -355,7 +362,7 @@ class Pages:
                 ]
                 first = words("{day}, {time}", day=rows[0][0], time=rows[0][1][0][1])
                 shown.append((center, first, rows))
-        return shown
+        return sorted(shown, key=lambda row: row[0].id != preset)
 
     def review(
         self,
