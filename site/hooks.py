@@ -12,6 +12,7 @@ from mkdocs.structure.toc import TableOfContents
 import quietdesk
 from quietdesk import settings
 from quietdesk.pages import Pages
+from quietdesk.site import outreach
 from quietdesk.site.guide import Guide, write_profile
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,7 @@ class Build:
 
     pages: Pages
     guide: Guide
+    site: str  # its address, or ""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -31,7 +33,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     folder = ROOT / chosen.city
     city = write_profile(folder, ROOT / "site/words", DATA)
     Build.pages = Pages(city, chosen.custodians, chosen.threshold)
-    Build.guide = Guide(Build.pages, folder)
+    Build.site = outreach.site_address(config.site_url or "")
+    Build.guide = Guide(Build.pages, folder, Build.site)
     config.site_name = city.name
     return config
 
@@ -78,6 +81,12 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
     if template_name.startswith("sitemap") and not config.site_url:
         return ""
     return output
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """What is beside the Markdown pages and not in the sitemap: forms with a center ticked, and
+    sheets to print."""
+    outreach.write(Build.pages, Build.site, Path(config.site_dir))
 
 
 def _locale(page: Page) -> tuple[str, str]:

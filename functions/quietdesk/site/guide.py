@@ -17,6 +17,7 @@ from quietdesk.city import City
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
+from quietdesk.site import outreach
 
 
 class Facts(dict[str, Any]):
@@ -35,10 +36,12 @@ class Facts(dict[str, Any]):
 
 
 class Guide:
-    """Puts the facts of the city profile into the Markdown of one page."""
+    """Puts the facts of the city profile into the Markdown of one page. `site` is the website's
+    address as outreach.site_address gives it."""
 
-    def __init__(self, pages: Pages, folder: Path):
+    def __init__(self, pages: Pages, folder: Path, site: str = ""):
         self._pages = pages
+        self._site = site
         self._papers = cities.read_yaml(folder / "documents.yml")
         self._values = _facts(cities.read_yaml(folder / "facts.yml"), self._papers)
         self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
@@ -57,7 +60,9 @@ class Guide:
             return Markup('<span class="confirm">{}</span>').format(mark)
 
         def part(template: str, **values: Any) -> Markup:
-            rendered = pages.part(template, lang, **values)
+            return in_line(pages.part(template, lang, **values))
+
+        def in_line(rendered: str) -> Markup:
             # One line, no indent: Markdown must take it for HTML, not for code.
             lines = (line.strip() for line in rendered.splitlines())
             return Markup("".join(line for line in lines if line))  # noqa: S704
@@ -72,6 +77,7 @@ class Guide:
                 papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
                 centers=lambda: part("centers.html"),
                 languages=lambda: part("languages.html"),
+                outreach=lambda: in_line(outreach.overview(pages, lang, self._site)),
             )
         except Exception as error:  # a template may fail in any way; the build must name the page
             raise BadCity(f"{where}: {error}") from error
