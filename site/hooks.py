@@ -13,6 +13,7 @@ import quietdesk
 from quietdesk import settings
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
+from quietdesk.site import outreach
 from quietdesk.site.guide import Guide, write_profile
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ class Build:
 
     pages: Pages
     guide: Guide
+    site: str  # its address, or ""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -32,7 +34,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     folder = ROOT / chosen.city
     city = write_profile(folder, ROOT / "site/words", DATA)
     Build.pages = Pages(city, chosen.custodians, chosen.threshold)
-    Build.guide = Guide(Build.pages, folder)
+    Build.site = outreach.site_address(config.site_url or "")
+    Build.guide = Guide(Build.pages, folder, Build.site)
     config.site_name = city.name
     return config
 
@@ -61,12 +64,6 @@ def on_page_context(
     return context
 
 
-def on_post_build(**_: Any) -> None:
-    """A fact that no page uses is one that nobody keeps right: it stops the build."""
-    if unused := Build.guide.unused():
-        raise BadCity(f"facts.yml: no page uses {', '.join(unused)}")
-
-
 def on_post_page(output: str, page: Page, **_: Any) -> str:
     """The form is its own page, without the theme; the theme's pages get their direction."""
     lang, name = _locale(page)
@@ -85,6 +82,14 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
     if template_name.startswith("sitemap") and not config.site_url:
         return ""
     return output
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """What is beside the Markdown pages and not in the sitemap: forms with a center ticked, and
+    sheets to print. A fact that no page uses is one that nobody keeps right: it stops the build."""
+    if unused := Build.guide.unused():
+        raise BadCity(f"facts.yml: no page uses {', '.join(unused)}")
+    outreach.write(Build.pages, Build.site, Path(config.site_dir))
 
 
 def _locale(page: Page) -> tuple[str, str]:

@@ -27,7 +27,7 @@ VERBS = [
     ("device", "new"), ("device", "admit"), ("custodian",), ("custodian", "new"), ("keys",),
     ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",),
     ("reply",), ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"),
-    ("openings", "close"), ("openings", "reopen"),
+    ("openings", "close"), ("openings", "reopen"), ("poster",),
 ]  # fmt: skip
 
 

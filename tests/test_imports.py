@@ -20,6 +20,7 @@ NOT_NEEDED = [
     "mnemonic",
     "pydantic",
     "s3transfer",
+    "segno",
     "waitress",
     "whitenoise",
     "yaml",

@@ -33,6 +33,8 @@ def has_headers(answer):
         ("/", 200, "text/html"),
         ("/es/", 200, "text/html"),
         ("/en/request/", 200, "text/html"),
+        ("/en/request/at/corona/", 200, "text/html"),
+        ("/xx/request/at/corona/", 404, "text/html"),
         ("/assets/form.js", 200, "text/javascript"),
         ("/assets/form.css", 200, "text/css"),
         ("/api/keys/main/current", 200, "application/json"),
@@ -62,6 +64,14 @@ def test_redirects_and_refusals_have_the_headers_too(served, method, path, statu
     answer, _ = ask(served, method, path)
 
     assert answer.status == status
+    assert has_headers(answer)
+
+
+@pytest.mark.parametrize("tail", ["at/nowhere/", "at/nowhere", "at/corona/more/", "at/", "at"])
+def test_form_of_an_unknown_center_leads_to_the_form_of_that_language(served, tail):
+    answer, _ = ask(served, "GET", f"/es/request/{tail}")
+
+    assert (answer.status, answer.getheader("Location")) == (302, "/es/request/")
     assert has_headers(answer)
 
 

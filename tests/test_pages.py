@@ -13,7 +13,7 @@ from quietdesk.city import read_yaml
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer, Pages, Words
 from quietdesk.reply import Reply, waiting
-from quietdesk.site import guide
+from quietdesk.site import guide, outreach
 from quietdesk.staff import view
 from tests.world import ASKED, ROOT
 
@@ -46,8 +46,10 @@ def texts_of_templates():
 
 
 def texts_of_the_module():
-    """What pages.py and site/guide.py give to `words`: literally, and from its tables."""
-    read = (ROOT / f"functions/quietdesk/{name}.py" for name in ("pages", "site/guide"))
+    """What pages.py and site/ give to `words`: literally, and from their tables."""
+    read = (
+        ROOT / f"functions/quietdesk/{name}.py" for name in ("pages", "site/guide", "site/outreach")
+    )
     for node in (node for path in read for node in ast.walk(ast.parse(path.read_text("utf-8")))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
             if isinstance(node.args[0], ast.Constant):
@@ -64,6 +66,7 @@ def texts_of_the_module():
         pages.PARTS,
     ):
         yield from table.values()
+    yield from outreach.KINDS.values()
     for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
         yield from table.values()
     yield from (*pages.NOT_FOUND, pages.CONFIRM)

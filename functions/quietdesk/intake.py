@@ -126,6 +126,10 @@ def submit(
     def get_form_of(lang: str, path: str) -> Answer:
         return intake.form(lang, path)
 
+    @app.get("/api/request/<lang>/at/<center>")
+    def get_form_at(lang: str, center: str) -> Answer:
+        return intake.form(lang, "", center)
+
     return _guarded(app, pages)
 
 
@@ -486,9 +490,9 @@ class _Submit(_Intake):
         }
         return _cached(_answer(200, _JSON, json.dumps(body)))
 
-    def form(self, lang: str, path: str) -> Answer:
+    def form(self, lang: str, path: str, center: str = "") -> Answer:
         """The request page with the times that are free now; those of everybody where a path is
-        over or never was."""
+        over or never was. A center that the site does not list is not chosen."""
         if lang not in {locale.tag for locale in self._city.locales}:
             return _html(404, self._pages.not_found())
         path = _path(path)
@@ -499,7 +503,9 @@ class _Submit(_Intake):
             free = self._free(listing)
         except StoreUnavailable:  # a page without times, which nobody else should get to see
             return _html(200, self._pages.form(lang, offer=Offer(None, path)))
-        return _cached(_html(200, self._pages.form(lang, offer=Offer(free, path))))
+        if center not in {it.id for it in self._city.listed}:
+            center = ""
+        return _cached(_html(200, self._pages.form(lang, offer=Offer(free, path, center=center))))
 
     def _by_script(self, event: Mapping[str, Any]) -> Answer:
         envelope = envelopes.read(_body(event, envelopes.WIRE_BYTES))

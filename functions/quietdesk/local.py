@@ -5,6 +5,7 @@ The functions get the same HTTP API events as on Lambda. Nothing is logged but w
 
 import errno
 import logging
+import re
 import signal
 import socket
 import sys
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 TIMER_SECONDS = 3600
+_AT = re.compile(r"/([^/]+)/request/at(?:/.*)?", re.DOTALL)
 BODY_BYTES = 64 * 1024  # more than any answer of ours needs; the functions set tighter limits
 
 
@@ -40,6 +42,10 @@ def application(site: Path, submit: Handler, check: Handler, pages: Pages) -> "W
         if path.startswith("/api/"):
             function = check if path == CHECK else submit
             return gateway.send(function(gateway.event_of(environ), None), environ, start_response)
+        if form := _AT.fullmatch(path):
+            # A center that the site does not list, or no more: the form with nothing ticked.
+            if form[1] in {locale.tag for locale in pages.city.locales}:
+                return gateway.send(_moved(f"/{form[1]}/request/"), environ, start_response)
         return gateway.send(_page(404, pages.not_found()), environ, start_response)
 
     files = WhiteNoise(
@@ -127,3 +133,8 @@ class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
 def _page(status: int, html: str) -> dict[str, Any]:
     headers = {**HEADERS, "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8"}
     return {"statusCode": status, "headers": headers, "body": html}
+
+
+def _moved(path: str) -> dict[str, Any]:
+    headers = {**HEADERS, "Cache-Control": "no-store", "Location": path}
+    return {"statusCode": 302, "headers": headers, "body": ""}

@@ -244,11 +244,20 @@ class Filled:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """The times on the form: those that are free (None where that is not known, as on the built
-    page), those of a `path` if one was given out; and one to `keep` that is not free to others."""
+    page), those of a `path` if one was given out; one to `keep` that is not free to others; and the
+    `center` that comes first, ticked on a fresh form."""
 
     openings: Sequence[Opening] | None = None
     path: str = ""
     keep: Opening | None = None
+    center: str = ""
+
+
+def _page_of(lang: str, offer: Offer) -> str:
+    """Where the page of the form can be had anew."""
+    if offer.path:
+        return f"/api/request/{lang}/{offer.path}"
+    return f"/{lang}/request/at/{offer.center}/" if offer.center else f"/{lang}/request/"
 
 
 class Pages:
@@ -283,7 +292,8 @@ class Pages:
             locale,
             notice=self._notice(words, filled.notice, self._said(locale, words, filled.now)),
             action=CHECK if moving else SUBMIT,
-            page=f"/api/request/{lang}/{offer.path}" if offer.path else f"/{lang}/request/",
+            name=f"request/at/{offer.center}" if offer.center else "request",
+            page=_page_of(lang, offer),
             **self._fields(locale, words, filled, offer, carried),
         )
 
@@ -368,6 +378,8 @@ class Pages:
         if not typed and locale.tag in self.city.languages:
             typed = {"language": [locale.tag], "children": ["0"]}
         ticked = next(iter(typed.get("opening", ())), "")
+        if offer.center and not typed_in:
+            typed = {**typed, "centers": [offer.center]}
         return {
             "typed": typed,
             "typed_in": typed_in,
@@ -384,9 +396,10 @@ class Pages:
             "most_centers": MAX_CENTERS,
             "openings": offer.openings,
             "times": self._times(
-                locale, words, [it for it in offer.openings or () if it != offer.keep]
+                locale, words, [it for it in offer.openings or () if it != offer.keep], offer.center
             ),
             "path": offer.path,
+            "preset": offer.center,
             "keep": offer.keep,
             "keep_said": self._where(locale, words, offer.keep) if offer.keep else "",
             # What is not free any more cannot stay ticked; who moves keeps the time, unless asked.
@@ -411,10 +424,10 @@ class Pages:
         )
 
     def _times(
-        self, locale: Locale, words: Words, openings: Sequence[Opening]
+        self, locale: Locale, words: Words, openings: Sequence[Opening], preset: str
     ) -> list[tuple[Center, Markup, list[tuple[str, list[tuple[str, str]]]]]]:
         """For each center that has free times: the first in words, and the next days, each with
-        (opening, time in words). The center that is free first comes first."""
+        (opening, time in words). The preset center comes first, then the one that is free first."""
         by_center: dict[str, dict[date, list[Opening]]] = {}
         for opening in openings:
             by_center.setdefault(opening.center, {}).setdefault(opening.day, []).append(opening)
@@ -427,7 +440,7 @@ class Pages:
                 ]
                 first = words("{day}, {time}", day=rows[0][0], time=rows[0][1][0][1])
                 shown.append((center, first, rows))
-        return shown
+        return sorted(shown, key=lambda row: row[0].id != preset)
 
     def review(
         self,

@@ -90,12 +90,15 @@ function showTimes(openings, keeps) {
   for (const opening of openings) {
     byCenter.set(opening.center, [...(byCenter.get(opening.center) || []), opening])
   }
-  for (const [id, free] of byCenter) list.appendChild(timesOf(id, free))
+  // An organiser's link names a center: its times come first, and open.
+  const preset = question.dataset.center
+  const ids = [...byCenter.keys()].sort((a, b) => (b === preset) - (a === preset))
+  for (const id of ids) list.appendChild(timesOf(id, byCenter.get(id), id === preset))
   if (openingTicked() === '') byId('f-opening').checked = true
   askWishes()
 }
 
-function timesOf(id, free) {
+function timesOf(id, free, unfolded) {
   const { name, shown } = center(id)
   const details = make('details')
   const summary = make('summary')
@@ -114,7 +117,7 @@ function timesOf(id, free) {
     }
   }
   details.addEventListener('toggle', draw)
-  if (free.some((opening) => opening.id === chosen)) {
+  if (unfolded || free.some((opening) => opening.id === chosen)) {
     draw()
     details.open = true
   }

@@ -19,6 +19,7 @@ from quietdesk.city import City, Locale
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
+from quietdesk.site import outreach
 
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
@@ -54,10 +55,12 @@ class Facts(dict[str, Any]):
 
 
 class Guide:
-    """Puts the facts of the city profile into the Markdown of one page."""
+    """Puts the facts of the city profile into the Markdown of one page. `site` is the website's
+    address as outreach.site_address gives it."""
 
-    def __init__(self, pages: Pages, folder: Path):
+    def __init__(self, pages: Pages, folder: Path, site: str = ""):
         self._pages = pages
+        self._site = site
         self._papers = cities.read_yaml(folder / "documents.yml")
         self._stated = _stated(cities.read_yaml(folder / "facts.yml"))
         ruled = _ruled(self._papers)
@@ -80,7 +83,9 @@ class Guide:
             return Markup('<span class="confirm">{}</span>').format(words(CONFIRM))
 
         def part(template: str, **values: Any) -> Markup:
-            rendered = pages.part(template, lang, **values)
+            return in_line(pages.part(template, lang, **values))
+
+        def in_line(rendered: str) -> Markup:
             # One line, no indent: Markdown must take it for HTML, not for code.
             lines = (line.strip() for line in rendered.splitlines())
             return Markup("".join(line for line in lines if line))  # noqa: S704
@@ -96,6 +101,7 @@ class Guide:
                 papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
                 centers=lambda: part("centers.html", centers=self.centers(locale, words)),
                 languages=lambda: part("languages.html"),
+                outreach=lambda: in_line(outreach.overview(pages, lang, self._site)),
             )
         except Exception as error:  # a template may fail in any way; the build must name the page
             raise BadCity(f"{where}: {error}") from error

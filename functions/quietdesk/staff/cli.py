@@ -17,7 +17,7 @@ from pathlib import Path
 
 from quietdesk import city as cities
 from quietdesk import keys, settings, sweep
-from quietdesk.city import City
+from quietdesk.city import Center, City
 from quietdesk.code import b64
 from quietdesk.errors import (
     BadCity,
@@ -152,6 +152,20 @@ def build_parser() -> argparse.ArgumentParser:
     _add_day(reopen)
     reopen.set_defaults(run=commands.openings_reopen)
 
+    poster = verbs.add_parser("poster", help="make a poster, handbills or blank cards as a file")
+    where = poster.add_mutually_exclusive_group()
+    where.add_argument("--center", metavar="CENTER", help="its id in centers.yml")
+    where.add_argument("--path", metavar="WORD", help="the path of a center that is not listed")
+    poster.add_argument("--lang", required=True, metavar="TAG", help="language, such as es")
+    poster.add_argument("--second", metavar="TAG", help="a second language on the same sheet")
+    poster.add_argument("--kind", choices=["poster", "handbill", "cards"], default="poster")
+    poster.add_argument(
+        "--site", required=True, type=_site, metavar="ADDRESS", help="https:// and its name"
+    )
+    poster.add_argument("--out", required=True, type=Path, metavar="FILE", help="an .html file")
+    poster.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    poster.set_defaults(run=_poster)
+
     sweeping = verbs.add_parser(
         "sweep", help="destroy the keys of ended weeks now, as the timer does"
     )
@@ -218,6 +232,15 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError("a number from 1 to 65535 is needed")
     return int(text)
+
+
+def _site(text: str) -> str:
+    from quietdesk.site import outreach  # which needs what no other command does
+
+    try:
+        return outreach.site_address(text)
+    except BadSetting as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _weeks(text: str) -> int:
@@ -305,6 +328,42 @@ def _desk(at: Here, args: argparse.Namespace) -> int:
         run(console, not args.no_browser)
     print("The desk is locked.")
     return 0
+
+
+def _poster(at: Here, args: argparse.Namespace) -> int:
+    from quietdesk.pages import Pages
+    from quietdesk.site.outreach import Sheets
+
+    langs = tuple(dict.fromkeys(filter(None, (args.lang, args.second))))
+    tags = [locale.tag for locale in at.city.locales]
+    for lang in langs:
+        if lang not in tags:
+            raise Conflict(f"there are no words in {lang}; there are in: {', '.join(tags)}")
+    center = _center_of(at.city, args)
+    if args.out.exists() and not args.overwrite:
+        raise Conflict(f"there is a file at {args.out} already; --overwrite replaces it")
+    styles = Path("site/pages/assets/sheets.css").read_text("utf-8")
+    sheet = Sheets(Pages(at.city, (), 1), args.site).file(args.kind, langs, center, styles)
+    args.out.write_text(sheet, "utf-8")
+    print(f"{args.out} is made. Open it in a browser and print it on Letter or A4 paper.")
+    return 0
+
+
+def _center_of(city: City, args: argparse.Namespace) -> Center | None:
+    """The center of a poster or of handbills. Raises Conflict; cards have none."""
+    if args.kind == "cards":
+        if args.center or args.path:
+            raise Conflict("cards are the same for every center; leave out --center and --path")
+        return None
+    if args.path:
+        chosen = [center for center in city.centers if center.path == args.path]
+        if len(chosen) != 1:
+            raise Conflict(f"{len(chosen)} centers have that path; a poster is for one")
+        return chosen[0]
+    listed = {center.id: center for center in city.listed}
+    if args.center not in listed:
+        raise Conflict(f"--center must be one of: {', '.join(listed)}; others have a --path")
+    return listed[args.center]
 
 
 def _sweep(at: Here, _: argparse.Namespace) -> int:
