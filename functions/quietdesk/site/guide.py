@@ -17,6 +17,8 @@ from quietdesk.city import City
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
+from quietdesk.site import documents
+from quietdesk.site.documents import Paper, Rules
 
 
 class Facts(dict[str, Any]):
@@ -39,8 +41,9 @@ class Guide:
 
     def __init__(self, pages: Pages, folder: Path):
         self._pages = pages
-        self._papers = cities.read_yaml(folder / "documents.yml")
-        self._values = _facts(cities.read_yaml(folder / "facts.yml"), self._papers)
+        papers = cities.read_yaml(folder / "documents.yml")
+        self._rules = documents.parse(papers)
+        self._values = _facts(cities.read_yaml(folder / "facts.yml"), papers)
         self._env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
 
     def markdown(self, text: str, lang: str, where: str) -> str:
@@ -69,7 +72,7 @@ class Guide:
                 phone=pages.phone(),
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
-                papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
+                papers=lambda name: part("papers.html", **self._papers(name, words)),
                 centers=lambda: part("centers.html"),
                 languages=lambda: part("languages.html"),
             )
@@ -79,62 +82,123 @@ class Guide:
             raise BadCity(f"{where}: mark as unverified with confirm(): {sorted(facts.owed)}")
         return filled
 
-    def papers(self, half: str, words: Words) -> list[dict[str, Any]]:
-        """The papers of one half, `identity` or `residency`, by group, in words."""
-        return [
-            {
-                "id": group,
-                "title": words(GROUPS.get(group, group)),
-                "closed": group in CLOSED_GROUPS,
-                "papers": [_paper(paper, words) for paper in papers.values()],
-            }
-            for group, papers in self._papers[half].items()
-        ]
+    def _papers(self, part: str, words: Words) -> dict[str, Any]:
+        """What papers.html needs for one part of the documents page: `start`, a half, `answer`."""
+        if part not in ("start", *documents.HALVES, "answer"):
+            raise ValueError(f"papers has no part {part!r}")
+        rules = self._rules
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for paper in rules.papers.values():
+            if paper.half == part:
+                groups.setdefault(paper.group, []).append(_paper(paper, rules, words))
+        return {
+            "part": part,
+            "rules": rules,
+            "ages": _ages(rules, words),
+            "ways": [
+                [(words(rules.lists[name]), number) for name, number in way.items()]
+                for way in rules.ways
+                if rules.lists
+            ],
+            "groups": [
+                {
+                    "id": group,
+                    "title": words(rules.titles[group]),
+                    "closed": group in rules.closed,
+                    "papers": papers,
+                }
+                for group, papers in groups.items()
+            ],
+            "script_words": self._script_words(words),
+        }
+
+    def _script_words(self, words: Words) -> dict[str, Markup]:
+        slots = {name: _SLOT.format(name) for name in ("paper", "other", "number")}
+        said = {
+            key: words(text, age=self._rules.ages.minimum, **slots)
+            for key, text in PAPER_WORDS.items()
+        }
+        for name, label in self._rules.lists.items():
+            said[f"need {name}"] = words(NEED_LIST, list=words(label), **slots)
+        return said
 
 
-GROUPS = {
-    "us_passport": "U.S. passport",
-    "foreign_passport": "Passport from another country",
-    "us_immigration_papers": "Papers from U.S. immigration",
-    "us_government_id": "U.S. government cards and papers",
-    "stand_alone": "One paper that is enough alone",
-    "us_driver_license": "U.S. driver license",
-    "foreign_driver_license": "Driver license from another country",
-    "foreign_id": "Other papers from another country",
-    "work_and_school": "Work and school",
-    "immigration_custody_papers": "Papers to ask the staff about",
-    "bills": "Bills and statements",
-    "home": "Your home",
-    "letters": "Letters",
-    "work_tax_court": "Work, tax and court",
-    "federal_papers": "Federal papers",
-    "no_address_or_safety": "No fixed address, or an address that is not safe to show",
+# What the documents page's script says, with slots that it fills.
+PAPER_WORDS = {
+    "none": "Tick the papers that you have.",
+    "enough": "It seems enough.",
+    "missing": "Something is still missing.",
+    "ask": "We cannot tell. Ask the staff.",
+    "young": "The card is for people of {age} years or older.",
+    "need identity": "Points for identity, still missing: {number}",
+    "need residency": "Points for address, still missing: {number}",
+    "need total": "Points in all, still missing: {number}",
+    "need photo": "Still missing: a paper with your photo",
+    "need dob": "Still missing: a paper that shows your birth date",
+    "ask photo": "Does one of these papers have your photo?",
+    "ask dob": "Does one of these papers show your birth date?",
+    "ask paper": "Does this paper count? {paper}",
+    "beside": "“{paper}” does not count beside “{other}”.",
+    "caretaker": "An adult who cares for you must come too, with their own ID and a paper that "
+    "shows how you are related.",
 }
-# Groups whose heading opens them, so that nobody's eyes fall on them by chance.
-CLOSED_GROUPS = ("us_immigration_papers", "immigration_custody_papers", "federal_papers")
+_SLOT = Markup('<span data-slot="{}"></span>')
+NEED_LIST = "Papers of the list “{list}”, still missing: {number}"
 
 
-def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
-    points = []
-    if paper.get("id"):
-        points.append(words("{points} for identity", points=paper["id"]))
-    if paper.get("res"):
-        points.append(words("{points} for address", points=paper["res"]))
-    notes = []
-    if paper.get("photo") is True:
+def _paper(paper: Paper, rules: Rules, words: Words) -> dict[str, Any]:
+    """A row: `counts` says for what it counts, `when` on which conditions, `notes` the rest."""
+    counts = []
+    if rules.model != "points":
+        counts = [words(rules.lists[name]) for name in paper.counts]
+    elif paper.rated:
+        if "identity" in paper.counts:
+            counts.append(words("{points} for identity", points=paper.counts["identity"]))
+        if "residency" in paper.counts:
+            counts.append(words("{points} for address", points=paper.counts["residency"]))
+    when, notes = [], []
+    if paper.max_age_days:
+        when.append(words("Not older than {days} days.", days=paper.max_age_days))
+    if paper.until:
+        when.append(words("Good until {day}.", day=words(paper.until)))
+    if paper.photo:
         notes.append(words("Has your photo."))
-    if paper.get("dob") is True:
+    if paper.dob:
         notes.append(words("Shows your birth date."))
-    if paper.get("max_age_days"):
-        notes.append(words("Not older than {days} days.", days=paper["max_age_days"]))
-    if paper.get("until"):
-        notes.append(words("Good until {day}.", day=words(paper["until"])))
-    if paper.get("superseded_by"):
+    if paper.superseded_by:
         notes.append(words("Does not count beside a stronger paper of the same kind."))
-    if paper.get("confidence"):
+    if paper.doubtful:
         notes.append(words("We are not sure of this. Ask first."))
-    label = words(paper["label"])
-    return {"label": label, "points": points or [words("Ask the staff")], "notes": notes}
+    label = words(paper.label)
+    counts = counts or [words("Ask the staff")]
+    return {"id": paper.id, "label": label, "counts": counts, "when": when, "notes": notes}
+
+
+def _ages(rules: Rules, words: Words) -> list[dict[str, Any]]:
+    """The groups to choose from: an `age` of each, whether a caretaker comes, and what it is
+    called. The last is for everybody else."""
+    ages, groups = rules.ages, []
+    alone = max(ages.minimum, ages.caretaker_through + 1)
+
+    def add(age: int, caretaker: bool, label: Markup) -> None:
+        groups.append({"age": age, "caretaker": caretaker, "label": label})
+
+    if ages.minimum:
+        add(ages.minimum - 1, False, words("Younger than {age}", age=ages.minimum))
+    if ages.caretaker_through >= ages.minimum:
+        label = words(
+            "{least} to {most} years old", least=ages.minimum, most=ages.caretaker_through
+        )
+        add(ages.minimum, True, label)
+    if ages.waiver_through >= alone:
+        label = words(
+            "{least} to {most} years old, and an adult who cares for them comes too",
+            least=alone,
+            most=ages.waiver_through,
+        )
+        add(alone, True, label)
+    add(alone, False, words("Everybody else from {least} years", least=alone))
+    return groups
 
 
 def _facts(data: Mapping[str, Any], papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
@@ -143,10 +207,12 @@ def _facts(data: Mapping[str, Any], papers: Mapping[str, Any]) -> dict[str, tupl
     verified = bool(papers["verified"])
     needs, ages = papers["needs"], papers["ages"]
     for name in ("identity_points", "residency_points", "total_points"):
-        facts[name] = (needs[name], verified)
+        if name in needs:  # those of the model points
+            facts[name] = (needs[name], verified)
     facts["minimum_age"] = (ages["minimum"], verified)
     facts["caretaker_through"] = (ages["caretaker_required_through"], verified)
-    facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
+    if ages["photo_waiver"]:
+        facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
     facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
     facts["card_years"] = (ages["card_years"]["from_14"], verified)
     return facts
