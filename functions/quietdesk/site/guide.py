@@ -127,14 +127,14 @@ class Guide:
 PAPER_WORDS = {
     "none": "Tick the papers that you have.",
     "enough": "It seems enough.",
-    "missing": "Something is still missing.",
+    "missing": "Still missing:",
     "ask": "We cannot tell. Ask the staff.",
     "young": "The card is for people of {age} years or older.",
-    "need identity": "Points for identity, still missing: {number}",
-    "need residency": "Points for address, still missing: {number}",
-    "need total": "Points in all, still missing: {number}",
-    "need photo": "Still missing: a paper with your photo",
-    "need dob": "Still missing: a paper that shows your birth date",
+    "need identity": "Points for identity: {number}",
+    "need residency": "Points for address: {number}",
+    "need total": "Points in all: {number}",
+    "need photo": "A paper with your photo",
+    "need dob": "A paper that shows your birth date",
     "ask photo": "Does one of these papers have your photo?",
     "ask dob": "Does one of these papers show your birth date?",
     "ask paper": "Does this paper count? {paper}",
@@ -143,7 +143,7 @@ PAPER_WORDS = {
     "shows how you are related.",
 }
 _SLOT = Markup('<span data-slot="{}"></span>')
-NEED_LIST = "Papers of the list “{list}”, still missing: {number}"
+NEED_LIST = "Papers of the list “{list}”: {number}"
 
 
 def _paper(paper: Paper, rules: Rules, words: Words) -> dict[str, Any]:
