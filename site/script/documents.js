@@ -92,8 +92,9 @@ function show() {
   document.body.classList.toggle('only-answer', some)
 
   // One text, so that it is read out once and whole.
-  const lines = [word(state), ...missing].map((nodes) => nodes.map((it) => it.textContent).join(''))
-  put(byId('said'), state === 'none' ? '' : lines.join(' \u00b7 ').replace(' \u00b7 ', ' '))
+  const text = (nodes) => nodes.map((node) => node.textContent).join('')
+  const lines = missing.map(text)
+  put(byId('said'), state === 'none' ? '' : `${text(word(state))} ${lines.join(' \u00b7 ')}`)
   byId('verdict').classList.toggle('quiet', state === 'none')
 }
 

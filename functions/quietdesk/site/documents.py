@@ -313,7 +313,7 @@ def parse(data: Mapping[str, Any]) -> Rules:
         "verified must be null, or say by whom, on what day and from what source",
     )
     if data["verified"] is not None:
-        _only(data["verified"], {"by", "on", "source"}, "verified: ", every=True)
+        _only(data["verified"], {"by", "day", "source"}, "verified: ", every=True)
     lists = _texts(data, "lists") if model != "points" else {}
     _must(model != "points" or "lists" not in data, "lists are not for the model points")
     needs = _mapping(data, "needs", "")
