@@ -78,7 +78,10 @@ function show() {
   const add = found.add.map((ids) =>
     ids.reduce((line, id) => [...line, ...(line.length ? [make('b', '', '+ ')] : []), ...listed(id)], []),
   )
-  const bring = chosen.filter((id) => !found.beside[id]).map(listed)
+  // A paper that only perhaps counts, and is not needed, better stays at home.
+  const doubtful = (id) => rules.papers.find((paper) => paper.id === id).doubtful
+  const needless = (id) => found.beside[id] || (state === 'enough' && doubtful(id))
+  const bring = chosen.filter((id) => !needless(id)).map(listed)
   const beside = Object.keys(found.beside).map((id) =>
     told('beside', { paper: nameOf(id), other: nameOf(found.beside[id]) }),
   )
@@ -89,7 +92,7 @@ function show() {
   list('add', some ? add : [])
   list('bring', some ? [...bring, ...(found.caretaker ? [word('caretaker')] : [])] : [])
   list('beside', beside)
-  document.body.classList.toggle('only-answer', some)
+  document.documentElement.classList.toggle('only-answer', some)
 
   // One text, so that it is read out once and whole.
   const text = (nodes) => nodes.map((node) => node.textContent).join('')
