@@ -356,6 +356,7 @@ REFUSED = [
     ({"ages": {"photo_waiver": {"through_age": 12}}}, "photo_waiver: through_age must be"),
     ({"ages": {"photo_waiver": {"requires": []}}}, "photo_waiver: requires must be"),
     ({"titles": {"bills": REMOVED}}, "titles must have each group once, and no other: bills"),
+    ({"titles": {"Bills": "Bills"}}, "titles: Bills: the name must be text like"),
     ({"closed": ["nowhere"]}, "closed names groups that are not there: nowhere"),
     ({"expired_allowed": ["nothing"]}, "expired_allowed names papers that are not there: nothing"),
     ({"easy": ["nothing"]}, "easy names papers that are not there: nothing"),

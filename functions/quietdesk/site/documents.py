@@ -380,10 +380,7 @@ def _papers(
             groups.append(group)
             for id in _mapping(data[half], group, f"{half}: "):
                 where = f"{half}: {group}: {id}: "
-                _must(
-                    isinstance(id, str) and bool(_ID.fullmatch(id)),
-                    f"{where}the name must be text like {_ID.pattern}",
-                )
+                _name(id, where)
                 _must(id not in papers, f"{where}there is another paper of this name")
                 row = _mapping(rows, id, f"{half}: {group}: ")
                 papers[id] = _paper(id, half, group, row, needs, model, where)
@@ -528,8 +525,15 @@ def _text(values: Mapping[str, Any], key: str, where: str) -> str:
     return str(value)
 
 
+def _name(name: Any, where: str) -> None:
+    holds = isinstance(name, str) and bool(_ID.fullmatch(name))
+    _must(holds, f"{where}the name must be text like {_ID.pattern}")
+
+
 def _texts(data: Mapping[str, Any], key: str) -> dict[str, str]:
     given = _mapping(data, key, "")
+    for name in given:
+        _name(name, f"{key}: {name}: ")
     return {name: _text(given, name, f"{key}: ") for name in given}
 
 
