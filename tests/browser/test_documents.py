@@ -279,6 +279,20 @@ def test_what_has_the_focus_is_not_under_the_bar(papers):
         assert below <= bar
 
 
+def test_open_tables_stay_inside_their_box_on_the_smallest_phone(visit, url):
+    page = visit(viewport={"width": 320, "height": 640})
+    for lang in ("en", "es"):
+        page.goto(f"{url}/{lang}/documents/", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true })")
+
+        wide = page.evaluate(
+            "[...document.querySelectorAll('details table')].filter((it) =>"
+            " it.getBoundingClientRect().right"
+            " > it.parentElement.getBoundingClientRect().right).length"
+        )
+        assert wide == 0
+
+
 def test_script_and_its_rules_are_small(papers):
     page = papers()
     script = (ROOT / "site/pages/assets/documents.js").read_bytes()

@@ -142,7 +142,7 @@ PAPER_WORDS = {
     "caretaker": "An adult who cares for you must come too, with their own ID and a paper that "
     "shows how you are related.",
 }
-_SLOT = Markup('<span data-slot="{}"></span>')
+_SLOT = Markup('<bdi data-slot="{}"></bdi>')
 NEED_LIST = "Papers of the list “{list}”: {number}"
 
 
