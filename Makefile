@@ -23,7 +23,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet
 
-script: tools ## Build site/script into the one file that the pages load
+script: tools ## Build site/script into the files that the pages load
 	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build
 
 shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots

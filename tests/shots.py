@@ -57,6 +57,16 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     for name, _ in (*MENU, *MORE):
         page.goto(f"{url}/{tag}/{'' if name == 'index' else f'{name}/'}", wait_until="networkidle")
         yield name, page
+    page.goto(f"{url}/{tag}/documents/", wait_until="networkidle")
+    for paper in ("consular_id", "access_a_ride", "school_id_no_dob", "school_id_dob"):
+        row = page.locator(f"tr[data-paper={paper}]")
+        if not row.is_visible():
+            page.locator("details", has=row).locator("summary").click()
+        row.locator("input").check()
+    yield "documents-missing", page
+    page.emulate_media(media="print")
+    yield "documents-printed", page
+    page.emulate_media(media="screen")
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
     page.click("#request-form button")
     page.wait_for_selector("#problems:not([hidden])")

@@ -9,11 +9,10 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from quietdesk import pages, request
-from quietdesk.city import read_yaml
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer, Pages, Words
 from quietdesk.reply import Reply, waiting
-from quietdesk.site import guide, outreach
+from quietdesk.site import documents, guide, outreach
 from quietdesk.staff import view
 from tests.world import ASKED, ROOT
 
@@ -60,8 +59,8 @@ def texts_of_the_module():
         pages.NOTICES,
         pages.STATES,
         pages.SCRIPT_WORDS,
-        guide.GROUPS,
         guide.ACCESS,
+        guide.PAPER_WORDS,
         pages.NOTHING,
         pages.PARTS,
     ):
@@ -70,7 +69,7 @@ def texts_of_the_module():
     for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
         yield from table.values()
     yield from (*pages.NOT_FOUND, pages.CONFIRM)
-    yield from pages.BROKEN
+    yield from (*pages.BROKEN, guide.NEED_LIST)
 
 
 def texts_of_the_console():
@@ -87,13 +86,7 @@ def texts_of_the_console():
 
 
 def texts_of_the_city():
-    papers = read_yaml(ROOT / "site/city/documents.yml")
-    for half in ("identity", "residency"):
-        for group in papers[half].values():
-            for paper in group.values():
-                yield paper["label"]
-                if "until" in paper:
-                    yield paper["until"]
+    yield from documents.read(ROOT / "site/city/documents.yml").texts()
 
 
 def all_texts(city):

@@ -97,13 +97,15 @@ def test_no_page_has_a_script_or_style_inside(site):
             assert not [name for name in attrs if name == "style" or name.startswith("on")], file
 
 
-def test_only_the_form_has_a_script(site):
+def test_only_the_form_and_the_papers_have_a_script(site):
+    own = {"request": "form", "my-request": "form", "documents": "documents"}
     for file in html_files(site):
         scripts = [
             attrs for tag, attrs in Elements(file.read_text("utf-8")).tags if tag == "script"
         ]
-        form = [{"type": "module", "src": "/assets/form.js"}]
-        assert scripts == (form if {"request", "my-request"} & {*file.parts} else []), file
+        name = next((own[part] for part in file.parts if part in own), "")
+        expected = [{"type": "module", "src": f"/assets/{name}.js"}] if name else []
+        assert scripts == expected, file
 
 
 def test_form_has_no_theme(site):
@@ -111,7 +113,8 @@ def test_form_has_no_theme(site):
 
 
 def test_no_script_of_the_theme_is_served(site):
-    assert [str(file.relative_to(site)) for file in site.rglob("*.js")] == ["assets/form.js"]
+    served = sorted(str(file.relative_to(site)) for file in site.rglob("*.js"))
+    assert served == ["assets/documents.js", "assets/form.js"]
 
 
 def test_every_page_has_language_direction_banner_exit_and_one_heading(site):

@@ -192,8 +192,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """One YAML file of the profile, as a mapping. Raises BadCity."""
     import yaml  # not in the functions' bundle
 
+    class Loader(yaml.SafeLoader):
+        """PyYAML keeps the last of two entries of one name; here that is a mistake."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise yaml.YAMLError(f"{twice} is there twice, {node.start_mark}")
+            return super().construct_mapping(node, deep)
+
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - it is a SafeLoader
     except FileNotFoundError:
         raise BadCity(f"{path.name} is missing from {path.parent}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -494,7 +494,7 @@ class Pages:
     ) -> dict[str, Any]:
         """What the theme puts around a page: `top` and `bottom`, `site_name`, `note` (the
         state of the translation), `alternates` (tag and address of the same page in every
-        language)."""
+        language), `script` (the address of the page's own, or "")."""
         locale, words = self.speak(lang)
         values = self._common(locale, words) | {"name": name}
         translated = locale is not self.city.locales[0]
@@ -508,6 +508,7 @@ class Pages:
             "top": Markup(self._env.get_template("top.html").render(values)),  # noqa: S704
             "bottom": Markup(self._env.get_template("bottom.html").render(values)),  # noqa: S704
             "note": note,
+            "script": "/assets/documents.js" if name == "documents" else "",
             "site_name": words(self.city.name),
             "alternates": [(it.tag, f"{base}/{it.tag}/{tail}") for it in self.city.locales],
         }

@@ -258,7 +258,7 @@ async function move() {
   throw new Later('lost')
 }
 
-/** Puts the request in the place of the one of its code; false when there is none. */
+/** Puts the request in the place of the one of its code; whether there was one. */
 async function replaced() {
   const { envelope, secrets } = sealed
   const asking = { v: 1, do: 'move', auth: b64(secrets.auth), envelope }
@@ -278,9 +278,9 @@ async function replaced() {
     }
     await refused(answer.status, error)
   }
-  if (!(await openReply(answer.bytes, secrets.reply, secrets.id))) return false
-  finish(asked.opening ? '' : await lookAgain())
-  return true
+  const stands = await openReply(answer.bytes, secrets.reply, secrets.id)
+  if (stands) finish(asked.opening ? '' : await lookAgain())
+  return stands !== null
 }
 
 function forgetMoved() {

@@ -19,7 +19,8 @@ from quietdesk.city import City, Locale
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
-from quietdesk.site import outreach
+from quietdesk.site import documents, outreach
+from quietdesk.site.documents import Paper, Rules
 
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
@@ -61,9 +62,10 @@ class Guide:
     def __init__(self, pages: Pages, folder: Path, site: str = ""):
         self._pages = pages
         self._site = site
-        self._papers = cities.read_yaml(folder / "documents.yml")
+        papers = cities.read_yaml(folder / "documents.yml")
+        self._rules = documents.parse(papers)
         self._stated = _stated(cities.read_yaml(folder / "facts.yml"))
-        ruled = _ruled(self._papers)
+        ruled = _ruled(papers)
         if twice := sorted(set(self._stated) & set(ruled)):
             raise BadCity(f"facts.yml: documents.yml has these facts already: {', '.join(twice)}")
         self._values = self._stated | ruled
@@ -98,7 +100,7 @@ class Guide:
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
                 words=words,
-                papers=lambda half: part("papers.html", half=half, groups=self.papers(half, words)),
+                papers=lambda name: part("papers.html", **self._papers(name, words)),
                 centers=lambda: part("centers.html", centers=self.centers(locale, words)),
                 languages=lambda: part("languages.html"),
                 outreach=lambda: in_line(outreach.overview(pages, lang, self._site)),
@@ -137,17 +139,45 @@ class Guide:
             for center in self._pages.city.listed
         ]
 
-    def papers(self, half: str, words: Words) -> list[dict[str, Any]]:
-        """The papers of one half, `identity` or `residency`, by group, in words."""
-        return [
-            {
-                "id": group,
-                "title": words(GROUPS.get(group, group)),
-                "closed": group in CLOSED_GROUPS,
-                "papers": [_paper(paper, words) for paper in papers.values()],
-            }
-            for group, papers in self._papers[half].items()
-        ]
+    def _papers(self, part: str, words: Words) -> dict[str, Any]:
+        """What papers.html needs for one part of the documents page: `start`, a half, `answer`."""
+        if part not in ("start", *documents.HALVES, "answer"):
+            raise ValueError(f"papers has no part {part!r}")
+        rules = self._rules
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for paper in rules.papers.values():
+            if paper.half == part:
+                groups.setdefault(paper.group, []).append(_paper(paper, rules, words))
+        return {
+            "part": part,
+            "rules": rules,
+            "ages": _ages(rules, words),
+            "ways": [
+                [(words(rules.lists[name]), number) for name, number in way.items()]
+                for way in rules.ways
+                if rules.lists
+            ],
+            "groups": [
+                {
+                    "id": group,
+                    "title": words(rules.titles[group]),
+                    "closed": group in rules.closed,
+                    "papers": papers,
+                }
+                for group, papers in groups.items()
+            ],
+            "script_words": self._script_words(words),
+        }
+
+    def _script_words(self, words: Words) -> dict[str, Markup]:
+        rooms = {name: _FILL.format(name) for name in ("paper", "other", "number")}
+        said = {
+            key: words(text, age=self._rules.ages.minimum, **rooms)
+            for key, text in PAPER_WORDS.items()
+        }
+        for name, label in self._rules.lists.items():
+            said[f"need {name}"] = words(NEED_LIST, list=words(label), **rooms)
+        return said
 
 
 # CENTER_ACCESS of quietdesk.city, in words.
@@ -159,49 +189,82 @@ ACCESS = {
     "quiet": "A quiet place",
 }
 
-GROUPS = {
-    "us_passport": "U.S. passport",
-    "foreign_passport": "Passport from another country",
-    "us_immigration_papers": "Papers from U.S. immigration",
-    "us_government_id": "U.S. government cards and papers",
-    "stand_alone": "One paper that is enough alone",
-    "us_driver_license": "U.S. driver license",
-    "foreign_driver_license": "Driver license from another country",
-    "foreign_id": "Other papers from another country",
-    "work_and_school": "Work and school",
-    "immigration_custody_papers": "Papers to ask the staff about",
-    "bills": "Bills and statements",
-    "home": "Your home",
-    "letters": "Letters",
-    "work_tax_court": "Work, tax and court",
-    "federal_papers": "Federal papers",
-    "no_address_or_safety": "No fixed address, or an address that is not safe to show",
+# What the documents page's script says, with room that it fills.
+PAPER_WORDS = {
+    "none": "Tick the papers that you have.",
+    "enough": "It seems enough.",
+    "missing": "Still missing:",
+    "ask": "We cannot tell. Ask the staff.",
+    "young": "The card is for people of {age} years or older.",
+    "need identity": "Points for identity: {number}",
+    "need residency": "Points for address: {number}",
+    "need total": "Points in all: {number}",
+    "need photo": "A paper with your photo",
+    "need dob": "A paper that shows your birth date",
+    "ask photo": "Does one of these papers have your photo?",
+    "ask dob": "Does one of these papers show your birth date?",
+    "ask paper": "Does this paper count? {paper}",
+    "beside": "“{paper}” does not count beside “{other}”.",
+    "caretaker": "An adult who cares for you must come too, with their own ID and a paper that "
+    "shows how you are related.",
 }
-# Groups whose heading opens them, so that nobody's eyes fall on them by chance.
-CLOSED_GROUPS = ("us_immigration_papers", "immigration_custody_papers", "federal_papers")
+_FILL = Markup('<bdi data-fill="{}"></bdi>')
+NEED_LIST = "Papers of the list “{list}”: {number}"
 
 
-def _paper(paper: Mapping[str, Any], words: Words) -> dict[str, Any]:
-    points = []
-    if paper.get("id"):
-        points.append(words("{points} for identity", points=paper["id"]))
-    if paper.get("res"):
-        points.append(words("{points} for address", points=paper["res"]))
-    notes = []
-    if paper.get("photo") is True:
+def _paper(paper: Paper, rules: Rules, words: Words) -> dict[str, Any]:
+    """A row: `counts` says for what it counts, `when` on which conditions, `notes` the rest."""
+    counts = []
+    if rules.model != "points":
+        counts = [words(rules.lists[name]) for name in paper.counts]
+    elif paper.rated:
+        if "identity" in paper.counts:
+            counts.append(words("{points} for identity", points=paper.counts["identity"]))
+        if "residency" in paper.counts:
+            counts.append(words("{points} for address", points=paper.counts["residency"]))
+    when, notes = [], []
+    if paper.max_age_days:
+        when.append(words("Not older than {days} days.", days=paper.max_age_days))
+    if paper.until:
+        when.append(words("Good until {day}.", day=words(paper.until)))
+    if paper.photo:
         notes.append(words("Has your photo."))
-    if paper.get("dob") is True:
+    if paper.dob:
         notes.append(words("Shows your birth date."))
-    if paper.get("max_age_days"):
-        notes.append(words("Not older than {days} days.", days=paper["max_age_days"]))
-    if paper.get("until"):
-        notes.append(words("Good until {day}.", day=words(paper["until"])))
-    if paper.get("superseded_by"):
+    if paper.superseded_by:
         notes.append(words("Does not count beside a stronger paper of the same kind."))
-    if paper.get("confidence"):
+    if paper.doubtful:
         notes.append(words("We are not sure of this. Ask first."))
-    label = words(paper["label"])
-    return {"label": label, "points": points or [words("Ask the staff")], "notes": notes}
+    label = words(paper.label)
+    counts = counts or [words("Ask the staff")]
+    return {"id": paper.id, "label": label, "counts": counts, "when": when, "notes": notes}
+
+
+def _ages(rules: Rules, words: Words) -> list[dict[str, Any]]:
+    """The groups to choose from: an `age` of each, whether a caretaker comes, and what it is
+    called. The last is for everybody else."""
+    ages, groups = rules.ages, []
+    alone = max(ages.minimum, ages.caretaker_through + 1)
+
+    def add(age: int, caretaker: bool, label: Markup) -> None:
+        groups.append({"age": age, "caretaker": caretaker, "label": label})
+
+    if ages.minimum:
+        add(ages.minimum - 1, False, words("Younger than {age}", age=ages.minimum))
+    if ages.caretaker_through >= ages.minimum:
+        label = words(
+            "{least} to {most} years old", least=ages.minimum, most=ages.caretaker_through
+        )
+        add(ages.minimum, True, label)
+    if ages.waiver_through >= alone:
+        label = words(
+            "{least} to {most} years old, and an adult who cares for them comes too",
+            least=alone,
+            most=ages.waiver_through,
+        )
+        add(alone, True, label)
+    add(alone, False, words("Everybody else from {least} years", least=alone))
+    return groups
 
 
 def _stated(data: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
@@ -229,10 +292,12 @@ def _ruled(papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
     verified = bool(papers["verified"])
     needs, ages = papers["needs"], papers["ages"]
     for name in ("identity_points", "residency_points", "total_points"):
-        facts[name] = (needs[name], verified)
+        if name in needs:  # those of the model points
+            facts[name] = (needs[name], verified)
     facts["minimum_age"] = (ages["minimum"], verified)
     facts["caretaker_through"] = (ages["caretaker_required_through"], verified)
-    facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
+    if ages["photo_waiver"]:
+        facts["photo_waiver_through"] = (ages["photo_waiver"]["through_age"], verified)
     facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
     facts["card_years"] = (ages["card_years"]["from_14"], verified)
     return facts
