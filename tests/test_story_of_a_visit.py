@@ -5,7 +5,7 @@ the desk places her; she reads the answer on a phone without scripts. A second s
 late and loses nothing. For a third there is no place this week: the waiting list carries him over.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     device = ceremony.top_up(world.store, tmp_path / "d", world.device, world.city, next_week)
     jean = next(it for it in world.desk(device).pull(next_week) if it.request.name == "Jean")
     world.desk(device).wait(jean, next_week)
-    served.clock.now = NOON + 2 * WEEK + WEEK / 2
+    served.clock.now = NOON + timedelta(days=13)
     sweep.run(world.store, world.city, served.clock.now)  # his first week is destroyed
     page.goto(f"{served.url}/en/my-request/")
     page.fill("#f-code", third)

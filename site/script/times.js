@@ -39,6 +39,7 @@ export function keepTime(reply) {
   const { opening, name, address } = reply
   const ahead = opening && new Date(`${opening.day}T${opening.at}`) > new Date()
   box.hidden = input.disabled = !ahead
+  input.value = ahead ? opening.id : ''
   if (!ahead) return
   if (!center(opening.center).name) {
     const known = make('li')
@@ -47,7 +48,6 @@ export function keepTime(reply) {
   }
   const said = visitInWords(reply)
   fillIn(box, { keep: `${said.name}: ${dayAndTime(opening.day, opening.at)}` })
-  input.value = opening.id
   if (!openingTicked()) input.checked = true
 }
 
