@@ -28,7 +28,7 @@ def main() -> int:
     wrong = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         world = make_world(Path(folder))
-        world.schedule().publish(NOON)
+        world.publisher().publish(NOON)
         site = build_site(Path(folder) / "site", world.trust.custodians)
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         with serving(world, site) as served:

@@ -40,7 +40,7 @@ LATER = Opening(date(2026, 12, 3), "13:00", "corona")
 
 @pytest.fixture
 def open_world(world):
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     return world
 
 
@@ -576,7 +576,7 @@ def test_move_sent_again_after_its_time_is_not_offered_any_more_is_answered_as_b
     post(submit(open_world), envelopes.write(open_world.taken(LATER, code=CODE)))
     fresh = open_world.taken(FIRST, code=CODE)
     move(open_world, fresh)
-    open_world.schedule().publish(NOON, taking=False)
+    open_world.publisher().publish(NOON, taking=False)
 
     assert sealed_reply(move(open_world, fresh)) == fresh.reply
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, cli, commands, desk, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.terminal import Here
+from quietdesk.store.sqlite import Sqlite
 from tests import hostile
 from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK
@@ -32,7 +34,7 @@ def office(world, tmp_path):
     folder = tmp_path / "office"
     keyring.save(folder / "device.keyring", keyring.lock(world.device))
     (folder / "pass").write_text(PASSPHRASE + "\n")
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     return world, folder
 
 
@@ -445,6 +447,27 @@ def test_enter_reads_fields_from_stdin_and_prints_the_code(office, run):
     assert leaks(everything, ["Zubrowkaplant", code]) == []
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_enter_whose_answer_is_lost_is_kept_once_and_its_code_is_not(
+    office, run, monkeypatch, lost
+):
+    put, answers = Sqlite.put, iter([*[False] * lost, True])
+
+    def loses_its_answer(self, envelope):
+        put(self, envelope)
+        if not next(answers):
+            raise StoreUnavailable("the answer was lost")
+
+    monkeypatch.setattr(Sqlite, "put", loses_its_answer)
+    status, out, _ = run("enter", stdin=json.dumps(ASKED))
+
+    code = codes.parse(re.search(r"Code: (\S+)", out)[1])
+    assert (status == 0) == (lost == 1)
+    assert ("It is not known whether this was kept" in out) == (lost == 2)
+    found = [it for it in office[0].desk().pull(NOON) if it.envelope.lane == "K"]
+    assert [it.envelope.id for it in found] == [codes.derive(code, "demo").id]
+
+
 def test_enter_takes_a_time(office, run):
     world, _ = office
     opening = "corona.2026-12-03.1300"
@@ -533,9 +556,9 @@ def test_taking_is_switched_off_and_on(office, run):
 
     assert "Nobody can take times" in run("openings", "publish", "--taking", "off")[1]
     assert "Nobody can take times" in run("openings", "publish")[1]
-    assert not world.schedule().published()[""].taking
+    assert not world.publisher().published()[""].taking
     assert "Nobody" not in run("openings", "publish", "--taking", "on")[1]
-    assert world.schedule().published()[""].taking
+    assert world.publisher().published()[""].taking
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
@@ -684,7 +707,7 @@ def test_closed_day_is_opened_again_and_the_seats_that_are_taken_stay_taken(offi
     opening = "corona.2026-12-03.1300.desk"
     before = seats(world, opening)
     run("place", id, "--at", opening, "--yes")
-    world.schedule().close("corona", Opening.parse(opening).day, NOON)
+    world.publisher().close("corona", Opening.parse(opening).day, NOON)
     assert seats(world, opening) == 0
 
     status, out, _ = run("openings", "reopen", "corona", "2026-12-03")

@@ -34,7 +34,7 @@ from quietdesk.openings import Opening
 from quietdesk.staff import keyring, session, view
 from quietdesk.staff.console import Console
 from quietdesk.staff.desk import Desk, Opened
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from quietdesk.staff.view import SAID, shown
 from tests.hostile import FIELDS, PAYLOADS, malformed, sealed_reply, sealed_with
 from tests.serving import Clock
@@ -154,9 +154,9 @@ def publish(world):
     """Publishes the openings of the coming weeks."""
 
     def publish():
-        schedule = Schedule(world.store, world.city, world.trust, world.device)
-        schedule.publish(NOON)
-        return schedule
+        publisher = Publisher(world.store, world.city, world.trust, world.device)
+        publisher.publish(NOON)
+        return publisher
 
     return publish
 
@@ -655,7 +655,7 @@ def test_state_is_a_filter_and_each_is_counted(staff, world, publish):
     publish()
     placed, none, waits = (put(world, name=[name]) for name in ("Pia", "Nora", "Wanda"))
     desk, items = world.desk(), opened(world)
-    free = Schedule(world.store, world.city, world.trust, world.device).free(NOON)
+    free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
     desk.place(items[placed], next(iter(free)), NOON)
     desk.refuse(items[none], NOON)
 
@@ -800,6 +800,19 @@ def test_desk_nags_before_requests_are_destroyed(staff, world, clock):
     assert all(opened(world, NOON + timedelta(days=15))[id].state == "waiting" for id in ids)
 
 
+def test_desk_says_who_was_told_to_look_again_by_today(staff, world, clock):
+    id = put(world)
+    staff.unlock()
+    staff.post("/answer", id=id, do="wait")  # until Saturday, November 28
+    assert "Told to look again by today" not in staff.get().text
+    staff.post("/lock")
+
+    clock.now = NOON + timedelta(days=10)
+    assert "Told to look again by today, and still without an answer: 1." in staff.unlock().text
+    assert "Kept waiting: 1" in staff.post("/answer", promised="1", do="wait").text
+    assert "Told to look again by today" not in staff.get().text
+
+
 def test_desk_speaks_another_language(world, tmp_path, clock):
     spanish = replace(world.city, words={"en": {}, "es": {"Queue": "Lista", "Waiting": "Espera"}})
     (console,) = [next(made(replace(world, city=spanish), tmp_path, clock, lang="es"))]
@@ -887,11 +900,11 @@ def test_nothing_fits_is_left_as_it_is(staff, world):
 
 
 def test_second_scheduler_is_a_shown_conflict_and_loses_nothing(staff, world, publish):
-    schedule = publish()
+    publisher = publish()
     ids = [put(world, name=[f"N{n}"]) for n in range(3)]
     staff.unlock()
     page = staff.post("/propose", id=ids)
-    theirs = next(it for it in schedule.free(NOON) if it.center == "flushing-library")
+    theirs = next(it for it in publisher.free(NOON) if it.center == "flushing-library")
     world.desk().place(opened(world)[ids[1]], theirs, NOON)
 
     done = accept(staff, page)
@@ -1157,16 +1170,16 @@ def test_openings_are_previewed_then_published(staff, world):
 
     before = staff.get("/openings")
     number = re.search(r"adds (\d+), removes 0 and changes 0", before.text)[1]
-    assert Schedule(world.store, world.city, world.trust, world.device).free(NOON) == {}
+    assert Publisher(world.store, world.city, world.trust, world.device).free(NOON) == {}
     after = staff.post("/publish")
 
-    free = Schedule(world.store, world.city, world.trust, world.device).free(NOON)
+    free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
     assert int(number) == len(free) > 0
     assert "What is published is up to date" in after.text
 
 
 def test_capacity_is_shown_for_each_center_part_of_day_and_day(staff, world, publish):
-    schedule = publish()
+    publisher = publish()
     monday = Opening.parse("corona.2026-11-23.0900.desk")
     id = put(world)
     world.desk().place(opened(world)[id], monday, NOON)
@@ -1177,17 +1190,17 @@ def test_capacity_is_shown_for_each_center_part_of_day_and_day(staff, world, pub
     row = next(row for row in page.body.split("<tr>") if "Corona" in row and "Morning" in row)
     cells = re.findall(r"<strong>(\d+)</strong>/(\d+)", row)
     assert cells == [("11", "12"), *[("12", "12")] * 4]
-    assert monday in schedule.free(NOON)
+    assert monday in publisher.free(NOON)
 
 
 def test_taking_by_residents_is_switched(staff, world, publish):
-    schedule = publish()
+    publisher = publish()
     staff.unlock()
 
     assert "Residents cannot take" in staff.post("/publish", taking="off").text
-    assert not schedule.published()[""].taking
+    assert not publisher.published()[""].taking
     assert "Residents can take" in staff.post("/publish", taking="on").text
-    assert schedule.published()[""].taking
+    assert publisher.published()[""].taking
 
 
 def placed_on_the_same_day(world, publish, **more):
@@ -1226,7 +1239,7 @@ def test_closing_a_day_gives_other_times_and_says_whom_to_call(staff, world, pub
     for name in ("Callista", "Quieta"):
         moved = items[ids[name]].opening
         assert (moved.center, moved.day) != ("corona", date(2026, 11, 23))
-    free = Schedule(world.store, world.city, world.trust, world.device).free(NOON)
+    free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
     assert [it for it in free if (it.center, it.day) == ("corona", date(2026, 11, 23))] == []
     assert "Corona : closed on Monday, November 23" in staff.get("/openings").text
     assert "7185550167" not in staff.get("/look").body
@@ -1235,7 +1248,7 @@ def test_closing_a_day_gives_other_times_and_says_whom_to_call(staff, world, pub
 def test_who_fits_nowhere_else_waits(staff, world, publish):
     ids = placed_on_the_same_day(world, publish)
     staff.unlock()
-    free = Schedule(world.store, world.city, world.trust, world.device).free(NOON)
+    free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
     world.store.set_seats({str(it): 0 for it in free if it.center == "corona"})
 
     page = staff.post("/closing", center="corona", day="2026-11-23")
@@ -1263,24 +1276,24 @@ def test_who_took_a_time_since_the_last_fetch_is_found_when_the_day_closes(staff
 
 
 def test_closing_a_day_without_visits_closes_it(staff, world, publish):
-    schedule = publish()
+    publisher = publish()
     staff.unlock()
 
     page = staff.post("/closing", center="corona", day="2026-11-24")
     assert "Nobody has a place there on that day" in page.text
     accept(staff, page)
 
-    assert ("corona", date(2026, 11, 24)) in schedule.published()[""].closed
+    assert ("corona", date(2026, 11, 24)) in publisher.published()[""].closed
 
 
 @pytest.mark.parametrize("form", [{}, {"center": "corona"}, {"center": "x", "day": "2026-11-24"},
                                   {"center": "corona", "day": "tomorrow"}])  # fmt: skip
 def test_closing_needs_a_center_and_a_day(staff, publish, form):
-    schedule = publish()
+    publisher = publish()
     staff.unlock()
 
     assert "Choose a center and a day" in staff.post("/closing", **form).text
-    assert schedule.published()[""].closed == frozenset()
+    assert publisher.published()[""].closed == frozenset()
 
 
 def test_list_that_is_not_signed_stops_the_openings_and_says_so(staff, world, publish):
@@ -1582,7 +1595,7 @@ def test_somebody_entered_again_after_a_lost_answer_is_stored_once(staff, world,
 
 
 def test_closed_day_is_opened_again(staff, publish):
-    schedule = publish()
+    publisher = publish()
     staff.unlock()
     accept(staff, staff.post("/closing", center="corona", day="2026-11-24"))
     assert "Open it again" in staff.get("/openings").text
@@ -1590,5 +1603,5 @@ def test_closed_day_is_opened_again(staff, publish):
     page = staff.post("/reopen", center="corona", day="2026-11-24")
 
     assert page.status == 200 and "Open it again" not in page.text
-    assert schedule.published()[""].closed == frozenset()
+    assert publisher.published()[""].closed == frozenset()
     assert "Choose a center and a day" in staff.post("/reopen", center="corona", day="x").text

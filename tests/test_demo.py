@@ -8,7 +8,7 @@ import pytest
 from quietdesk import keys, openings, settings, sweep
 from quietdesk.errors import BadSetting
 from quietdesk.staff import demo, desk, keyring
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from quietdesk.store import open_store
 from tests.world import CHEAP, World
 
@@ -61,7 +61,7 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
         assert len(pulled) == (1 if week == 0 else 2)
         assert all(isinstance(item, desk.Opened) for item in pulled)
         # Somebody who asks sees times, this week's and the next ones'.
-        takeable = Schedule(store, city, trust).published()[""].takeable(now, city.zone)
+        takeable = Publisher(store, city, trust).published()[""].takeable(now, city.zone)
         current = keys.epoch_at(now, city.zone)
         assert {current, current.plus(1), current.plus(2)} <= {it.epoch for it in takeable}
         assert min(device.wrap_seeds) >= str(keys.epoch_at(now, city.zone).plus(-1))
@@ -93,15 +93,15 @@ def published(chosen, city, tmp_path, monkeypatch):
         return len(unlocked)
 
     device = keyring.unlock(chosen.keyring.read_bytes(), demo.PASSPHRASE)
-    yield timer, Schedule(store, city, trust, device), store
+    yield timer, Publisher(store, city, trust, device), store
     store.close()
 
 
 def test_times_are_published_at_the_start_and_then_once_a_day(published, city):
-    timer, schedule, store = published
+    timer, publisher, store = published
 
     assert timer(START) == 1
-    last = max(schedule.published()[""].seats)
+    last = max(publisher.published()[""].seats)
     assert last.epoch == keys.epoch_at(START, city.zone).plus(openings.WEEKS_AHEAD)
     # Until midnight there is nothing to do, and no passphrase is stretched for nothing.
     before = store.read(openings.listing_name("main", ""))
@@ -110,19 +110,19 @@ def test_times_are_published_at_the_start_and_then_once_a_day(published, city):
     assert timer(START + timedelta(days=1)) == 1
     # The next Monday there is one more week.
     timer(START + timedelta(days=5))
-    assert max(schedule.published()[""].seats).epoch == last.epoch.plus(1)
+    assert max(publisher.published()[""].seats).epoch == last.epoch.plus(1)
 
 
 def test_what_staff_said_about_taking_and_a_closed_day_stays(published):
-    timer, schedule, _ = published
+    timer, publisher, _ = published
     timer(START)
-    day = min(it.day for it in schedule.free(START) if it.center == "corona")
-    schedule.publish(START, taking=False)
-    schedule.close("corona", day, START)
+    day = min(it.day for it in publisher.free(START) if it.center == "corona")
+    publisher.publish(START, taking=False)
+    publisher.close("corona", day, START)
 
     timer(START + timedelta(days=1))
 
-    listing = schedule.published()[""]
+    listing = publisher.published()[""]
     assert not listing.taking
     assert ("corona", day) not in {(it.center, it.day) for it in listing.seats}
 

@@ -33,7 +33,7 @@ CACHED = ("/api/openings", "/api/request/")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, custodian):
     made = make_world(tmp_path_factory.mktemp("fidelity"), custodian=custodian)
-    made.schedule().publish(NOON)
+    made.publisher().publish(NOON)
     made.store.put(made.sealed(code=KNOWN))
     yield made
     made.store.close()

@@ -108,7 +108,7 @@ def test_page_says_which_written_rule_destroys_or_that_there_is_none_yet(city):
         return Guide(pages, ROOT / "site/city").markdown(text, "en", "x")
 
     assert "No office has adopted a written rule yet." in said("")
-    assert "The written rule is: Schedule A &amp; B." in said("Schedule A & B")
+    assert "The written rule is: Publisher A &amp; B." in said("Publisher A & B")
 
 
 # --- Centers -------------------------------------------------------------------------------------

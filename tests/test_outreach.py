@@ -115,7 +115,7 @@ def test_center_that_is_not_listed_is_nowhere_on_the_website(built, pages):
 
 
 def test_without_scripts_the_times_of_the_center_are_first_and_open(world):
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     answer = get(submit(world), "/api/request/es/at/flushing-library")
 
     first = re.search(r"<details( open)?>\s*<summary><bdi[^>]*>([^<]*)<", answer["body"])

@@ -163,6 +163,16 @@ def test_due_are_those_who_wait_and_end_within_three_days():
     assert queue.due([later, soon, placed, none], NOON) == [soon]
 
 
+def test_promised_are_those_who_wait_though_their_day_has_come(city):
+    today = NOON.date()
+    come = opened(reply=waiting(today))
+    over = opened(reply=waiting(today - DAY))
+    ahead, untold = opened(reply=waiting(today + DAY)), opened(reply=None)
+    placed = opened(opening=str(at("2026-12-03")), reply=waiting(today))
+
+    assert queue.promised([ahead, come, untold, placed, over], city, NOON) == [come, over]
+
+
 def test_day_on_which_a_request_ends_is_the_citys():
     midnight = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
 

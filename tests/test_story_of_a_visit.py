@@ -53,7 +53,7 @@ def look(page, url, code):
 
 @pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 def test_story_of_a_visit(world, served, browser, tmp_path):
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     before = seats(world, FIRST)
 
     # A resident sees the earliest time of each center, and takes the first.
@@ -114,7 +114,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     context.close()
     desk, other = world.desk(), world.desk()
     (item,), (theirs,) = desk.pull(NOON), other.pull(NOON)
-    free = world.schedule().free(NOON)
+    free = world.publisher().free(NOON)
     (proposal,) = queue.propose([item], free, world.city, NOON)
     # She asked for Monday evening or Saturday morning at Corona; there are none, so staff choose.
     assert proposal.opening is None

@@ -24,7 +24,7 @@ LATER = Opening(date(2026, 12, 3), "13:00", "corona")
 @pytest.fixture
 def open_world(world):
     """A programme whose staff have published the coming openings."""
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     return world
 
 
@@ -74,13 +74,13 @@ def test_nothing_is_told_of_today_and_of_the_seats_of_the_desk(open_world):
 def test_nothing_is_told_before_anybody_published_and_after_staff_switched_it_off(world):
     assert free(get(submit(world), "/api/openings")) == []
 
-    world.schedule().publish(NOON, taking=False)
+    world.publisher().publish(NOON, taking=False)
     assert free(get(submit(world), "/api/openings")) == []
     page = get(submit(world), "/api/request/en")
     assert "Where can you come?" in page["body"]
     assert 'name="opening" value="corona' not in page["body"]
 
-    world.schedule().publish(NOON, taking=True)
+    world.publisher().publish(NOON, taking=True)
     assert str(FIRST) in free(get(submit(world), "/api/openings"))
 
 
@@ -122,7 +122,7 @@ def with_hall(city: City) -> City:
 def hall_world(world):
 
     world = replace(world, city=with_hall(world.city))
-    world.schedule().publish(NOON)
+    world.publisher().publish(NOON)
     return world
 
 
@@ -367,9 +367,9 @@ def test_retry_is_answered_as_before_whatever_is_offered_now(open_world, what):
     if what == "midnight":
         now = NOON + timedelta(days=1)
     elif what == "switched off":
-        open_world.schedule().publish(NOON, taking=False)
+        open_world.publisher().publish(NOON, taking=False)
     elif what == "closed":
-        open_world.schedule().close("corona", TOMORROW, NOON)
+        open_world.publisher().close("corona", TOMORROW, NOON)
     else:
         now = NOON + WEEK
     before = left(open_world, FIRST) if what == "closed" else seats

@@ -17,7 +17,7 @@ from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from quietdesk.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,8 +79,8 @@ class World:
     def desk(self, device: Keyring | None = None) -> Desk:
         return Desk(self.store, self.city, self.trust, device or self.device)
 
-    def schedule(self, device: Keyring | None = None) -> Schedule:
-        return Schedule(self.store, self.city, self.trust, device or self.device)
+    def publisher(self, device: Keyring | None = None) -> Publisher:
+        return Publisher(self.store, self.city, self.trust, device or self.device)
 
     def taken(self, opening: Opening, now: datetime = NOON, code: str | None = None) -> Envelope:
         """An envelope that takes an opening, as a phone seals it."""

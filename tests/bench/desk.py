@@ -81,13 +81,13 @@ def _bare(world: World, desk: Desk, count: int) -> float:
 
 
 def _placed(world: World, count: int) -> list[Row]:
-    schedule = world.schedule()
-    schedule.publish(NOON)
-    openings = {Opening(it.day, it.at, it.center, DESK) for it in schedule.free(NOON)}
+    publisher = world.publisher()
+    publisher.publish(NOON)
+    openings = {Opening(it.day, it.at, it.center, DESK) for it in publisher.free(NOON)}
     world.store.set_seats({str(it): count for it in openings})
     desk = world.desk()
     items = [it for it in desk.pull(NOON) if isinstance(it, Opened)][:count]
-    free = schedule.free(NOON)
+    free = publisher.free(NOON)
     proposals, proposing = _timed(lambda: queue.propose(items, free, world.city, NOON))
 
     def place() -> int:

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from quietdesk import code as codes
 from quietdesk.staff.desk import Desk as StaffDesk
 from quietdesk.staff.desk import Opened
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from tests.browser.test_every_page import CONTRAST
 from tests.hostile import FIELDS, PAYLOADS, sealed_with
 from tests.serving import desk_open
@@ -27,9 +27,9 @@ def desk(world, tmp_path):
 
 @pytest.fixture
 def published(world):
-    schedule = Schedule(world.store, world.city, world.trust, world.device)
-    schedule.publish(NOON)
-    return schedule
+    publisher = Publisher(world.store, world.city, world.trust, world.device)
+    publisher.publish(NOON)
+    return publisher
 
 
 def put(world, **typed):

@@ -210,7 +210,7 @@ def test_sitemap_names_neither_forms_with_a_center_nor_sheets(with_address):
 
 
 def test_times_of_the_center_in_the_link_come_first_and_are_open(world, served, visit):
-    world.schedule().publish(served.clock.now)
+    world.publisher().publish(served.clock.now)
     page = visit()
     page.goto(f"{served.url}/es/request/at/flushing-library/")
     page.wait_for_selector("#times details")

@@ -16,10 +16,10 @@ OPENING = "corona.2026-11-24.1000"
 
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
-    programme.schedule().publish(NOON)
+    programme.publisher().publish(NOON)
     programme.store.set_seats({OPENING: 100})  # many tests take it
     yield
-    programme.schedule().publish(NOON, taking=False)
+    programme.publisher().publish(NOON, taking=False)
 
 
 @pytest.fixture

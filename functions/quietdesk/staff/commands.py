@@ -36,8 +36,8 @@ from quietdesk.openings import DESK, Opening
 from quietdesk.request import FIELDS
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import MIN_ID, Desk, Opened, Unopened, shown
+from quietdesk.staff.publisher import Changes, Publisher, check_day
 from quietdesk.staff.queue import Proposal
-from quietdesk.staff.schedule import Changes, Schedule, check_day
 from quietdesk.staff.terminal import Here, agreed
 from quietdesk.store import Store
 
@@ -55,7 +55,7 @@ class _Unlocked:
 
     store: Store
     desk: Desk
-    schedule: Schedule
+    publisher: Publisher
     items: list[Opened]
     shut: list[Unopened]
 
@@ -68,8 +68,8 @@ def _unlocked(at: Here) -> Iterator[_Unlocked]:
         pulled = list(opener.pull(at.now))
         items = queue.ordered(item for item in pulled if isinstance(item, Opened))
         shut = [item for item in pulled if isinstance(item, Unopened)]
-        schedule = Schedule(store, at.city, device.trust, device)
-        yield _Unlocked(store, opener, schedule, items, shut)
+        publisher = Publisher(store, at.city, device.trust, device)
+        yield _Unlocked(store, opener, publisher, items, shut)
         ceremony.top_up(store, at.settings.keyring, device, at.city, at.now)
 
 
@@ -98,7 +98,7 @@ def place(at: Here, args: argparse.Namespace) -> int:
     with _unlocked(at) as open_desk:
         waiting = [item for item in open_desk.items if item.state == "waiting"]
         chosen = waiting if args.all else _named(open_desk.items, args.id)
-        free = open_desk.schedule.free(at.now)
+        free = open_desk.publisher.free(at.now)
         if args.at:
             proposals = [Proposal(_only(chosen), _free(args.at, free))]
         else:
@@ -162,9 +162,15 @@ def enter(at: Here, _: argparse.Namespace) -> int:
     typed = {field: [str(it) for it in _listed(value)] for field, value in values.items()}
     device = at.unlocked()
     with closing(at.store()) as store:
+        code, working = codes.new(), Desk(store, at.city, device.trust, device)
         try:
-            code = codes.new()
-            again = Desk(store, at.city, device.trust, device).enter(typed, at.now, code)
+            try:
+                again = working.enter(typed, at.now, code)
+            except StoreUnavailable:  # perhaps only the answer was lost: it is stored once
+                again = working.enter(typed, at.now, code)
+        except StoreUnavailable:
+            print(f"Code: {code}\nIt is not known whether this was kept. Look with the code.")
+            raise
         except Invalid as error:
             words = pages.Words(at.city, "en")
             for field, problem in error.fields.items():
@@ -258,10 +264,10 @@ def openings_publish(at: Here, args: argparse.Namespace) -> int:
     """Publish the openings of the coming weeks that have keys."""
     device = at.unlocked()
     with closing(at.store()) as store:
-        schedule = Schedule(store, at.city, device.trust, device)
+        publisher = Publisher(store, at.city, device.trust, device)
         taking = None if args.taking is None else args.taking == "on"
-        print(_changed(schedule.publish(at.now, taking)))
-        if not schedule.published()[""].taking:
+        print(_changed(publisher.publish(at.now, taking)))
+        if not publisher.published()[""].taking:
             print(_TAKING_OFF)
     return 0
 
@@ -269,7 +275,7 @@ def openings_publish(at: Here, args: argparse.Namespace) -> int:
 def openings_list(at: Here, args: argparse.Namespace) -> int:
     """List the coming openings and what is left of them."""
     with closing(at.store()) as store:
-        published = Schedule(store, at.city, at.trust).published()
+        published = Publisher(store, at.city, at.trust).published()
         today = at.now.astimezone(at.city.zone).date()
         seats = {it: n for each in published.values() for it, n in each.seats.items()}
         coming = sorted(it for it in seats if it.day > today)
@@ -295,7 +301,7 @@ def openings_close(at: Here, args: argparse.Namespace) -> int:
     check_day(at.city, args.center, args.day, at.now)
     with _unlocked(at) as open_desk:
         there = queue.placed_on(open_desk.items, args.center, args.day)
-        free = open_desk.schedule.free(at.now, (args.center, args.day))
+        free = open_desk.publisher.free(at.now, (args.center, args.day))
         standing = [item for item in open_desk.items if item.opening and item not in there]
         proposals = queue.propose(there, free, at.city, at.now, standing)
         _say_proposed(proposals, "no free time fits; it waits", at.city)
@@ -303,7 +309,7 @@ def openings_close(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed(question):
             print("Nothing was closed.", file=sys.stderr)
             return 1
-        print(_changed(open_desk.schedule.close(args.center, args.day, at.now)))
+        print(_changed(open_desk.publisher.close(args.center, args.day, at.now)))
         answered = _in_turn(
             [(_name(it.item), partial(_instead, open_desk, it, at)) for it in proposals]
         )
@@ -315,8 +321,8 @@ def openings_reopen(at: Here, args: argparse.Namespace) -> int:
     """Take back that a center was closed for a day."""
     device = at.unlocked()
     with closing(at.store()) as store:
-        schedule = Schedule(store, at.city, device.trust, device)
-        print(_changed(schedule.reopen(args.center, args.day, at.now)))
+        publisher = Publisher(store, at.city, device.trust, device)
+        print(_changed(publisher.reopen(args.center, args.day, at.now)))
     return 0
 
 
@@ -425,10 +431,13 @@ def _call(item: Opened) -> str:
 
 def _nag(items: Sequence[Opened], at: Here) -> list[str]:
     days = Counter(queue.ends(item, at.city) for item in queue.due(items, at.now))
-    return [
+    nags = [
         f"quietdesk: {n} requests that still wait are destroyed on {d}"
         for d, n in sorted(days.items())
     ]
+    if late := len(queue.promised(items, at.city, at.now)):
+        nags.append(f"quietdesk: {late} were told to look again by today and have no answer yet")
+    return nags
 
 
 def _counts(items: Sequence[Opened]) -> str:

@@ -306,6 +306,7 @@ class Console:
             pages=pages,
             near=_near(page, pages),
             due=sorted(Counter(queue.ends(item, self._city) for item in due).items()),
+            promised=len(queue.promised(everything, self._city, now)),
         )
 
     def _request(self, session: "Session", call: "_Call") -> Answer:
@@ -313,7 +314,7 @@ class Console:
         if item is None:
             return self._queue(session, call, TROUBLES["gone"])
         now = self._clock()
-        free = session.schedule.free(now)
+        free = session.publisher.free(now)
         fitting = _distinct(queue.fitting(item, free, self._city, now))[:TIMES]
         others = [it for it in _distinct(list(free)) if it not in fitting][:OTHER_TIMES]
         same = [
@@ -408,7 +409,7 @@ class Console:
 
     def _openings(self, session: "Session", call: "_Call", notice: str = "") -> Answer:
         now = self._clock()
-        published = session.schedule.published()
+        published = session.publisher.published()
         current = keys.epoch_at(now, self._city.zone)
         weeks = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
         asked = one(call.query, "week")
@@ -427,7 +428,7 @@ class Console:
             table=self._capacity(published.values(), week, days),
             there=any(it.seats for it in published.values()),
             taking=listing.taking,
-            changes=session.schedule.preview(now),
+            changes=session.publisher.preview(now),
             closed=sorted(listing.closed, key=lambda it: (it[1], it[0])),
             tomorrow=tomorrow,
         )
@@ -452,13 +453,13 @@ class Console:
 
     def _publish(self, session: "Session", call: "_Call") -> Answer:
         taking = {"on": True, "off": False}.get(one(call.form, "taking"))
-        session.schedule.publish(self._clock(), taking)
+        session.publisher.publish(self._clock(), taking)
         return self._openings(session, call, NOTICES["published"])
 
     def _reopen(self, session: "Session", call: "_Call") -> Answer:
         day = _day(one(call.form, "day"))
         if day:
-            session.schedule.reopen(one(call.form, "center"), day, self._clock())
+            session.publisher.reopen(one(call.form, "center"), day, self._clock())
         return self._openings(session, call, NOTICES["published" if day else "no_day"])
 
     def _closing(self, session: "Session", call: "_Call") -> Answer:
@@ -489,7 +490,7 @@ class Console:
             what=what,
             next=next,
             form=secrets.token_hex(8),
-            times=_distinct(list(session.schedule.free(self._clock())))[:OTHER_TIMES],
+            times=_distinct(list(session.publisher.free(self._clock())))[:OTHER_TIMES],
         )
 
     def _enter(self, session: "Session", call: "_Call") -> Answer:
@@ -522,6 +523,8 @@ class Console:
         now = self._clock()
         if one(call.form, "due"):
             return queue.due(session.ordered(now), now)
+        if one(call.form, "promised"):
+            return queue.promised(session.ordered(now), self._city, now)
         if one(call.form, "all"):
             taken = self._view.filter(call.form)
             return [item for item in session.ordered(now) if taken.takes(item)]

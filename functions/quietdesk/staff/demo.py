@@ -14,7 +14,7 @@ from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.keyring import COST, Cost
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from quietdesk.store import Store
 
 PASSPHRASE = "quietdesk demo passphrase"  # noqa: S105 - printed at every start, guards nothing
@@ -59,9 +59,9 @@ def keep_published(
     settings: Settings, store: Store, city: City, trust: Trust, now: datetime
 ) -> None:
     """Publish the openings of the coming weeks, when there is something to change."""
-    if Schedule(store, city, trust).preview(now):
+    if Publisher(store, city, trust).preview(now):
         (device,) = _unlocked(settings.keyring)
-        Schedule(store, city, trust, device).publish(now)
+        Publisher(store, city, trust, device).publish(now)
 
 
 def _unlocked(*paths: Path) -> Sequence[keyring.Keyring]:

@@ -86,6 +86,13 @@ def due(items: Iterable[Opened], now: datetime) -> list[Opened]:
     return [it for it in items if it.state == "waiting" and it.envelope.expires <= end]
 
 
+def promised(items: Iterable[Opened], city: City, now: datetime) -> list[Opened]:
+    """Requests that still wait though the person was told to look again by today."""
+    today = now.astimezone(city.zone).date()
+    waits = (it for it in items if it.state == "waiting" and it.reply)
+    return [it for it in waits if it.reply and it.reply.look_again and it.reply.look_again <= today]
+
+
 def ends(item: Opened, city: City) -> date:
     """The day on which the request is destroyed unless somebody does something."""
     return datetime.fromtimestamp(item.envelope.expires, UTC).astimezone(city.zone).date()

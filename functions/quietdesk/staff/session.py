@@ -29,7 +29,7 @@ from quietdesk.request import FIELDS
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import Desk, Opened
 from quietdesk.staff.keyring import Keyring
-from quietdesk.staff.schedule import Schedule
+from quietdesk.staff.publisher import Publisher
 from quietdesk.staff.view import Form, reason, said
 from quietdesk.store import Store
 
@@ -150,7 +150,7 @@ class Session:
     def _use(self, keyring: Keyring) -> None:
         self._keyring = keyring
         self._desk = Desk(self._store, self._city, keyring.trust, keyring)
-        self.schedule = Schedule(self._store, self._city, keyring.trust, keyring)
+        self.publisher = Publisher(self._store, self._city, keyring.trust, keyring)
 
     def _changed(self) -> None:
         self._order: list[Opened] | None = None
@@ -182,7 +182,7 @@ class Session:
 
     def free(self, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
         """The openings with a seat left, as if that center were closed on that day already."""
-        return self.schedule.free(self._clock(), closing)
+        return self.publisher.free(self._clock(), closing)
 
     def propose(self, items: Sequence[Opened], closing: tuple[str, date] | None = None) -> Plan:
         """Make a plan for the items. Who has to leave a closed day and fits nowhere else waits."""
@@ -258,7 +258,7 @@ class Session:
 
     def close(self, job: Job, center: str, day: date, todo: Sequence[tuple[str, str]]) -> Steps:
         """Close a center for a day, answer those who had a place there, and see who came since."""
-        self.schedule.close(center, day, self._clock())
+        self.publisher.close(center, day, self._clock())
         yield from self.answer(job, todo)
         # Nobody can take a time there any more; who did so since the last pull is found now.
         for envelope in desk.waiting(self._store, self._city, self._clock()):

@@ -6,7 +6,7 @@ publishing again, also after a crash half-way, ends in the same counts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from quietdesk import keys, openings
@@ -34,7 +34,7 @@ class Changes:
         return bool(self.added or self.removed or self.changed)
 
 
-class Schedule:
+class Publisher:
     """The published lists of one queue. Who only reads them needs no `device`."""
 
     def __init__(self, store: Store, city: City, trust: Trust, device: Keyring | None = None):
@@ -45,8 +45,9 @@ class Schedule:
         self.paths = ("", *sorted({it.path for it in city.centers if it.path}), DESK)
 
     def published(self) -> dict[str, Listing]:
-        """The list of each path; an empty one where none is published. Raises BadSignature."""
-        return {path: listing for path, (listing, _) in self._held().items()}
+        """The list of each path, without what is kept in it only to be forgotten in time; an empty
+        one where none is published. Raises BadSignature."""
+        return {path: replace(it, seats=_with_seats(it)) for path, (it, _) in self._held().items()}
 
     def free(self, now: datetime, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
         """Every opening from tomorrow on that has a seat left, the earliest first; as if the center
@@ -93,21 +94,31 @@ class Schedule:
         today = now.astimezone(self._city.zone).date()
         kept = frozenset((center, day) for center, day in closed if day >= today)
         plan = self._plan(now, kept)
-        lists = {path: Listing(path, taking, seats, kept) for path, seats in plan.items()}
+        # An opening that goes stays in its list, without seats, until its day is over: so its
+        # counter is found again and forgotten.
+        gone = {
+            path: [it for it in before.seats if it not in plan[path]]
+            for path, (before, _) in held.items()
+        }
+        lists = {
+            path: Listing(
+                path, taking, seats | {it: 0 for it in gone[path] if it.day > today}, kept
+            )
+            for path, seats in plan.items()
+        }
         # Before anything is written: a list that nobody believes would lock every desk out.
         devices = self._devices()
         signed = {path: self._signed(listing, devices) for path, listing in lists.items()}
         for path, wanted in plan.items():
             before, seq = held[path]
-            gone = before.seats.keys() - wanted.keys()
             # Who has a place on a day that is closed keeps it; nobody else gets one.
-            self._store.set_seats({str(it): 0 for it in gone if it.day > today})
+            self._store.set_seats({str(it): 0 for it in gone[path] if it.day > today})
             if not seq or lists[path] != before:
                 name = openings.listing_name(self._city.queue, path)
                 self._store.publish(name, signed[path], seq)
             # Last: a scheduler who came too late has changed no count.
             self._store.set_seats({str(it): seats for it, seats in wanted.items()})
-            self._store.drop_seats([str(it) for it in gone if it.day <= today])
+            self._store.drop_seats([str(it) for it in gone[path] if it.day <= today])
         return _changes({path: listing for path, (listing, _) in held.items()}, plan)
 
     def _signed(self, listing: Listing, devices: bytes | None) -> bytes:
@@ -183,6 +194,10 @@ def _opens(center: Center, day: date) -> bool:
     return day.isoformat() in center.dates if center.dates else DAYS[day.weekday()] in center.days
 
 
+def _with_seats(listing: Listing) -> dict[Opening, int]:
+    return {opening: seats for opening, seats in listing.seats.items() if seats}
+
+
 def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
     """Whether residents may take times: at first they may."""
     listing, seq = held[""]
@@ -191,7 +206,7 @@ def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
 
 def _changes(before: Mapping[str, Listing], after: Mapping[str, Mapping[Opening, int]]) -> Changes:
     # A path is part of an opening's name: all lists together name each opening once.
-    old = {it: seats for listing in before.values() for it, seats in listing.seats.items()}
+    old = {it: seats for listing in before.values() for it, seats in _with_seats(listing).items()}
     new = {it: seats for plan in after.values() for it, seats in plan.items()}
     both = old.keys() & new.keys()
     return Changes(

@@ -14,7 +14,7 @@ from quietdesk.city import Center
 from quietdesk.errors import BadSignature, Conflict, NotAdmitted, StoreUnavailable
 from quietdesk.openings import DESK, Opening, listing_name
 from quietdesk.staff import ceremony
-from quietdesk.staff.schedule import Changes, Schedule
+from quietdesk.staff.publisher import Changes, Publisher
 from quietdesk.store import Store
 from tests.rows import make
 from tests.world import NOON, WEEK, another_device
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 CORONA = Center(
     "corona", "Corona", "34-33 Junction Blvd", "Tue", True, days=("tue",), times=(("09:30", 4),)
 )
-READS = {"read", "seats", "find", "pull", "server_half", "wrap", "checkpoint", "close"}
+READS = {"kept", "read", "seats", "find", "pull", "server_half", "wrap", "checkpoint", "close"}
 WRITES = [name for name in dir(Store) if not name.startswith("_") and name not in READS]
 TUESDAYS = [date(2026, 11, 24), date(2026, 12, 1), date(2026, 12, 8)]
 
@@ -32,8 +32,8 @@ def programme(world, *centers, **changes):
     return replace(world, city=replace(world.city, centers=centers or (CORONA,), **changes))
 
 
-def schedule(world, device=None):
-    return Schedule(world.store, world.city, world.trust, device or world.device)
+def publisher(world, device=None):
+    return Publisher(world.store, world.city, world.trust, device or world.device)
 
 
 def at(day, path="", time="09:30", center="corona"):
@@ -42,7 +42,7 @@ def at(day, path="", time="09:30", center="corona"):
 
 def listed(world, path=""):
     """Day by day, how many seats the published list of a path says."""
-    seats = schedule(world).published()[path].seats
+    seats = publisher(world).published()[path].seats
     return {opening.day: seats[opening] for opening in sorted(seats)}
 
 
@@ -94,7 +94,7 @@ def stops(monkeypatch, store, number):
 def test_each_coming_day_of_a_week_with_keys_is_published(world):
     world = programme(world)
 
-    changes = schedule(world).publish(NOON)
+    changes = publisher(world).publish(NOON)
 
     assert changes == Changes(added=6, removed=0, changed=0)
     assert listed(world) == dict.fromkeys(TUESDAYS, 2)
@@ -103,11 +103,11 @@ def test_each_coming_day_of_a_week_with_keys_is_published(world):
 
 
 def test_the_city_that_ships_publishes_its_six_centers(world):
-    changes = schedule(world).publish(NOON)
+    changes = publisher(world).publish(NOON)
 
     # 6 centers, 17 weekdays from Thursday on, 6 times a day, for residents and for the desk.
     assert changes.added == 6 * 17 * 6 * 2
-    free = schedule(world).free(NOON)
+    free = publisher(world).free(NOON)
     assert {opening.center for opening in free} == {center.id for center in world.city.centers}
     assert set(free.values()) == {2}
 
@@ -131,7 +131,7 @@ def test_seats_are_shared_between_residents_and_desk(world, share, seats, reside
     center = replace(CORONA, times=(("09:30", seats),))
     world = programme(world, center, offered_share=share)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     for path, wanted in (("", residents), (DESK, desks)):
         assert left(world, at(TUESDAYS[0], path)) == [wanted]
@@ -142,7 +142,7 @@ def test_every_time_of_a_day_has_its_own_seats(world):
     center = replace(CORONA, times=(("09:00", 2), ("14:00", 6)))
     world = programme(world, center)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     morning, afternoon = (at(TUESDAYS[0], time=time) for time in ("09:00", "14:00"))
     assert left(world, morning, afternoon) == [1, 3]
@@ -151,7 +151,7 @@ def test_every_time_of_a_day_has_its_own_seats(world):
 def test_center_without_days_has_no_openings(world):
     world = programme(world, replace(CORONA, days=(), times=()))
 
-    assert not schedule(world).publish(NOON)
+    assert not publisher(world).publish(NOON)
     assert listed(world) == {}
 
 
@@ -159,7 +159,7 @@ def test_pop_up_opens_on_its_dates_only(world):
     dates = ("2026-11-18", "2026-11-29", "2026-12-05", "2026-12-19")
     world = programme(world, replace(CORONA, days=(), dates=dates))
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     # The 18th is today, and for the week of the 19th of December there are no keys yet.
     assert listed(world) == {date(2026, 11, 29): 2, date(2026, 12, 5): 2}
@@ -168,7 +168,7 @@ def test_pop_up_opens_on_its_dates_only(world):
 def test_dates_that_centers_yml_closes_are_left_out(world):
     world = programme(world, replace(CORONA, closed=("2026-12-01",)))
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     assert listed(world) == listed(world, DESK) == {TUESDAYS[0]: 2, TUESDAYS[2]: 2}
 
@@ -177,9 +177,9 @@ def test_unlisted_center_is_in_the_list_of_its_path_and_no_other(world):
     van = replace(CORONA, id="van", path="partner")
     world = programme(world, CORONA, van)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
-    published = schedule(world).published()
+    published = publisher(world).published()
     assert set(published) == {"", "partner", DESK}
     assert {it.center for it in published[""].seats} == {"corona"}
     assert {it.center for it in published["partner"].seats} == {"van"}
@@ -192,9 +192,9 @@ def test_centers_of_one_path_share_its_list(world):
     vans = (replace(CORONA, id=f"van-{n}", path="partner") for n in range(2))
     world = programme(world, *vans)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
-    assert {it.center for it in schedule(world).published()["partner"].seats} == {"van-0", "van-1"}
+    assert {it.center for it in publisher(world).published()["partner"].seats} == {"van-0", "van-1"}
 
 
 # --- Publishing again ----------------------------------------------------------------------------
@@ -202,11 +202,11 @@ def test_centers_of_one_path_share_its_list(world):
 
 def test_publishing_again_changes_nothing(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     take(world, at(TUESDAYS[0]))
     documents = {path: world.store.read(listing_name("main", path)) for path in ("", DESK)}
 
-    again = schedule(world).publish(NOON)
+    again = publisher(world).publish(NOON)
 
     assert again == Changes(0, 0, 0)
     assert not again
@@ -217,25 +217,25 @@ def test_publishing_again_changes_nothing(world):
 def test_preview_says_what_publishing_does_and_does_nothing(world):
     world = programme(world)
 
-    preview = schedule(world).preview(NOON)
+    preview = publisher(world).preview(NOON)
 
     assert world.store.read(listing_name("main", "")) is None
     assert left(world, at(TUESDAYS[0])) == [0]
-    assert schedule(world).publish(NOON) == preview
+    assert publisher(world).publish(NOON) == preview
     bigger = programme(world, replace(CORONA, times=(("09:30", 6), ("14:00", 2))))
-    assert schedule(bigger).preview(NOON) == Changes(added=6, removed=0, changed=6)
-    assert schedule(bigger).publish(NOON) == Changes(added=6, removed=0, changed=6)
+    assert publisher(bigger).preview(NOON) == Changes(added=6, removed=0, changed=6)
+    assert publisher(bigger).publish(NOON) == Changes(added=6, removed=0, changed=6)
 
 
 def test_new_days_appear_the_next_day_and_past_ones_go_with_their_counters(world):
     weekdays = replace(CORONA, days=("mon", "tue", "wed", "thu", "fri"))
     world = programme(world, weekdays)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
     thursday, friday = date(2026, 11, 19), date(2026, 11, 20)
     take(world, at(friday))
 
-    changes = schedule(world).publish(NOON + DAY)
+    changes = publisher(world).publish(NOON + DAY)
 
     assert changes == Changes(added=5 * 2, removed=2, changed=0)
     assert min(listed(world)) == friday
@@ -245,10 +245,10 @@ def test_new_days_appear_the_next_day_and_past_ones_go_with_their_counters(world
 
 def test_weeks_without_keys_are_not_published_until_they_have_some(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 8, NOON)
-    changes = schedule(world).publish(NOON)
+    changes = publisher(world).publish(NOON)
 
     # Never further ahead than residents may take, however many weeks have keys.
     assert changes.added == 2
@@ -258,7 +258,7 @@ def test_weeks_without_keys_are_not_published_until_they_have_some(world):
 def test_nothing_is_published_while_the_current_week_has_no_keys(world):
     world = programme(world)
 
-    assert not schedule(world).publish(NOON - 2 * WEEK)
+    assert not publisher(world).publish(NOON - 2 * WEEK)
     assert listed(world) == {}
 
 
@@ -267,23 +267,23 @@ def test_today_is_the_day_on_the_citys_clock(world):
     world = programme(world, center)
     midnight = NOON.replace(day=19, hour=5)
 
-    schedule(world).publish(midnight - timedelta(seconds=1))
+    publisher(world).publish(midnight - timedelta(seconds=1))
     assert min(listed(world)) == date(2026, 11, 19)
-    schedule(world).publish(midnight)
+    publisher(world).publish(midnight)
     assert min(listed(world)) == date(2026, 11, 26)
 
 
 def test_more_and_fewer_seats_keep_those_that_are_taken(world):
     world = programme(world, offered_share=100)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     take(world, at(TUESDAYS[0]))
 
     more = programme(world, replace(CORONA, times=(("09:30", 6),)), offered_share=100)
-    assert schedule(more).publish(NOON) == Changes(0, 0, changed=3)
+    assert publisher(more).publish(NOON) == Changes(0, 0, changed=3)
     assert left(world, *map(at, TUESDAYS)) == [5, 6, 6]
 
     fewer = programme(world, replace(CORONA, times=(("09:30", 3),)), offered_share=100)
-    schedule(fewer).publish(NOON)
+    publisher(fewer).publish(NOON)
     assert left(world, *map(at, TUESDAYS)) == [2, 3, 3]
     assert list(listed(world).values()) == [3, 3, 3]
 
@@ -291,9 +291,9 @@ def test_more_and_fewer_seats_keep_those_that_are_taken(world):
 def four_with_three_taken_then_two(world):
     """An opening of four seats, of which three were taken, cut down to two."""
     world = programme(world, offered_share=100)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     taken = [take(world, at(TUESDAYS[0])) for _ in range(3)]
-    schedule(programme(world, replace(CORONA, times=(("09:30", 2),)), offered_share=100)).publish(
+    publisher(programme(world, replace(CORONA, times=(("09:30", 2),)), offered_share=100)).publish(
         NOON
     )
     assert left(world, at(TUESDAYS[0])) == [0]
@@ -303,7 +303,7 @@ def four_with_three_taken_then_two(world):
 def test_seats_cut_below_those_taken_and_given_back_are_not_given_out_twice(world):
     world, _ = four_with_three_taken_then_two(world)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     assert left(world, at(TUESDAYS[0])) == [1]
 
@@ -320,35 +320,35 @@ def test_seat_that_comes_back_where_too_many_are_taken_is_not_free(world):
 
 def test_center_that_goes_and_comes_again_still_counts_the_seats_taken(world):
     world = programme(world, offered_share=100)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     take(world, at(TUESDAYS[0]))
-    schedule(programme(world, replace(CORONA, days=()), offered_share=100)).publish(NOON)
+    publisher(programme(world, replace(CORONA, days=()), offered_share=100)).publish(NOON)
     assert listed(world) == {}
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     assert left(world, at(TUESDAYS[0])) == [3]
 
 
 def free_in_all(world, day):
     """How many seats residents and desk together may still give out on a day."""
-    return sum(seats for it, seats in schedule(world).free(NOON).items() if it.day == day)
+    return sum(seats for it, seats in publisher(world).free(NOON).items() if it.day == day)
 
 
 @pytest.mark.parametrize("share", [0, 25, 75, 100])
 @pytest.mark.parametrize("path", ["", DESK])
 def test_another_share_never_gives_out_a_taken_seat_again(world, share, path):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     for _ in range(2):
         take(world, at(TUESDAYS[0], path))
 
     other = programme(world, offered_share=share)
-    schedule(other).publish(NOON)
+    publisher(other).publish(NOON)
 
     # Four seats, two people: two are left, whoever may give them out.
     assert free_in_all(other, TUESDAYS[0]) == 2
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     assert free_in_all(world, TUESDAYS[0]) == 2
 
 
@@ -357,18 +357,18 @@ def test_another_share_never_gives_out_a_taken_seat_again(world, share, path):
 
 def test_closed_day_is_gone_for_residents_and_desk_and_stays_closed(world):
     world = programme(world, CORONA, replace(CORONA, id="harlem"))
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
-    changes = schedule(world).close("corona", TUESDAYS[1], NOON)
+    changes = publisher(world).close("corona", TUESDAYS[1], NOON)
 
     closed = (at(TUESDAYS[1]), at(TUESDAYS[1], DESK))
     assert changes == Changes(added=0, removed=2, changed=0)
     assert left(world, *closed) == [0, 0]
-    assert not schedule(world).publish(NOON)
-    assert not schedule(world).publish(NOON, taking=False)
-    assert not set(closed) & set(schedule(world).free(NOON))
+    assert not publisher(world).publish(NOON)
+    assert not publisher(world).publish(NOON, taking=False)
+    assert not set(closed) & set(publisher(world).free(NOON))
     assert left(world, at(TUESDAYS[1], center="harlem"), at(TUESDAYS[0])) == [2, 2]
-    published = schedule(world).published()
+    published = publisher(world).published()
     assert {path: published[path].closed for path in ("", DESK)} == {
         "": {("corona", TUESDAYS[1])},
         DESK: {("corona", TUESDAYS[1])},
@@ -377,10 +377,10 @@ def test_closed_day_is_gone_for_residents_and_desk_and_stays_closed(world):
 
 def test_closing_a_second_day_keeps_the_first_and_closing_again_changes_nothing(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     for day in (TUESDAYS[0], TUESDAYS[2], TUESDAYS[0]):
-        changes = schedule(world).close("corona", day, NOON)
+        changes = publisher(world).close("corona", day, NOON)
 
     assert not changes
     assert listed(world) == {TUESDAYS[1]: 2}
@@ -388,10 +388,10 @@ def test_closing_a_second_day_keeps_the_first_and_closing_again_changes_nothing(
 
 def test_who_has_a_place_on_a_closed_day_keeps_it(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     envelope = take(world, at(TUESDAYS[0]))
 
-    schedule(world).close("corona", TUESDAYS[0], NOON)
+    publisher(world).close("corona", TUESDAYS[0], NOON)
 
     assert world.store.find("main", envelope.id, [envelope.epoch], NOON) == envelope
     world.store.erase(envelope)
@@ -400,19 +400,19 @@ def test_who_has_a_place_on_a_closed_day_keeps_it(world):
 
 def test_center_that_is_not_known_cannot_be_closed(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     with pytest.raises(Conflict):
-        schedule(world).close("gotham", TUESDAYS[0], NOON)
+        publisher(world).close("gotham", TUESDAYS[0], NOON)
 
     assert list(listed(world)) == TUESDAYS
 
 
 def test_closing_an_unlisted_center_takes_it_off_its_path(world):
     world = programme(world, CORONA, replace(CORONA, id="van", path="partner"))
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
-    schedule(world).close("van", TUESDAYS[0], NOON)
+    publisher(world).close("van", TUESDAYS[0], NOON)
 
     assert list(listed(world, "partner")) == TUESDAYS[1:]
     assert list(listed(world)) == TUESDAYS
@@ -423,48 +423,48 @@ def test_taking_is_on_at_first_and_stays_as_it_was_set(world):
     days = [at(day) for day in TUESDAYS]
 
     def takeable():
-        return schedule(world).published()[""].takeable(NOON, world.city.zone)
+        return publisher(world).published()[""].takeable(NOON, world.city.zone)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     assert takeable() == days
 
-    schedule(world).publish(NOON, taking=False)
+    publisher(world).publish(NOON, taking=False)
     assert takeable() == []
-    schedule(world).publish(NOON + DAY)
-    schedule(world).close("corona", TUESDAYS[2], NOON + DAY)
+    publisher(world).publish(NOON + DAY)
+    publisher(world).close("corona", TUESDAYS[2], NOON + DAY)
     assert takeable() == []
     assert left(world, *days) == [2, 2, 0]
 
-    schedule(world).publish(NOON + DAY, taking=True)
+    publisher(world).publish(NOON + DAY, taking=True)
     assert takeable() == days[:2]
 
 
 def test_taking_off_holds_for_every_path_also_for_a_new_one(world):
     world = programme(world)
-    schedule(world).publish(NOON, taking=False)
+    publisher(world).publish(NOON, taking=False)
     more = programme(world, CORONA, replace(CORONA, id="van", path="partner"))
 
-    schedule(more).publish(NOON)
+    publisher(more).publish(NOON)
 
-    published = schedule(more).published()
+    published = publisher(more).published()
     assert [published[path].taking for path in ("", "partner", DESK)] == [False] * 3
 
 
 def test_desk_still_has_free_seats_while_taking_is_off(world):
     world = programme(world)
 
-    schedule(world).publish(NOON, taking=False)
+    publisher(world).publish(NOON, taking=False)
 
-    assert len(schedule(world).free(NOON)) == 6
+    assert len(publisher(world).free(NOON)) == 6
 
 
 def test_closing_a_day_before_anything_was_published_leaves_taking_on(world):
     world = programme(world)
 
-    schedule(world).close("corona", TUESDAYS[1], NOON)
-    schedule(world).publish(NOON)
+    publisher(world).close("corona", TUESDAYS[1], NOON)
+    publisher(world).publish(NOON)
 
-    published = schedule(world).published()[""]
+    published = publisher(world).published()[""]
     assert [opening.day for opening in sorted(published.seats)] == [TUESDAYS[0], TUESDAYS[2]]
     assert published.taking
 
@@ -474,12 +474,12 @@ def test_closing_a_day_before_anything_was_published_leaves_taking_on(world):
 
 def test_free_openings_have_a_seat_and_come_earliest_first(world):
     world = programme(world, CORONA, replace(CORONA, id="harlem", times=(("09:00", 2),)))
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     for _ in range(2):
         take(world, at(TUESDAYS[0]))
     take(world, at(TUESDAYS[0], DESK))
 
-    free = schedule(world).free(NOON)
+    free = publisher(world).free(NOON)
 
     assert list(free) == sorted(free)
     assert at(TUESDAYS[0]) not in free
@@ -490,15 +490,15 @@ def test_free_openings_have_a_seat_and_come_earliest_first(world):
 
 def test_today_is_not_free_any_more_although_nobody_published_since(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
-    free = schedule(world).free(NOON + 6 * DAY)
+    free = publisher(world).free(NOON + 6 * DAY)
 
     assert {opening.day for opening in free} == {*TUESDAYS[1:]}
 
 
 def test_nothing_is_free_before_anything_is_published(world):
-    assert schedule(programme(world)).free(NOON) == {}
+    assert publisher(programme(world)).free(NOON) == {}
 
 
 # --- Two schedulers, and a power cut -------------------------------------------------------------
@@ -506,59 +506,61 @@ def test_nothing_is_free_before_anything_is_published(world):
 
 def test_who_publishes_over_another_is_told_and_nothing_of_the_other_is_lost(world, monkeypatch):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     bigger = programme(world, replace(CORONA, times=(("09:30", 8),)))
     before(
         monkeypatch,
         world.store,
         1,
-        lambda: schedule(world).close("corona", TUESDAYS[0], NOON),
+        lambda: publisher(world).close("corona", TUESDAYS[0], NOON),
     )
 
     with pytest.raises(Conflict):
-        schedule(bigger).publish(NOON)
+        publisher(bigger).publish(NOON)
 
     assert listed(world) == {TUESDAYS[1]: 2, TUESDAYS[2]: 2}
     assert left(world, *map(at, TUESDAYS)) == [0, 2, 2]
-    schedule(bigger).publish(NOON)
+    publisher(bigger).publish(NOON)
     assert listed(world) == {TUESDAYS[1]: 4, TUESDAYS[2]: 4}
     assert left(world, *map(at, TUESDAYS)) == [0, 4, 4]
 
 
 @pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 @pytest.mark.parametrize("number", range(1, 6))
-def test_scheduler_who_comes_second_does_not_give_taken_seats_out_again(world, monkeypatch, number):
+def test_publisherr_who_comes_second_does_not_give_taken_seats_out_again(
+    world, monkeypatch, number
+):
     world = programme(world, offered_share=100)
 
     taken = []
 
     def somebody_else_publishes_and_a_seat_is_taken():
-        schedule(world).publish(NOON)
+        publisher(world).publish(NOON)
         taken.append(take(world, at(TUESDAYS[0])))
 
     before(monkeypatch, world.store, number, somebody_else_publishes_and_a_seat_is_taken)
     with suppress(Conflict):
-        schedule(world).publish(NOON)
+        publisher(world).publish(NOON)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     assert left(world, *map(at, TUESDAYS)) == [4 - len(taken), 4, 4]
-    assert not schedule(world).publish(NOON)
+    assert not publisher(world).publish(NOON)
 
 
 def test_two_who_close_different_days_close_both(world, monkeypatch):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     before(
         monkeypatch,
         world.store,
         1,
-        lambda: schedule(world).close("corona", TUESDAYS[0], NOON),
+        lambda: publisher(world).close("corona", TUESDAYS[0], NOON),
     )
 
     with pytest.raises(Conflict):
-        schedule(world).close("corona", TUESDAYS[1], NOON)
-    schedule(world).close("corona", TUESDAYS[1], NOON)
+        publisher(world).close("corona", TUESDAYS[1], NOON)
+    publisher(world).close("corona", TUESDAYS[1], NOON)
 
     assert listed(world) == {TUESDAYS[2]: 2}
 
@@ -569,9 +571,9 @@ def test_first_publishing_that_was_cut_short_is_made_up_for(world, monkeypatch, 
     world = programme(world)
     stops(monkeypatch, world.store, number)
     with pytest.raises(StoreUnavailable):
-        schedule(world).publish(NOON)
+        publisher(world).publish(NOON)
 
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
 
     assert listed(world) == listed(world, DESK) == dict.fromkeys(TUESDAYS, 2)
     assert left(world, *(at(day, path) for day in TUESDAYS for path in ("", DESK))) == [2] * 6
@@ -583,15 +585,15 @@ def test_change_of_seats_that_was_cut_short_is_made_up_for(
     world, monkeypatch, number, seats, wanted
 ):
     world = programme(world, offered_share=100)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     take(world, at(TUESDAYS[0]))
     changed = programme(world, replace(CORONA, times=(("09:30", seats),)), offered_share=100)
     stops(monkeypatch, world.store, number)
     with suppress(StoreUnavailable):
-        schedule(changed).publish(NOON)
+        publisher(changed).publish(NOON)
 
-    schedule(changed).publish(NOON)
-    schedule(changed).publish(NOON)
+    publisher(changed).publish(NOON)
+    publisher(changed).publish(NOON)
 
     assert left(world, *map(at, TUESDAYS)) == wanted
 
@@ -599,13 +601,13 @@ def test_change_of_seats_that_was_cut_short_is_made_up_for(
 @pytest.mark.parametrize("number", range(1, 8))
 def test_closing_that_was_cut_short_is_made_up_for(world, monkeypatch, number):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     stops(monkeypatch, world.store, number)
     with suppress(StoreUnavailable):
-        schedule(world).close("corona", TUESDAYS[0], NOON)
+        publisher(world).close("corona", TUESDAYS[0], NOON)
 
-    schedule(world).close("corona", TUESDAYS[0], NOON)
-    schedule(world).close("corona", TUESDAYS[0], NOON)
+    publisher(world).close("corona", TUESDAYS[0], NOON)
+    publisher(world).close("corona", TUESDAYS[0], NOON)
 
     assert listed(world) == listed(world, DESK) == dict.fromkeys(TUESDAYS[1:], 2)
     assert left(world, at(TUESDAYS[0]), at(TUESDAYS[0], DESK)) == [0, 0]
@@ -616,12 +618,12 @@ def test_closing_that_was_cut_short_is_made_up_for(world, monkeypatch, number):
 
 def test_device_that_is_not_admitted_publishes_nothing(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     before = world.store.read(listing_name("main", ""))
     bigger = programme(world, replace(CORONA, times=(("09:30", 8),)))
 
     with pytest.raises((NotAdmitted, BadSignature)):
-        schedule(bigger, another_device(world)).publish(NOON)
+        publisher(bigger, another_device(world)).publish(NOON)
 
     assert world.store.read(listing_name("main", "")) == before
     assert listed(world) == dict.fromkeys(TUESDAYS, 2)
@@ -632,32 +634,32 @@ def test_first_list_by_a_device_that_is_not_admitted_is_not_published(world):
     world = programme(world)
 
     with pytest.raises((NotAdmitted, BadSignature)):
-        schedule(world, another_device(world)).publish(NOON)
+        publisher(world, another_device(world)).publish(NOON)
 
     assert world.store.read(listing_name("main", "")) is None
-    assert schedule(world).publish(NOON).added == 6
+    assert publisher(world).publish(NOON).added == 6
 
 
 def test_second_admitted_device_publishes_over_the_first(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     second = another_device(world)
     ceremony.upload_wrap_keys(world.store, second)
     ceremony.admit(world.store, world.trust, [world.custodian], second.id)
 
-    schedule(world, second).close("corona", TUESDAYS[0], NOON)
+    publisher(world, second).close("corona", TUESDAYS[0], NOON)
 
     assert listed(world) == {TUESDAYS[1]: 2, TUESDAYS[2]: 2}
 
 
 def test_list_that_does_not_verify_is_neither_believed_nor_written_over(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     data, seq = world.store.read(listing_name("main", ""))
     forged = data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
     world.store.publish(listing_name("main", ""), forged, seq)
 
-    for ask in (schedule(world).publish, schedule(world).free, schedule(world).preview):
+    for ask in (publisher(world).publish, publisher(world).free, publisher(world).preview):
         with pytest.raises(BadSignature):
             ask(NOON)
 
@@ -666,23 +668,38 @@ def test_list_that_does_not_verify_is_neither_believed_nor_written_over(world):
 
 def test_list_of_one_path_is_not_taken_for_that_of_another(world):
     world = programme(world, CORONA, replace(CORONA, id="van", path="partner"))
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     theirs, _ = world.store.read(listing_name("main", "partner"))
     _, seq = world.store.read(listing_name("main", ""))
     world.store.publish(listing_name("main", ""), theirs, seq)
 
     with pytest.raises(BadSignature):
-        schedule(world).published()
+        publisher(world).published()
 
 
 @pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 def test_publish_take_change_and_close_on_every_store(world):
     world = programme(world)
-    schedule(world).publish(NOON)
+    publisher(world).publish(NOON)
     take(world, at(TUESDAYS[0]))
 
-    schedule(programme(world, replace(CORONA, times=(("09:30", 6),)))).publish(NOON)
-    schedule(world).close("corona", TUESDAYS[1], NOON)
+    publisher(programme(world, replace(CORONA, times=(("09:30", 6),)))).publish(NOON)
+    publisher(world).close("corona", TUESDAYS[1], NOON)
 
     assert left(world, *map(at, TUESDAYS)) == [1, 0, 2]
-    assert len(schedule(world).free(NOON)) == 4
+    assert len(publisher(world).free(NOON)) == 4
+
+
+def test_counters_of_a_closed_day_are_forgotten_when_it_is_over(world):
+    publisher(world).publish(NOON)
+    gone = [it for it in publisher(world).free(NOON) if it.day == TUESDAYS[0]]
+    assert gone
+    world.store.take(world.taken(gone[0]))
+    publisher(world).close("corona", TUESDAYS[0], NOON)
+    counted = world.store.taken([str(it) for it in gone])
+    assert counted[str(gone[0])] == 1  # who has a place there can still give it back
+    assert not publisher(world).publish(NOON)
+
+    publisher(world).publish(NOON + (TUESDAYS[0] + DAY - NOON.date()))
+
+    assert not any(world.store.taken([str(it) for it in gone]).values())
