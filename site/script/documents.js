@@ -3,6 +3,7 @@
  * no words of its own. Nothing ticked is sent, stored or written into the address; leaving clears it.
  */
 import { judge, readRules } from './judge.js'
+import { leaveBy } from './leave.js'
 import { byId, empty, make, on, put, say, word } from './page.js'
 
 const rules = readRules(JSON.parse(byId('rules').content.textContent))
@@ -114,20 +115,12 @@ function goTo(heading) {
   heading.scrollIntoView()
 }
 
-function leave(event) {
-  event.preventDefault()
-  clear()
-  empty(document.body)
-  document.title = ''
-  location.replace(event.currentTarget.href)
-}
-
 addBoxes()
 clear()
 for (const id of ['helper', 'verdict', 'answer']) byId(id).hidden = false
 document.addEventListener('change', show)
 window.addEventListener('pagehide', clear)
-byId('leave').addEventListener('click', leave)
+leaveBy(clear)
 for (const part of [byId('verdict'), answer]) {
   on(part, {
     read: () => goTo(answer.querySelector('h2')),

@@ -8,6 +8,7 @@
 import { verifyBundle } from './bundle.js'
 import { saveCalendar } from './calendar.js'
 import { b64, derive, newCode } from './code.js'
+import { leaveBy } from './leave.js'
 import { startMine } from './mine.js'
 import { parseOpening, weekOf } from './openings.js'
 import {
@@ -421,14 +422,6 @@ function watch() {
   }
 }
 
-function leave(event) {
-  event.preventDefault()
-  if (form) wipe()
-  empty(document.body)
-  document.title = ''
-  location.replace(event.currentTarget.href)
-}
-
 /** The form as it is for a request that is moved: of the old one it has the time. */
 function startMoving(mine, reply) {
   moving = mine
@@ -481,5 +474,5 @@ function start() {
   })()
 }
 
-for (const link of document.querySelectorAll('a.exit')) link.addEventListener('click', leave)
+leaveBy(wipe)
 if (form && able()) start()

@@ -180,14 +180,18 @@ def test_page_that_is_kept_for_going_back_is_cleared_first(papers):
     assert is_clear(page)
 
 
-def test_leaving_goes_away_and_takes_the_page_out_of_the_history(papers, url):
+@pytest.mark.parametrize("by", ["link", "key"])
+def test_leaving_goes_away_and_takes_the_page_out_of_the_history(papers, url, by):
     page = papers()
     page.route(f"{EXIT}**", lambda route: route.fulfill(body="<title>Away</title>"))
     page.goto(f"{url}/en/", wait_until="networkidle")
     page.goto(f"{url}/en/documents/", wait_until="networkidle")
     tick(page, "green_card")
 
-    page.click("#leave")
+    if by == "link":
+        page.click("#leave")
+    for _ in range(3 if by == "key" else 0):
+        page.keyboard.press("Shift")
 
     page.wait_for_url(EXIT)
     page.go_back()

@@ -323,6 +323,28 @@ def test_leaving_takes_everything_with_it(page, url, code):
     assert "Corona" not in page.content().partition('id="done"')[0].partition('id="mine"')[2]
 
 
+def test_shift_three_times_leaves_like_the_link(page, url, code):
+    look(page, url, code)
+    page.route(EXIT, lambda route: route.fulfill(body="weather"))
+    for _ in range(3):
+        page.keyboard.press("Shift")
+
+    page.wait_for_url(EXIT)
+
+
+def test_writing_capitals_or_waiting_between_does_not_leave(page, url):
+    page.route(EXIT, lambda route: route.fulfill(body="weather"))
+    page.focus("input[name=name]")
+    for letter in "ANA":
+        page.keyboard.press(f"Shift+{letter}")
+    for _ in range(3):
+        page.keyboard.press("Shift")
+        page.clock.run_for(4_000)
+
+    assert page.url == f"{url}/en/request/"
+    assert page.input_value("input[name=name]") == "ANA"
+
+
 def test_nothing_is_written_into_the_address_the_history_or_any_storage(page, url, code):
     look(page, url, code)
     page.click("#mine [data-do=cancel]")
