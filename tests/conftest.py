@@ -9,12 +9,20 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 import quietdesk
+from quietdesk import city as cities
 from quietdesk.city import City
 from quietdesk.site.guide import write_profile
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
-from tests.world import ROOT, World, compiled_city, make_custodian, make_world
+from tests.world import (
+    ROOT,
+    World,
+    compiled_city,
+    make_custodian,
+    make_world,
+    without_drafts,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +35,18 @@ def compiled() -> None:
 @pytest.fixture(scope="session")
 def city() -> City:
     return compiled_city()
+
+
+@pytest.fixture(scope="session")
+def every_language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A city profile that leaves no language out, however far its translation is."""
+    return without_drafts(tmp_path_factory.mktemp("every") / "city")
+
+
+@pytest.fixture(scope="session")
+def every_language(every_language_folder: Path) -> City:
+    """The city of twelve locales."""
+    return cities.from_data(cities.compile_profile(every_language_folder, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="session")
