@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds. Everything it does is in quietdesk.pages and quietdesk.site."""
+"""What MkDocs calls while it builds. All that it does is in quietdesk.pages and quietdesk.site."""
 
 import os
 from pathlib import Path

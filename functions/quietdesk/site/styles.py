@@ -100,7 +100,7 @@ def _possible(prelude: list[Any], names: set[str]) -> str:
     """The selectors of a list, between commas, that could find something."""
     parts: list[list[Any]] = [[]]
     for token in prelude:
-        if token == ",":
+        if token.type == "literal" and token.value == ",":
             parts.append([])
         else:
             parts[-1].append(token)
