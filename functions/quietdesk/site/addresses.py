@@ -1,7 +1,7 @@
 """The addresses of pages: the same page in other languages, the sitemap, links to pass on.
 
-An address is only written out where the site knows its own (SITE_URL). Nothing in it says who passed
-it on.
+An address is only written out where the site knows its own (SITE_URL). Nothing in it says who
+passed it on.
 """
 
 from collections.abc import Mapping, Sequence

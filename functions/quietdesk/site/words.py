@@ -90,6 +90,7 @@ def update(path: Path, texts: Sequence[str], title: str) -> bool:
     header = before.partition(b"\n\n")[0].rstrip(b"\n") + b"\n\n"
     after = header + written.getvalue().strip(b"\n") + b"\n"
     if not path.exists() or after != before:
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(after)
         return True
     return False
