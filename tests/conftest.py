@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-import quietdesk
 from quietdesk import city as cities
 from quietdesk.city import City
-from quietdesk.site.guide import write_profile
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
-from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
+from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, compile_ours, serving
 from tests.world import (
     ROOT,
     World,
@@ -28,8 +26,7 @@ from tests.world import (
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
     """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
-    data = Path(quietdesk.__file__).with_name("data.json")
-    write_profile(ROOT / "site/city", ROOT / "site/words", data)
+    compile_ours()
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +89,16 @@ def custodian() -> Keyring:
 def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built website."""
     return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
+
+
+@pytest.fixture(scope="session")
+def every_language_site(
+    custodian: Keyring, every_language_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The website in twelve locales, at an address, whether they are translated or not."""
+    folder = tmp_path_factory.mktemp("every") / "site"
+    key = (custodian.public_key,)
+    return build_site(folder, key, every_language_folder, "https://desk.example/")
 
 
 @pytest.fixture
