@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site script shots bench locks clean help
+.PHONY: run test lint site words script shots bench locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
@@ -22,6 +22,9 @@ lint: $(VENV)/dev.stamp ## Check style and types
 
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet
+
+words: $(VENV)/run.stamp ## Bring site/words up to date with the texts of templates, tables, city
+	@$(BIN)/quietdesk translations --update
 
 script: tools ## Build site/script into the files that the pages load
 	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build

@@ -8,25 +8,42 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-import quietdesk
+from quietdesk import city as cities
 from quietdesk.city import City
-from quietdesk.site.guide import write_profile
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
-from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, serving
-from tests.world import ROOT, World, compiled_city, make_custodian, make_world
+from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, compile_ours, serving
+from tests.world import (
+    ROOT,
+    World,
+    compiled_city,
+    make_custodian,
+    make_world,
+    without_drafts,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
     """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
-    data = Path(quietdesk.__file__).with_name("data.json")
-    write_profile(ROOT / "site/city", ROOT / "site/words", data)
+    compile_ours()
 
 
 @pytest.fixture(scope="session")
 def city() -> City:
     return compiled_city()
+
+
+@pytest.fixture(scope="session")
+def every_language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A city profile that leaves no language out, however far its translation is."""
+    return without_drafts(tmp_path_factory.mktemp("every") / "city")
+
+
+@pytest.fixture(scope="session")
+def every_language(every_language_folder: Path) -> City:
+    """The city of twelve locales."""
+    return cities.from_data(cities.compile_profile(every_language_folder, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +89,16 @@ def custodian() -> Keyring:
 def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built website."""
     return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
+
+
+@pytest.fixture(scope="session")
+def every_language_site(
+    custodian: Keyring, every_language_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The website in twelve locales, at an address, whether they are translated or not."""
+    folder = tmp_path_factory.mktemp("every") / "site"
+    key = (custodian.public_key,)
+    return build_site(folder, key, every_language_folder, "https://desk.example/")
 
 
 @pytest.fixture

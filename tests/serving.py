@@ -16,9 +16,11 @@ from typing import Any
 
 from waitress import wasyncore
 
+import quietdesk
 from quietdesk import intake, local
 from quietdesk.code import b64
 from quietdesk.pages import Pages
+from quietdesk.site.guide import write_profile
 from quietdesk.staff import keyring
 from quietdesk.staff.console import Console
 from quietdesk.staff.keyring import Keyring
@@ -42,16 +44,31 @@ def chromium() -> str:
     return found
 
 
-def build_site(folder: Path, custodians: tuple[bytes, ...]) -> Path:
-    """The website as mkdocs builds it, for these custodians."""
+def build_site(
+    folder: Path, custodians: tuple[bytes, ...], city: Path | None = None, address: str = ""
+) -> Path:
+    """The website as mkdocs builds it, for these custodians. With another city than ours, the
+    profile that the commands read is ours again afterwards."""
     env = {
         **os.environ,
+        "QUIETDESK_CITY": str(city or "site/city"),
+        "SITE_URL": address,
         "QUIETDESK_CUSTODIANS": " ".join(b64(spki) for spki in custodians),
         "NO_MKDOCS_2_WARNING": "1",
     }
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir"]
-    subprocess.run([*command, str(folder)], cwd=ROOT, env=env, check=True)
+    try:
+        subprocess.run([*command, str(folder)], cwd=ROOT, env=env, check=True)
+    finally:
+        if city:
+            compile_ours()
     return folder
+
+
+def compile_ours() -> None:
+    """What `make site` writes and the commands read."""
+    data = Path(quietdesk.__file__).with_name("data.json")
+    write_profile(ROOT / "site/city", ROOT / "site/words", data)
 
 
 @dataclass

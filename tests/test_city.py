@@ -1,7 +1,9 @@
+import re
 import shutil
 from datetime import date
 
 import pytest
+from babel.dates import format_date
 
 from quietdesk import city as cities
 from quietdesk import envelope as envelopes
@@ -50,11 +52,76 @@ def test_profile_that_ships_is_valid(city):
     assert city.run_by == ""
 
 
-def test_days_are_written_as_each_language_writes_them(city):
+DAYS = {
+    "en": "Thursday, December 3",
+    "es": "jueves 3 de diciembre",
+    "zh-Hans": "12月3日星期四",
+    "zh-Hant": "12月3日 星期四",
+    "ru": "четверг, 3 декабря",
+    "bn": "বৃহস্পতিবার, 3 ডিসেম্বর",
+    "ht": "jedi 3 desanm",
+    "ko": "12월 3일 목요일",
+    "ar": "الخميس، 3 ديسمبر",
+    "ur": "جمعرات، 3 دسمبر",
+    "fr": "jeudi 3 décembre",
+    "pl": "czwartek, 3 grudnia",
+}
+
+
+def test_days_are_written_as_each_language_writes_them(every_language):
     day = date(2026, 12, 3)
 
-    assert city.locale("en").day(day) == "Thursday, December 3"
-    assert city.locale("es").day(day) == "jueves 3 de diciembre"
+    assert {locale.tag: locale.day(day) for locale in every_language.locales} == DAYS
+
+
+@pytest.mark.parametrize("tag", sorted(set(DAYS) - {"en", "ht"}))
+def test_days_are_those_of_the_unicode_cldr_without_the_year(every_language, tag):
+    locale = every_language.locale(tag)
+    for day in (date(2026, month, 10 + month) for month in range(1, 13)):
+        full = format_date(day, "full", tag.replace("-", "_"))
+        known = re.sub(r"2026年|[,،]? (de )?2026(\sг\.)?|2026년 ", "", full)
+
+        # Running text has no comma in Spanish: "el jueves 3 de diciembre".
+        assert locale.day(day) == (known.replace(",", "") if tag == "es" else known)
+
+
+def test_haitian_creole_is_not_french(every_language):
+    creole, french = every_language.locale("ht"), every_language.locale("fr")
+
+    assert set(creole.weekdays) & set(french.weekdays) == set()
+    assert set(creole.months) & set(french.months) == {"avril"}
+    assert creole.time("14:05") == "2:05 nan apremidi"
+
+
+def test_days_and_times_have_digits_that_phones_and_signs_have(every_language):
+    for locale in every_language.locales:
+        said = locale.day(date(2026, 10, 29)) + locale.time("14:05")
+        assert all(letter in "0123456789" for letter in said if letter.isdigit()), locale.tag
+
+
+def test_languages_ship_in_the_order_of_the_chooser_with_their_own_names(every_language):
+    assert list(DAYS) == [locale.tag for locale in every_language.locales]
+    assert [it.tag for it in every_language.locales if it.direction == "rtl"] == ["ar", "ur"]
+    assert [it.tag for it in every_language.locales if it.desk] == ["en", "es"]
+
+
+def test_language_that_is_a_draft_is_left_out(profile):
+    spoil(profile, "languages.yml", "tag: es,", "tag: es, draft: true,")
+
+    assert "es" not in [locale.tag for locale in compile_profile(profile).locales]
+
+
+def test_words_of_the_city_add_to_those_that_ship_and_win(profile):
+    (profile / "city/words").mkdir()
+    (profile / "city/words/es.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+        'msgid "Home"\nmsgstr "Portada"\n\nmsgid "Our bus"\nmsgstr "Nuestro autobús"\n'
+    )
+
+    spanish = compile_profile(profile).words["es"]
+
+    assert (spanish["Home"], spanish["Our bus"]) == ("Portada", "Nuestro autobús")
+    assert spanish["Your privacy"] == "Su privacidad"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +170,7 @@ def test_unknown_language_gets_the_first_one(city):
         ("centers.yml", BRONX, f"{BRONX} transit: 7,", "centers 1: transit must be text"),
         ("languages.yml", "direction: ltr", "direction: down", "direction"),
         ("languages.yml", "{day}", "{hour}", "day_pattern"),
+        ("languages.yml", "ltr, desk: true", "ltr, desk: perhaps", "desk must be true or false"),
         ("languages.yml", "locales:", "locales: [", "languages.yml is not YAML"),
     ],
 )

@@ -1,19 +1,14 @@
-import ast
 import re
 from dataclasses import replace
 from datetime import date
-from string import Formatter
 
 import pytest
-from babel.messages.pofile import read_po
-from jinja2 import Environment
 
 from quietdesk import pages, request
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer, Pages, Words
 from quietdesk.reply import Reply, waiting
-from quietdesk.site import documents, guide, outreach
-from quietdesk.staff import view
+from quietdesk.site import words
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
@@ -26,8 +21,6 @@ NEVER_SAID = re.compile(
     r"|guaranteed?|garantizad[oa]s?)\b|100 ?%",
     re.IGNORECASE,
 )
-PACKAGE = ROOT / "functions/quietdesk"
-TEMPLATES = (PACKAGE / "templates", PACKAGE / "staff/templates")
 
 
 @pytest.fixture
@@ -35,72 +28,8 @@ def made(city):
     return Pages(city, (b"one", b"two"), 2)
 
 
-def texts_of_templates():
-    env = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
-    for path in (path for folder in TEMPLATES for path in folder.glob("*.html")):
-        for _, _, text in env.extract_translations(path.read_text("utf-8"), ("_", "say")):
-            text = text[0] if isinstance(text, tuple) else text  # a tuple has values after it
-            if text is not None:  # a name, whose text is in one of the tables
-                yield text
-
-
-def texts_of_the_module():
-    """What pages.py and site/ give to `words`: literally, and from their tables."""
-    read = (
-        ROOT / f"functions/quietdesk/{name}.py" for name in ("pages", "site/guide", "site/outreach")
-    )
-    for node in (node for path in read for node in ast.walk(ast.parse(path.read_text("utf-8")))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
-            if isinstance(node.args[0], ast.Constant):
-                yield node.args[0].value
-    yield from (title for _, title in (*pages.MENU, *pages.MORE))
-    for table in (
-        pages.QUESTIONS,
-        pages.NOTICES,
-        pages.STATES,
-        pages.SCRIPT_WORDS,
-        guide.ACCESS,
-        guide.PAPER_WORDS,
-        pages.NOTHING,
-        pages.PARTS,
-    ):
-        yield from table.values()
-    yield from outreach.KINDS.values()
-    for table in (*pages.PROBLEMS.values(), *pages.CHOICES.values()):
-        yield from table.values()
-    yield from (*pages.NOT_FOUND, pages.CONFIRM)
-    yield from (*pages.BROKEN, guide.NEED_LIST)
-
-
-def texts_of_the_console():
-    """The console's tables, and what it gives to `words` literally."""
-    tables = (view.LANES, view.NOTICES, view.REACH_BY, view.REASONS, view.REFUSED)
-    for table in (*tables, view.STATES, view.TROUBLES):
-        yield from table.values()
-    for what, todo in view.SAID.values():
-        yield from (what, todo)
-    for node in ast.walk(ast.parse((PACKAGE / "staff/view.py").read_text("utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("words", "_words"):
-            if node.args and isinstance(node.args[0], ast.Constant):
-                yield node.args[0].value
-
-
-def texts_of_the_city():
-    yield from documents.read(ROOT / "site/city/documents.yml").texts()
-
-
-def all_texts(city):
-    texts = {*texts_of_templates(), *texts_of_the_module(), *texts_of_the_console()}
-    return {*texts, *texts_of_the_city(), city.name}
-
-
-def catalog(tag):
-    with (ROOT / f"site/words/{tag}.po").open("rb") as file:
-        return {m.id: m.string for m in read_po(file, abort_invalid=True) if m.id}
-
-
-def placeholders(text):
-    return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+def all_texts():
+    return {*words.of_site(), *words.of_desk(), *words.of_city(ROOT / "site/city")}
 
 
 def visible(html):
@@ -120,35 +49,20 @@ def test_every_code_of_every_field_has_words_in_every_language(city, made, field
 
         assert len(said) > 10
         assert "{" not in said
-    english, spanish = (made.problem(Words(city, tag), field, code) for tag in ("en", "es"))
-    assert english != spanish
+    said = {made.problem(Words(city, it.tag), field, code) for it in city.locales}
+    assert len(said) == len(city.locales)
 
 
-def test_every_text_has_a_spanish_translation(city):
-    spanish = catalog("es")
-
-    assert sorted(text for text in all_texts(city) if not spanish.get(text)) == []
-
-
-def test_no_translation_is_left_over(city):
-    assert set(catalog("es")) - all_texts(city) == {"translation-note"}
-
-
-@pytest.mark.parametrize("tag", ["en", "es"])
-def test_translations_fill_in_the_same_values(tag):
-    for text, translation in catalog(tag).items():
-        assert placeholders(text) == placeholders(translation), text
-
-
-def test_words_that_people_must_not_read_are_nowhere(city):
-    texts = all_texts(city) | {text for tag in ("en", "es") for text in catalog(tag).values()}
+def test_words_that_people_must_not_read_are_nowhere():
+    catalogs = (words.catalog(path) for path in (ROOT / "site/words").glob("*.po"))
+    texts = all_texts() | {text for catalog in catalogs for text in catalog.values()}
     texts |= {path.read_text("utf-8") for path in (ROOT / "site/pages").rglob("*.md")}
 
     assert [text for text in texts if NEVER_SAID.search(text)] == []
     assert NEVER_SAID.search("your envelope is 100% safe")
 
 
-def test_what_pages_say_of_a_button_is_what_the_button_says(city):
+def test_what_pages_say_of_a_button_is_what_the_button_says():
     said = {
         text
         for path in (ROOT / "site/pages").rglob("*.md")
@@ -156,7 +70,7 @@ def test_what_pages_say_of_a_button_is_what_the_button_says(city):
     }
 
     assert said
-    assert said - all_texts(city) == set()
+    assert said - all_texts() == set()
 
 
 def test_missing_translation_shows_english(city):
@@ -363,8 +277,9 @@ def every_page(made, city):
 
 
 def test_every_page_has_banner_exit_phone_and_language(made, city):
+    tags = "|".join(locale.tag for locale in city.locales)
     for html in every_page(made, city):
-        assert re.search(r'<html lang="(en|es)" dir="ltr">', html)
+        assert re.search(rf'<html lang="({tags})" dir="(ltr|rtl)">', html)
         assert 'class="demo"' in html
         assert f'<a id="leave" class="exit" href="{pages.EXIT}" rel="nofollow noreferrer">' in html
         assert f'<bdi dir="ltr">{city.phone}</bdi>' in html

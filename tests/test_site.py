@@ -1,31 +1,28 @@
 """The website as MkDocs builds it. tests/browser has what a browser makes of it."""
 
-import hashlib
 import re
 import shutil
 import subprocess
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
 
 from quietdesk.pages import EXIT, MENU, MORE
+from quietdesk.site.sources import source_hash
+from quietdesk.site.translations import left_to_fill_in
 from tests.serving import build_site
 from tests.test_pages import NEVER_SAID, visible
-from tests.world import ROOT
+from tests.world import NO_WORDS, ROOT
 
 PAGES = ROOT / "site/pages"
 NAMES = [name for name, _ in (*MENU, *MORE)]
-# What the page does when it goes to the network, or shows something from it.
+# What a page loads, or shows from the network; not what it names or links to.
 LOADING = {("link", "href"), ("script", "src"), ("img", "src"), ("form", "action"),
            ("iframe", "src"), ("source", "src"), ("use", "href"), ("object", "data")}  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    return build_site(tmp_path_factory.mktemp("built") / "site", (b"a custodian",))
 
 
 class Elements(HTMLParser):
@@ -48,10 +45,24 @@ class Elements(HTMLParser):
             self.inline.append((self._open, data))
 
 
+@pytest.fixture(scope="session", params=["ours", "every language"])
+def built(request, site, city, every_language_site, every_language):
+    """What ships, and the twelve locales; with the tags of their languages."""
+    folder, profile = (
+        (site, city) if request.param == "ours" else (every_language_site, every_language)
+    )
+    return folder, {locale.tag: locale for locale in profile.locales}
+
+
 def html_files(site):
     files = sorted(site.rglob("*.html"))
     assert len(files) >= 2 + 2 * len(NAMES)
     return files
+
+
+def written(site, file):
+    """Whether a page comes from a text: not a form with a center ticked, nor a sheet to print."""
+    return len(file.relative_to(site).parts) <= 3
 
 
 def front_matter(path):
@@ -62,34 +73,46 @@ def front_matter(path):
 # --- What is built -------------------------------------------------------------------------------
 
 
-def test_nothing_is_left_to_fill_in(site):
-    for file in html_files(site):
-        html = file.read_text("utf-8")
-        assert "{{" not in html, file
-        assert "{%" not in html, file
+def test_every_page_is_there_in_every_language(built):
+    site, locales = built
+    names = {path.stem for path in (PAGES / "en").glob("*.md")}
+
+    found = {str(file.relative_to(site)) for file in html_files(site) if written(site, file)}
+
+    pages = {"index.html" if name == "index" else f"{name}/index.html" for name in names}
+    expected = {f"{tag}/{page}" for tag in locales for page in pages}
+    assert found == expected | {"index.html", "404.html"}
 
 
-def test_no_page_loads_anything_from_elsewhere(site):
+def test_nothing_is_left_to_fill_in(built):
+    assert list(left_to_fill_in(built[0])) == []
+
+
+def test_no_page_loads_anything_from_elsewhere(built):
+    site, _ = built
     for file in html_files(site):
         for tag, attrs in Elements(file.read_text("utf-8")).tags:
             for name, value in attrs.items():
-                if (tag, name) in LOADING and attrs.get("rel") != "alternate":
+                if (tag, name) in LOADING and attrs.get("rel") not in ("alternate", "canonical"):
                     assert not urlsplit(value).netloc, (file, tag, value)
 
 
-def test_no_page_says_a_forbidden_word(site):
+def test_no_page_says_a_forbidden_word(built):
+    site, _ = built
     for file in html_files(site):
         assert NEVER_SAID.findall(visible(file.read_text("utf-8"))) == [], file
 
 
-def test_styles_load_nothing(site):
+def test_styles_load_nothing(built):
+    site, _ = built
     for file in site.rglob("*.css"):
         found = re.findall(r"url\(\s*[\"']?([^\"')]{0,40})", file.read_text("utf-8"))
         assert [address for address in found if not address.startswith("data:")] == []
         assert "@import" not in file.read_text("utf-8")
 
 
-def test_no_page_has_a_script_or_style_inside(site):
+def test_no_page_has_a_script_or_style_inside(built):
+    site, _ = built
     for file in html_files(site):
         elements = Elements(file.read_text("utf-8"))
         assert elements.inline == [], file
@@ -97,7 +120,8 @@ def test_no_page_has_a_script_or_style_inside(site):
             assert not [name for name in attrs if name == "style" or name.startswith("on")], file
 
 
-def test_only_the_form_and_the_papers_have_a_script(site):
+def test_only_the_form_and_the_papers_have_a_script(built):
+    site, _ = built
     own = {"request": "form", "my-request": "form", "documents": "documents"}
     for file in html_files(site):
         scripts = [
@@ -108,36 +132,32 @@ def test_only_the_form_and_the_papers_have_a_script(site):
         assert scripts == expected, file
 
 
-def test_form_has_no_theme(site):
+def test_form_has_no_theme(built):
+    site, _ = built
     assert "stylesheets/main" not in (site / "en/request/index.html").read_text("utf-8")
 
 
-def test_no_script_of_the_theme_is_served(site):
+def test_no_script_of_the_theme_is_served(built):
+    site, _ = built
     served = sorted(str(file.relative_to(site)) for file in site.rglob("*.js"))
     assert served == ["assets/documents.js", "assets/form.js"]
 
 
-def test_every_page_has_language_direction_banner_exit_and_one_heading(site):
+def test_every_page_has_language_direction_banner_exit_and_one_heading(built):
+    site, locales = built
     for file in html_files(site):
         elements = Elements(file.read_text("utf-8"))
-        first = elements.tags[0]
-        folder = file.relative_to(site).parts[0]
-        assert first[0] == "html"
-        assert first[1]["lang"] == (folder if folder in ("en", "es") else "en"), file
-        assert first[1]["dir"] == "ltr"
+        locale = locales.get(file.relative_to(site).parts[0], locales["en"])
+        tag, attrs = elements.tags[0]
+        assert (tag, attrs["lang"], attrs["dir"]) == ("html", locale.tag, locale.direction), file
+        body = next(attrs for tag, attrs in elements.tags if tag == "body")
+        assert body.get("dir") in (None, locale.direction), file
         classes = [attrs.get("class") for _, attrs in elements.tags]
         assert classes.count("demo") == 1, file
         exits = [attrs for tag, attrs in elements.tags if attrs.get("class") == "exit"]
         assert [(link["href"], link["rel"]) for link in exits] == [(EXIT, "nofollow noreferrer")]
         outside = file.read_text("utf-8").partition("<template")[0]
         assert outside.count("<h1") == 1, file
-
-
-def test_language_links_lead_to_the_same_page(site):
-    for name in NAMES:
-        tail = "" if name == "index" else f"{name}/"
-        html = (site / "en" / tail / "index.html").read_text("utf-8")
-        assert f'<a href="/es/{tail}" lang="es"' in html
 
 
 def test_every_english_page_is_in_the_list_of_pages_and_the_reverse():
@@ -173,27 +193,123 @@ def test_center_links_to_a_map_of_its_address_and_tells_the_map_nothing_else(sit
     assert {link["rel"] for link in maps} == {"nofollow noreferrer"}
 
 
-def test_spanish_pages_say_that_nobody_has_reviewed_them(site):
+def test_every_page_links_to_itself_in_every_language_by_its_own_name(built):
+    site, locales = built
+    for file in filter(partial(written, site), html_files(site)):
+        html = file.read_text("utf-8")
+        lang, _, tail = str(file.relative_to(site)).removesuffix("index.html").partition("/")
+        for tag, locale in locales.items():
+            href = f"/{tag}/{tail if lang in locales else ''}"
+            assert (
+                f'<a href="{href}" lang="{tag}" hreflang="{tag}" dir="{locale.direction}"' in html
+            )
+            assert f">{locale.name}</a>" in html
+
+
+def test_pages_that_nobody_has_reviewed_say_so():
+    for path in (PAGES / "es").glob("*.md"):
+        assert front_matter(path)[0]["status"] == "unreviewed"
+
+
+def test_unreviewed_note_is_on_every_spanish_page(site):
     for file in (site / "es").rglob("*.html"):
         assert "Esta traducción todavía no ha sido revisada" in file.read_text("utf-8"), file
 
 
-def test_every_page_exists_in_every_language_from_the_english_of_today():
-    for path in (PAGES / "en").glob("*.md"):
-        _, english = front_matter(path)
-        other, _ = front_matter(PAGES / "es" / path.name)
+def test_page_without_a_translation_is_english_and_says_so(every_language_site, every_language):
+    untranslated = [it for it in every_language.locales if not (PAGES / it.tag).exists()]
+    for locale in untranslated:
+        html = (every_language_site / locale.tag / "privacy/index.html").read_text("utf-8")
 
-        assert other["status"] in ("unreviewed", "reviewed")
-        assert other["source_hash"] == hashlib.sha256(english.strip().encode()).hexdigest(), path
+        assert re.search(r'<article [^>]*lang="en" dir="ltr">', html)
+        assert "We have no translation of this page" in html
+        assert '<link rel="canonical" href="https://desk.example/en/privacy/">' in html
+        assert f'hreflang="{locale.tag}" href="https' not in html
+        assert "What we never ask" in html
 
 
-def test_every_page_uses_the_same_facts_and_links_as_the_english():
-    for path in (PAGES / "en").glob("*.md"):
-        english, spanish = (
-            sorted(re.findall(r"{{.*?}}|\]\([^)]*\)", front_matter(PAGES / tag / path.name)[1]))
-            for tag in ("en", "es")
-        )
-        assert english == spanish, path
+def test_pages_name_their_address_and_those_in_other_languages(every_language_site):
+    html = (every_language_site / "es/privacy/index.html").read_text("utf-8")
+
+    assert '<link rel="canonical" href="https://desk.example/es/privacy/">' in html
+    assert '<link rel="alternate" hreflang="es" href="https://desk.example/es/privacy/">' in html
+    assert 'hreflang="x-default" href="https://desk.example/en/privacy/">' in html
+    assert "https://desk.example/es/privacy/" in (every_language_site / "sitemap.xml").read_text()
+
+
+def test_site_that_does_not_know_its_address_writes_none(site):
+    assert not (site / "sitemap.xml").exists()
+    for file in html_files(site):
+        html = file.read_text("utf-8")
+        assert 'rel="alternate"' not in html
+        assert "wa.me" not in html
+
+
+def test_home_page_can_be_passed_on(every_language_site, every_language):
+    for locale in every_language.locales:
+        html = (every_language_site / locale.tag / "index.html").read_text("utf-8")
+        address = f"https://desk.example/{locale.tag}/"
+        assert f'<bdi dir="ltr">{address}</bdi>' in html
+        assert f'href="https://wa.me/?text={quote(address, safe="")}"' in html
+
+
+def test_preview_of_a_page_tells_little(built):
+    site, locales = built
+    for file in (file for tag in locales for file in (site / tag).rglob("index.html")):
+        if file.parent.name in ("request", "my-request") or not written(site, file):
+            continue
+        metas = [attrs for tag, attrs in Elements(file.read_text("utf-8")).tags if tag == "meta"]
+        said = {it.get("property", it.get("name")): it.get("content") for it in metas}
+        assert said["og:title"] in ("Information and appointments", "Información y citas")
+        assert said["og:description"] == said["description"]
+        assert "og:image" not in said
+
+
+def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path, every_language_folder):
+    """A made-up language from right to left, with pages and words of its own."""
+    city = tmp_path / "city"
+    shutil.copytree(every_language_folder, city)
+    languages = city / "languages.yml"
+    row = (
+        '  - {tag: qaa, name: Qaaq, direction: rtl, day_pattern: "{weekday} {day} {month}", '
+        'time_pattern: "{hour}:{minute}", dates: {weekdays: [a, b, c, d, e, f, g], '
+        "months: [h, i, j, k, l, m, n, o, p, q, r, s]}}\n"
+    )
+    text = languages.read_text("utf-8")
+    head, _, tail = text.rpartition("# The languages a resident")
+    languages.write_text(f"{head}{row}# The languages a resident{tail}", "utf-8")
+    (city / "words/qaa.po").write_text(f'{NO_WORDS}\nmsgid "Privacy"\nmsgstr "Qavirp"\n', "utf-8")
+    _, english = front_matter(PAGES / "en/privacy.md")
+    page = city / "pages/qaa/privacy.md"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        f"---\ntitle: Qap\nstatus: unreviewed\nsource_hash: {source_hash(english)}\n---\n# Qaaqap\n"
+    )
+
+    site = build_site(tmp_path / "built", (b"a custodian",), city)
+
+    html = (site / "qaa/privacy/index.html").read_text("utf-8")
+    assert '<html lang="qaa" dir="rtl"' in html
+    assert ">Qaaqap</h1>" in html
+    assert '<article id="main" class="md-content page">' in html
+    assert ">Qaaq</a>" in (site / "en/privacy/index.html").read_text("utf-8")
+    assert 'lang="en" dir="ltr">' in (site / "qaa/documents/index.html").read_text("utf-8")
+
+
+def test_page_of_the_city_replaces_the_one_that_ships(tmp_path):
+    city = tmp_path / "city"
+    shutil.copytree(ROOT / "site/city", city)
+    (city / "pages/en").mkdir(parents=True)
+    (city / "pages/en/privacy.md").write_text(
+        "---\ntitle: Ours\n---\n# Ours\n\n{{ confirm('city_record') }} [Home](index.md)\n"
+    )
+
+    site = build_site(tmp_path / "built", (b"a custodian",), city)
+
+    assert ">Ours</h1>" in (site / "en/privacy/index.html").read_text("utf-8")
+    # What was translated is another page now, and an old promise is not shown.
+    assert ">Ours</h1>" in (site / "es/privacy/index.html").read_text("utf-8")
+    assert 'lang="en" dir="ltr">' in (site / "es/privacy/index.html").read_text("utf-8")
 
 
 def test_pages_have_no_number_of_their_own():
@@ -202,14 +318,13 @@ def test_pages_have_no_number_of_their_own():
         assert not re.search(r"\d", text), path
 
 
-def test_fact_that_no_page_uses_stops_the_build(tmp_path, monkeypatch, capfd):
+def test_fact_that_no_page_uses_stops_the_build(tmp_path, capfd):
     city = shutil.copytree(ROOT / "site/city", tmp_path / "city")
     with (city / "facts.yml").open("a") as facts:
         facts.write("  left_over: {value: 3, verified: true}\n")
-    monkeypatch.setenv("QUIETDESK_CITY", str(city))
 
     with pytest.raises(subprocess.CalledProcessError):
-        build_site(tmp_path / "site", (b"a custodian",))
+        build_site(tmp_path / "site", (b"a custodian",), city)
     assert "facts.yml: no page uses left_over" in capfd.readouterr().err
 
 

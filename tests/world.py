@@ -1,5 +1,7 @@
 """A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
 
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +28,7 @@ PASSPHRASE = "correct horse battery staple"
 # A Wednesday noon in New York, week 2026-W47.
 NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
+NO_WORDS = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n'
 
 ASKED: Mapping[str, Sequence[str]] = {
     "centers": ["corona"],
@@ -44,6 +47,19 @@ ASKED: Mapping[str, Sequence[str]] = {
 
 def compiled_city() -> City:
     return cities.from_data(cities.compile_profile(ROOT / "site/city", ROOT / "site/words"))
+
+
+def without_drafts(folder: Path) -> Path:
+    """A copy of the city profile in which no language is a draft. One without words has none."""
+    shutil.copytree(ROOT / "site/city", folder)
+    languages = folder / "languages.yml"
+    text = languages.read_text("utf-8")
+    languages.write_text(text.replace(" draft: true,", ""), "utf-8")
+    (folder / "words").mkdir(exist_ok=True)
+    for tag in re.findall(r"tag: ([\w-]+)", text):
+        if not (ROOT / f"site/words/{tag}.po").exists():
+            (folder / f"words/{tag}.po").write_text(NO_WORDS, "utf-8")
+    return folder
 
 
 @dataclass(frozen=True)

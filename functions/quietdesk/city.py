@@ -60,7 +60,8 @@ class Center:
 class Locale:
     """A language of the site: BCP 47 tag, its own name, and direction `ltr` or `rtl`. The rest
     says how a day is written (names from Monday and from January, and a pattern) and how a time is
-    (a pattern, and the names of the two halves of a day)."""
+    (a pattern, and the names of the two halves of a day), and whether staff may use the desk in
+    it."""
 
     tag: str
     name: str
@@ -70,6 +71,7 @@ class Locale:
     day_pattern: str
     time_pattern: str
     halves: tuple[str, ...]
+    desk: bool = False
 
     def time(self, at: str) -> str:
         """The time `14:05` in words: `2:05 PM`."""
@@ -156,12 +158,13 @@ def _tuples(value: Any) -> Any:
 
 
 def compile_profile(city: Path, words: Path) -> dict[str, Any]:
-    """The profile in a folder of YAML files and a folder of .po files, as JSON-able values.
-    Raises BadCity with the file and what is wrong in it."""
+    """The profile in a folder of YAML files and a folder of .po files, as JSON-able values. The
+    city's own .po files, in `words` inside its folder, add to them and win over them. Raises
+    BadCity with the file and what is wrong in it."""
     programme = _Checked(city / "programme.yml")
     centers = _Checked(city / "centers.yml")
     languages = _Checked(city / "languages.yml")
-    locales = [_locale(row) for row in languages.rows("locales")]
+    locales = _locales(languages)
     spoken = languages.ids("visit_languages")
     return {
         "name": programme.text("name"),
@@ -184,7 +187,7 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
         "languages": spoken,
         "centers": [_center(row, tuple(spoken)) for row in centers.rows("centers")],
         "locales": locales,
-        "words": {locale["tag"]: _words(words, locale["tag"]) for locale in locales},
+        "words": {it["tag"]: _words((words, city / "words"), it["tag"]) for it in locales},
     }
 
 
@@ -235,6 +238,12 @@ class _Checked:
         must = f"text like {pattern.pattern}" if pattern else "text that is not empty"
         test = pattern.fullmatch if pattern else str.strip
         return cast(str, self.valid(key, str, lambda value: bool(test(value)), must))
+
+    def flag(self, key: str) -> bool:
+        """A word that may be left out: false then."""
+        return key in self.values and cast(
+            bool, self.valid(key, bool, lambda _: True, "true or false")
+        )
 
     def number(self, key: str, least: int, most: int) -> int:
         must = f"a whole number from {least} to {most}"
@@ -348,12 +357,22 @@ def _part(part: _Checked) -> list[tuple[str, int]]:
     return [(at, seats) for at, seats in spread if seats]
 
 
+def _locales(languages: _Checked) -> list[dict[str, Any]]:
+    """The languages that the site has. Every row is checked, those of drafts too."""
+    rows = [(row, _locale(row)) for row in languages.rows("locales")]
+    shown = [locale for row, locale in rows if not row.flag("draft")]
+    if not shown:
+        raise BadCity(f"{languages.path.name}: one of the locales must not be a draft")
+    return shown
+
+
 def _locale(row: _Checked) -> dict[str, Any]:
     tag = row.text("tag", _TAG)
     locale: dict[str, Any] = {
         "tag": tag,
         "name": row.text("name"),
         "direction": row.text("direction", re.compile("ltr|rtl")),
+        "desk": row.flag("desk"),
     }
     locale["day_pattern"] = row.valid("day_pattern", str, _is_day_pattern, _DAY_PATTERN)
     locale["time_pattern"] = row.valid("time_pattern", str, _is_time_pattern, _TIME_PATTERN)
@@ -397,15 +416,22 @@ def _is_time_pattern(pattern: str) -> bool:
     return "<m>" in written and ("<h>" in written or ("<12>" in written and "<p>" in written))
 
 
-def _words(folder: Path, tag: str) -> dict[str, str]:
+def _words(folders: tuple[Path, Path], tag: str) -> dict[str, str]:
+    found = [path for folder in folders if (path := folder / f"{tag}.po").exists()]
+    if not found:
+        raise BadCity(f"{tag}.po is missing from {folders[0]}")
+    words: dict[str, str] = {}
+    for path in found:
+        words |= _translated(path, tag)
+    return words
+
+
+def _translated(path: Path, tag: str) -> dict[str, str]:
     from babel.messages.pofile import PoFileError, read_po
 
-    path = folder / f"{tag}.po"
     try:
         with path.open("rb") as file:
             catalog = read_po(file, locale=tag.replace("-", "_"), abort_invalid=True)
-    except FileNotFoundError:
-        raise BadCity(f"{path.name} is missing from {folder}") from None
     except PoFileError as error:
         raise BadCity(f"{path.name} is not a .po file: {error}") from None
     # An empty or doubtful translation shows the English: an honest gap, which a test counts.

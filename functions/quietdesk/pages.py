@@ -62,6 +62,12 @@ MORE = (
 
 # In gettext's manner ("translator-credits"): shown only where a translation of this key exists.
 _NOTE = "translation-note"
+# What a page says about its own translation.
+NOTES = {
+    "unreviewed": _NOTE,
+    "older": "This translation is older than the English page. Some things may have changed.",
+    "english": "We have no translation of this page that is up to date. Here it is in English.",
+}
 
 QUESTIONS = {
     "opening": "Take a free time",
@@ -489,28 +495,27 @@ class Pages:
             *BROKEN,
         )
 
-    def around(
-        self, lang: str, name: str, meta: Mapping[str, Any], site_url: str
-    ) -> dict[str, Any]:
-        """What the theme puts around a page: `top` and `bottom`, `site_name`, `note` (the
-        state of the translation), `alternates` (tag and address of the same page in every
-        language), `script` (the address of the page's own, or "")."""
+    def around(self, lang: str, name: str, notes: Sequence[str]) -> dict[str, Any]:
+        """What the theme puts around a page: `top` and `bottom`, `site_name`, `notes` (keys of
+        NOTES, put into words), `script` (the address of the page's own, or ""), and the words for
+        links that pass the page on."""
         locale, words = self.speak(lang)
         values = self._common(locale, words) | {"name": name}
-        translated = locale is not self.city.locales[0]
-        if translated and meta.get("status") != "reviewed" and words.has(_NOTE):
-            note = words(_NOTE)
-        else:
-            note = Markup("")
-        tail = "" if name == "index" else f"{name}/"
-        base = site_url.rstrip("/")
+        said = [words(NOTES[note]) for note in notes if NOTES[note] != _NOTE or words.has(_NOTE)]
         return {
             "top": Markup(self._env.get_template("top.html").render(values)),  # noqa: S704
             "bottom": Markup(self._env.get_template("bottom.html").render(values)),  # noqa: S704
-            "note": note,
             "script": "/assets/documents.js" if name == "documents" else "",
+            "locale": locale,
+            "notes": said,
+            "in_english": words("Read this page in English"),
             "site_name": words(self.city.name),
-            "alternates": [(it.tag, f"{base}/{it.tag}/{tail}") for it in self.city.locales],
+            "preview": words("Information and appointments"),
+            "about": words("Information and appointments. You need no account."),
+            "pass_on": words("Pass this page on"),
+            "by_text": words("By text message"),
+            "by_whatsapp": words("By WhatsApp"),
+            "copy": words("Or copy this address:"),
         }
 
     def directed(self, page: str, lang: str) -> str:

@@ -1,8 +1,12 @@
 """Every page in Chromium, under the headers that are really sent."""
 
+import re
+from itertools import combinations
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.serving import serving
 
 SMALL = {"viewport": {"width": 320, "height": 640}}
 
@@ -117,3 +121,73 @@ CONTRAST = """() => {
   }
   return weak
 }"""
+
+
+@pytest.fixture(scope="session")
+def every_language_url(programme, every_language_site):
+    with serving(programme, every_language_site) as running:
+        yield running.url
+
+
+@pytest.mark.parametrize("lang", ["es", "ur", "zh-Hant"])
+def test_languages_are_easy_to_hit_on_a_small_phone(
+    visit, every_language_url, every_language, lang
+):
+    """Every name is on the page, none hidden, 44 pixels high, none over another."""
+    page = visit(viewport={"width": 360, "height": 640})
+    for path in (f"/{lang}/", f"/{lang}/request/"):
+        page.goto(every_language_url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        boxes = [link.bounding_box() for link in page.locator(".languages a").all()]
+        assert len(boxes) == len(every_language.locales)
+        assert min(box["height"] for box in boxes) >= 44
+        for one, other in combinations(boxes, 2):
+            beside = (
+                one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            )
+            below = (
+                one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+            )
+            assert beside or below
+
+
+def test_every_language_fits_a_small_phone_without_scripts_and_pictures(
+    visit, every_language_url, every_language
+):
+    page = visit(clock=False, java_script_enabled=False, **SMALL)
+    page.route("**/*.svg", lambda route: route.abort())
+    for locale in every_language.locales:
+        for path in ("", "documents/", "privacy/", "request/"):
+            page.goto(f"{every_language_url}/{locale.tag}/{path}")
+            assert page.locator("h1").is_visible()
+            width = page.locator("html").bounding_box()["width"]
+            edges = [page.locator(it).bounding_box() for it in (".top", "#main", ".bottom")]
+            assert all(0 <= it["x"] and it["x"] + it["width"] <= width <= 320 for it in edges)
+
+
+def test_right_to_left_pages_begin_at_the_right(visit, every_language_url):
+    page = visit(**SMALL)
+    for path in ("/ur/", "/ur/request/", "/ar/documents/"):
+        page.goto(every_language_url + path)
+        assert page.evaluate("getComputedStyle(document.body).direction") == "rtl"
+        name = page.locator(".site-name").bounding_box()
+        assert name["x"] + name["width"] > 290
+
+
+def test_home_page_prints_on_one_sheet(visit, every_language_url, every_language):
+    page = visit()
+    for locale in every_language.locales:
+        page.goto(f"{every_language_url}/{locale.tag}/")
+        sheets = page.pdf(format="Letter")
+        assert len(re.findall(rb"/Type\s*/Page\b", sheets)) == 1, locale.tag
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(visit, url):
+    page = visit(reduced_motion="reduce")
+    page.goto(f"{url}/en/documents/")
+
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')].map((it) => getComputedStyle(it).transitionDuration)"
+        ".filter((time) => time != '0s')"
+    )
+    assert moving == []

@@ -151,9 +151,8 @@ def test_boxes_for_a_code_go_from_left_to_right_on_every_card(sheets, page):
 @pytest.fixture(scope="session")
 def with_address(tmp_path_factory, custodian):
     """The website as it is built when its address is known."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SITE_URL", f"{SITE}/")
-        return build_site(tmp_path_factory.mktemp("known") / "site", (custodian.public_key,))
+    folder = tmp_path_factory.mktemp("known") / "site"
+    return build_site(folder, (custodian.public_key,), address=f"{SITE}/")
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""The pages that people read: facts of the city profile put into Markdown, and what a translation
-was made from. It reads YAML and runs while the site is built, never in a function.
+"""The pages that people read: facts of the city profile put into Markdown. It reads YAML and runs
+while the site is built, never in a function.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
@@ -301,11 +300,6 @@ def _ruled(papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
     facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
     facts["card_years"] = (ages["card_years"]["from_14"], verified)
     return facts
-
-
-def source_hash(body: str) -> str:
-    """The hash by which a translation names the English text that it was made from."""
-    return hashlib.sha256(body.strip().encode()).hexdigest()
 
 
 def write_profile(city: Path, words: Path, target: Path) -> City:

@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
             return _run(chosen, args)
+        if args.command == "translations":  # which needs no keyring, and no compiled city
+            return _translations(chosen, args)
         return int(args.run(Here(chosen, cities.load(), now).forget(), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
@@ -102,6 +104,10 @@ def build_parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="serve the site and the form on this machine")
     run.add_argument("--port", type=_port, default=8000)
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+
+    translations = verbs.add_parser("translations", help="what the translations still need")
+    translations.add_argument("tag", metavar="TAG", nargs="?", help="one language, such as ht")
+    translations.add_argument("--update", action="store_true", help="bring site/words up to date")
 
     console = verbs.add_parser("desk", help="open the desk's pages in this computer's browser")
     console.add_argument("--lang", default="en", metavar="TAG", help="language of the pages (en)")
@@ -364,6 +370,25 @@ def _center_of(city: City, args: argparse.Namespace) -> Center | None:
     if args.center not in listed:
         raise Conflict(f"--center must be one of: {', '.join(listed)}; others have a --path")
     return listed[args.center]
+
+
+def _translations(chosen: Settings, args: argparse.Namespace) -> int:
+    from quietdesk.site.translations import Translations  # Babel is not on every computer
+
+    site = Translations(Path("site"), chosen.city)
+    tags = [language.tag for language in site.languages]
+    if args.tag and args.tag not in tags:
+        raise BadCity(f"languages.yml has no language {args.tag}")
+    if args.update:
+        for path in site.update():
+            print(f"{path} is up to date now.")
+        return 0
+    print("\n".join(site.table()))
+    shown = [language.tag for language in site.languages if not language.draft]
+    problems = [it for tag in ([args.tag] if args.tag else shown) for it in site.problems(tag)]
+    if problems:
+        print("", *problems, sep="\n")
+    return 1 if problems else 0
 
 
 def _sweep(at: Here, _: argparse.Namespace) -> int:
