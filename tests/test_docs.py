@@ -21,13 +21,14 @@ STANDS_FOR = {
     "PREFIX": "p",
     "COMMAND": "pull",
     "N": "2",
+    "TAG": "ht",
 }
 VERBS = [
     (), ("run",), ("pull",), ("done",), ("sweep",), ("store",), ("store", "create"), ("device",),
     ("device", "new"), ("device", "admit"), ("custodian",), ("custodian", "new"), ("keys",),
     ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",),
     ("reply",), ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"),
-    ("openings", "close"), ("openings", "reopen"), ("poster",),
+    ("openings", "close"), ("openings", "reopen"), ("poster",), ("translations",),
 ]  # fmt: skip
 
 

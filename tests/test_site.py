@@ -249,7 +249,10 @@ def test_home_page_can_be_passed_on(every_language_site, every_language):
     for locale in every_language.locales:
         html = (every_language_site / locale.tag / "index.html").read_text("utf-8")
         address = f"https://desk.example/{locale.tag}/"
-        assert f'<bdi dir="ltr">{address}</bdi>' in html
+        said = every_language.words[locale.tag].get(
+            "Or copy this address:", "Or copy this address:"
+        )
+        assert f'<p>{said} <bdi dir="ltr">{address}</bdi></p>' in html
         assert f'href="https://wa.me/?text={quote(address, safe="")}"' in html
 
 

@@ -63,13 +63,14 @@ def test_animation_and_variable_that_are_used_stay():
     assert needed(css, names()) == css
 
 
-def test_class_that_a_script_adds_is_kept(tmp_path):
+def test_class_that_a_script_adds_is_kept_and_our_styles_come_last(tmp_path):
     sheet = tmp_path / "site/assets/stylesheets/main.css"
     sheet.parent.mkdir(parents=True)
     sheet.write_text(".added{color:red}.gone{color:red}.a{color:red}")
+    (tmp_path / "site/assets/look.css").write_text("/* Ours. */ .b { color: blue; } .gone { }")
     (tmp_path / "site/index.html").write_text(f"{PAGE}<link href=main.css>")
     (tmp_path / "page.js").write_text('element.className = "small added"; gone()')
 
     slim(tmp_path / "site", tmp_path)
 
-    assert sheet.read_text() == ".added{color:red}.a{color:red}"
+    assert sheet.read_text() == ".added{color:red}.a{color:red}.b{color: blue}"

@@ -515,7 +515,7 @@ class Pages:
             "pass_on": words("Pass this page on"),
             "by_text": words("By text message"),
             "by_whatsapp": words("By WhatsApp"),
-            "copy": words("Or copy this address:"),
+            "or_copy": words("Or copy this address:"),
         }
 
     def directed(self, page: str, lang: str) -> str:

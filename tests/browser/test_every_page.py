@@ -191,3 +191,22 @@ def test_nothing_moves_for_who_asked_for_less_motion(visit, url):
         ".filter((time) => time != '0s')"
     )
     assert moving == []
+
+
+def test_each_script_has_its_own_fonts_wherever_its_language_stands(visit, every_language_url):
+    """Nastaliq needs room between the lines; a Spanish name among Urdu is not written in it."""
+    page = visit(**SMALL)
+    page.goto(f"{every_language_url}/ur/")
+
+    def first_font(selector):
+        style = "(it) => [getComputedStyle(it).fontFamily, getComputedStyle(it).lineHeight]"
+        family, height = page.eval_on_selector(selector, style)
+        return family.split(",")[0].strip('"'), height
+
+    assert first_font("body") == ("Noto Nastaliq Urdu", "39.6px")
+    assert first_font(".languages [lang=es]")[0] == "system-ui"
+    assert first_font(".languages [lang=bn]")[0] == "Noto Sans Bengali"
+    orders = page.eval_on_selector_all(
+        ".languages a", "(all) => all.map((it) => getComputedStyle(it).fontFamily)"
+    )
+    assert len({*orders}) == 7  # zh-Hans, zh-Hant, ko, bn, ar, ur and everybody else

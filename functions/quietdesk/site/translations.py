@@ -301,7 +301,8 @@ def back_translations(site: Translations, tag: str, folder: Path) -> Iterator[st
         if not backs.get(key):
             yield f"{tag}.po: {key!r} has no back-translation"
         elif string_mark(said) not in notes[key]:
-            yield f"{tag}.po: the back-translation of {key!r} is of an older text"
+            mark = string_mark(said)
+            yield f"{tag}.po: the back-translation of {key!r} is not of today's text: # {mark}"
         elif _placeholders(key) != _placeholders(backs[key]):
             yield f"{tag}.po: the back-translation of {key!r} fills in other values"
 
