@@ -73,12 +73,12 @@ def test_page_of_the_city_replaces_the_one_that_ships(folder):
     assert sources(folder).shown("fr", "papers").text.body == "# Nos papiers"
 
 
-def test_translation_of_a_page_that_the_city_replaced_is_stale(folder):
+def test_translation_of_a_page_that_the_city_replaced_is_not_one_of_it(folder):
     translate(folder, "papers")
     write(folder / "own", "en", "papers", "# Our papers")
 
     assert sources(folder).shown("en", "papers").text.body == "# Our papers"
-    assert sources(folder).state("fr", "papers") is State.STALE
+    assert sources(folder).state("fr", "papers") is State.MISSING
 
 
 def test_space_around_a_text_does_not_make_its_translation_stale():

@@ -562,8 +562,9 @@ class Pages:
         return named
 
     def _choice(self, words: Words, field: str, value: str) -> Markup:
-        if field == "language" and value in _OWN_NAMES:
-            return escape(_OWN_NAMES[value])
+        names = {locale.tag: locale.name for locale in self.city.locales} | _OWN_NAMES
+        if field == "language" and value in names:
+            return escape(names[value])
         return words(CHOICES[field].get(value, value))
 
     def _answers(

@@ -95,7 +95,11 @@ class Sources:
     def written(self, tag: str, name: str) -> Text | None:
         """The text of that language, whatever its state."""
         if (tag, name) not in self._read:
-            paths = (folder / tag / f"{name}.md" for folder in self._folders)
+            own, _ = self._folders
+            # Of a page that the city wrote itself, what ships is no translation.
+            replaced = (own / ENGLISH / f"{name}.md").exists()
+            folders = (own,) if replaced else self._folders
+            paths = (folder / tag / f"{name}.md" for folder in folders)
             path = next((path for path in paths if path.exists()), None)
             self._read[tag, name] = read_text(path) if path else None
         return self._read[tag, name]

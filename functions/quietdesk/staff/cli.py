@@ -45,7 +45,7 @@ _ID_HELP = "an id, or its first 8 digits or more"
 MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
 
 _HINTS: dict[type[QuietdeskError], str] = {
-    BadCity: "correct the file in site/city, then run: make site",
+    BadCity: "correct the file (in site/city, or in QUIETDESK_CITY), then run: make site",
     BadSetting: "the settings are listed in docs/operations.md",
     NoKeyring: "run this in Quietdesk's folder after make run, or see docs/operations.md",
     BadSignature: "the keys in the store are not of the custodians in QUIETDESK_CUSTODIANS",
