@@ -15,6 +15,7 @@ MEASURES = {
     "open": "opening:measure",
     "seal": "sealing:measure",
     "page": "loading:measure",
+    "lighthouse": "lighthouse:measure",
     "cold": "starting:measure",
     "warm": "answering:measure",
     "check": "answering:measure_check",
