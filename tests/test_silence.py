@@ -39,6 +39,10 @@ FIELDS = {
     "lang": "langplant50",
     "step": "stepplant51",
     "code": "codeplant52",
+    "week": "weekplant54",
+    "path": "pathplant55",
+    "shown": "shownplant56",
+    "opening": "openingplant57",
     "nationality": "nationalityplant53",
 }
 AROUND = {
@@ -171,8 +175,11 @@ def test_silence(tmp_path):
         visitor.send("GET", "/api/request/es")
         taken = visitor.form(**{**good, "opening": OPENING}, step="review", code="")
         moved = {**good, "name": FIELDS["name"]}
-        for step in ("see", "move", "review", "send", "calendar", "cancel", "yes", "see"):
-            visitor.check(step, code, **(moved if step in ("review", "send") else {}))
+        for step in ("see", "move", "review", "change", "send", "calendar", "cancel", "yes", "see"):
+            visitor.check(step, code, **(moved if step in ("review", "change", "send") else {}))
+        # For a request that is gone, after a reply that was never given, from a path nobody has.
+        lost = {**moved, **{field: FIELDS[field] for field in ("week", "path", "shown")}}
+        assert FIELDS["name"] in visitor.check("send", code, **lost)
         secrets = codes.derive(code, "demo")
         for do in ("see", "cancel", "move", "stepplant51"):
             asked = {"v": 1, "do": do, "id": b64(secrets.id), "auth": b64(secrets.auth)}
@@ -183,6 +190,8 @@ def test_silence(tmp_path):
             visitor.check(value, code)
         visitor.send("GET", f"/api/openings/{PATH}")
         visitor.send("GET", f"/api/request/es/{PATH}?{QUERY}")
+        visitor.send("GET", f"/api/request/es/at/{PATH}")
+        visitor.send("GET", f"/es/request/at/{PATH}/")
         assert "<form" in taken
 
         # Every way to fail that a person or a script can find.
