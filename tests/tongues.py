@@ -25,7 +25,7 @@ TONGUES: dict[tuple[str, str, str], dict[str, str]] = {
         "Your code": "رمزك", "Day": "اليوم", "Time": "الوقت", "Place": "المكان",
         "Look again on:": "انظر مرة أخرى في:",
         "See, move or cancel it: {address} or call {phone}.": "لرؤيته أو نقله أو إلغائه: {address} أو اتصل بالرقم {phone}.",
-        "Keep this card where others do not look.": "احتفظ بهذه البطاقة حيث لا ينظر الآخرون.",
+        "Keep this slip where others do not look.": "احتفظ بهذه البطاقة حيث لا ينظر الآخرون.",
     },
     ("ur", "اردو", "rtl"): {
         "A city ID card": "شہر کا شناختی کارڈ",
@@ -45,7 +45,7 @@ TONGUES: dict[tuple[str, str, str], dict[str, str]] = {
         "Your code": "آپ کا کوڈ", "Day": "دن", "Time": "وقت", "Place": "جگہ",
         "Look again on:": "دوبارہ دیکھیں:",
         "See, move or cancel it: {address} or call {phone}.": "اسے دیکھیں، بدلیں یا منسوخ کریں: {address} یا {phone} پر کال کریں۔",
-        "Keep this card where others do not look.": "یہ کارڈ وہاں رکھیں جہاں دوسرے نہ دیکھیں۔",
+        "Keep this slip where others do not look.": "یہ کارڈ وہاں رکھیں جہاں دوسرے نہ دیکھیں۔",
     },
     ("bn", "বাংলা", "ltr"): {
         "A city ID card": "শহরের পরিচয়পত্র",
@@ -65,7 +65,7 @@ TONGUES: dict[tuple[str, str, str], dict[str, str]] = {
         "Your code": "আপনার কোড", "Day": "দিন", "Time": "সময়", "Place": "স্থান",
         "Look again on:": "আবার দেখুন:",
         "See, move or cancel it: {address} or call {phone}.": "এটি দেখুন, বদলান বা বাতিল করুন: {address} অথবা {phone} নম্বরে ফোন করুন।",
-        "Keep this card where others do not look.": "এই কার্ড এমন জায়গায় রাখুন যেখানে অন্যরা দেখে না।",
+        "Keep this slip where others do not look.": "এই কার্ড এমন জায়গায় রাখুন যেখানে অন্যরা দেখে না।",
     },
     ("zh-Hant", "繁體中文", "ltr"): {
         "A city ID card": "市民身份證",
@@ -85,7 +85,7 @@ TONGUES: dict[tuple[str, str, str], dict[str, str]] = {
         "Your code": "您的代碼", "Day": "日期", "Time": "時間", "Place": "地點",
         "Look again on:": "再次查看日期：",
         "See, move or cancel it: {address} or call {phone}.": "查看、更改或取消：{address}，或致電 {phone}。",
-        "Keep this card where others do not look.": "請把這張卡放在別人看不到的地方。",
+        "Keep this slip where others do not look.": "請把這張卡放在別人看不到的地方。",
     },
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from quietdesk.errors import BadSetting
 from quietdesk.pages import Offer, Pages, Words
 
 # What a sheet is called, and how many of it are on a page.
-KINDS = {"poster": "Poster", "handbill": "Handbills", "cards": "Cards to write codes on"}
+KINDS = {"poster": "Poster", "handbill": "Handbills", "cards": "Slips to write codes on"}
 HANDBILLS = 4  # in two languages two, each with a side in each
 QUIET_ZONE = 4  # modules, as ISO/IEC 18004 asks
 # Whole, or links from the root of the site would miss it; plain http only where it does not travel.
