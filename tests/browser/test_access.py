@@ -43,7 +43,7 @@ HIDDEN = """() => {
 
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
-    programme.publisher().publish(NOON)
+    programme.publisher().publish(NOON, taking=True)
     programme.store.set_seats({OPENING: 100})
     yield
     programme.publisher().publish(NOON, taking=False)

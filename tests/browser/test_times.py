@@ -16,7 +16,7 @@ OPENING = "corona.2026-11-24.1000"
 
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
-    programme.publisher().publish(NOON)
+    programme.publisher().publish(NOON, taking=True)
     programme.store.set_seats({OPENING: 100})  # many tests take it
     yield
     programme.publisher().publish(NOON, taking=False)
