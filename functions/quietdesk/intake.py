@@ -72,9 +72,9 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _HTML = "text/html; charset=utf-8"
 _CALENDAR = "text/calendar; charset=utf-8"
-_CARRIED = ("lang", "step", "code", "week", "path", "shown")
-_FORM_FIELDS = {*request.FIELDS, *_CARRIED}
-_STATUS = {
+CARRIED = ("lang", "step", "code", "week", "path", "shown")
+_FORM_FIELDS = {*request.FIELDS, *CARRIED}
+STATUS = {
     "too_large": 413,
     "media_type": 415,
     "not_found": 404,
@@ -230,8 +230,8 @@ class _Intake:
             try:
                 typed = _form(_body(event, FORM_BYTES))
             except BadEnvelope as error:
-                return _html(_STATUS.get(error.code, 400), self._pages.broken())
-            carried = _Carried(**{it: _first(typed, it) for it in _CARRIED})
+                return _html(STATUS.get(error.code, 400), self._pages.broken())
+            carried = _Carried(**{it: _first(typed, it) for it in CARRIED})
             fields = {it: typed[it] for it in typed if it in request.FIELDS}
             return self._by_form(fields, carried)
         if kind != _JSON:
@@ -348,7 +348,7 @@ class _Intake:
 
     def _refused(self, code: str) -> Answer:
         body = {"error": code, "phone": self._city.phone}
-        status = _STATUS.get(code, 400)
+        status = STATUS.get(code, 400)
         answer = _answer(status, _JSON, json.dumps(body))
         return _later(answer) if status == 503 else answer
 

@@ -1,0 +1,90 @@
+"""docs/openapi.yaml: it names the routes that there are, and what is answered is what it says."""
+
+import ast
+import re
+
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, settings
+from schemathesis import checks
+
+from quietdesk import intake
+from quietdesk.request import FIELDS
+from tests.serving import serving
+from tests.world import NOON, ROOT, make_world
+
+DOCUMENT = ROOT / "docs/openapi.yaml"
+SCHEMA = schemathesis.openapi.from_path(DOCUMENT)
+EXAMPLES = 25
+# A wrong header or method is answered by the gateway in front, which is not here.
+CHECKED = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, site, custodian):
+    world = make_world(tmp_path_factory.mktemp("described"), custodian=custodian)
+    world.publisher().publish(NOON)
+    with serving(world, site) as served:
+        yield served.url
+    world.store.close()
+
+
+def document():
+    return yaml.safe_load(DOCUMENT.read_text("utf-8"))
+
+
+def routes():
+    """Method and path of every route that intake.py makes."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / "functions/quietdesk/intake.py").read_text("utf-8"))):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "app":
+            if called.attr in ("get", "post", "put", "delete", "patch"):
+                path = re.sub(r"<(\w+)>", r"{\1}", node.args[0].value).rstrip("/")
+                found.add((called.attr, path))
+    return found
+
+
+def test_document_names_every_route_and_no_other():
+    named = {
+        (method, path)
+        for path, item in document()["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+
+    assert named == routes()
+    assert len(named) == 8
+
+
+def test_document_names_every_field_of_the_form():
+    fields = set(document()["components"]["schemas"]["PlainForm"]["properties"])
+
+    assert fields == {*FIELDS, *intake.CARRIED}
+
+
+def test_document_names_every_code_of_a_refusal():
+    named = set(document()["components"]["schemas"]["Refusal"]["properties"]["error"]["enum"])
+
+    assert set(intake.STATUS) <= named
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_what_is_answered_is_what_the_document_says(case, running):
+    answer = case.call(base_url=running)
+
+    case.validate_response(answer, checks=CHECKED)
+    if answer.headers["content-type"] == ["application/octet-stream"]:
+        assert len(answer.content) == 284
