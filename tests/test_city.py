@@ -80,6 +80,8 @@ def test_days_are_those_of_the_unicode_cldr_without_the_year(every_language, tag
     for day in (date(2026, month, 10 + month) for month in range(1, 13)):
         full = format_date(day, "full", tag.replace("-", "_"))
         known = re.sub(r"2026年|[,،]? (de )?2026(\sг\.)?|2026년 ", "", full)
+        if tag == "bn":  # January and February, as Bangladesh spells them now
+            known = known.replace("য়ারী", "য়ারি").replace("য়ারী", "য়ারি")
 
         # Running text has no comma in Spanish: "el jueves 3 de diciembre".
         assert locale.day(day) == (known.replace(",", "") if tag == "es" else known)
