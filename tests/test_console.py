@@ -31,6 +31,7 @@ from quietdesk.errors import (
     TracesRemain,
 )
 from quietdesk.openings import Opening
+from quietdesk.pages import Words
 from quietdesk.staff import keyring, session, view
 from quietdesk.staff.console import Console
 from quietdesk.staff.desk import Desk, Opened
@@ -1340,7 +1341,8 @@ def test_who_is_entered_can_take_a_free_time(staff, world, publish):
     code = codes.parse(code_on(page))
     item = opened(world)[codes.derive(code, world.city.deployment).id.hex()]
     assert item.envelope.opening == time and item.state == "placed"
-    assert "You have an appointment" in page.text
+    # The slip is in the language of the visit.
+    assert Words(world.city, "bn")("You have an appointment") in page.text
     assert world.city.center(item.opening.center).address in page.text
 
 
