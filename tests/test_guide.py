@@ -37,7 +37,7 @@ def test_unverified_fact_is_marked_in_the_language_of_the_page(guide):
 def test_verified_fact_needs_no_mark():
     facts = Facts({"days": (3, True), "fee": ("$10", False)})
 
-    assert (facts["days"], facts["fee"]) == (3, "$10")
+    assert (facts["days"], facts["fee"]) == (3, '<bdi dir="ltr">$10</bdi>')
     assert facts.owed == {"fee"}
 
 

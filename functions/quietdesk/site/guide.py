@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from quietdesk import city as cities
 from quietdesk.city import City, Locale
@@ -24,6 +24,11 @@ from quietdesk.site.documents import Paper, Rules
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
 MAP = "https://www.openstreetmap.org/search?query="
+
+
+def ltr(text: str) -> Markup:
+    """A text that keeps its direction in any other."""
+    return Markup('<bdi dir="ltr">{}</bdi>').format(text)
 
 
 class Facts(dict[str, Any]):
@@ -43,7 +48,8 @@ class Facts(dict[str, Any]):
         self.used.add(name)
         if name in self.unverified:
             self.owed.add(name)
-        return value
+        # Such as $10, whose sign would change sides between words from right to left.
+        return ltr(value) if isinstance(value, str) else value
 
     def mark(self, *names: str) -> bool:
         """The page marks these facts; whether any of them is unverified."""
@@ -207,6 +213,7 @@ PAPER_WORDS = {
     "caretaker": "An adult who cares for you must come too, with their own ID and a paper that "
     "shows how you are related.",
 }
+_LINES = escape("<<<")  # at the bottom of a passport's page; mirrored they would be another sign
 _FILL = Markup('<bdi data-fill="{}"></bdi>')
 NEED_LIST = "Papers of the list “{list}”: {number}"
 
@@ -234,7 +241,7 @@ def _paper(paper: Paper, rules: Rules, words: Words) -> dict[str, Any]:
         notes.append(words("Does not count beside a stronger paper of the same kind."))
     if paper.doubtful:
         notes.append(words("We are not sure of this. Ask first."))
-    label = words(paper.label)
+    label = Markup(words(paper.label).replace(_LINES, ltr("<<<")))  # noqa: S704
     counts = counts or [words("Ask the staff")]
     return {"id": paper.id, "label": label, "counts": counts, "when": when, "notes": notes}
 
