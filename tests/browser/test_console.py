@@ -125,6 +125,7 @@ def test_code_is_shown_big_printed_alone_and_not_carried_over(visit, desk, publi
     page.fill("#e-name", "Rosa")
     page.click("text=Enter and show the code")
 
+    page.wait_for_load_state()  # with its style
     code = codes.parse(page.inner_text(".code"))
     size = "parseFloat(getComputedStyle(document.querySelector('.code')).fontSize)"
     assert page.evaluate(size) >= 36
