@@ -31,6 +31,8 @@ TABLE = {
     "gateway": [],
     "sweep": ["city", "code", "keys", "store", "errors"],
     "local": [*BELOW, "gateway", "intake", "sweep"],
+    "cloud": [*BELOW, "intake", "sweep"],
+    "handler": ["cloud"],
     "site": BELOW,
     "hooks": [*BELOW, "site"],
 }

@@ -15,7 +15,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 from quietdesk import envelope as envelopes
 from quietdesk import sweep
 from quietdesk.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
-from quietdesk.store import open_store
+from quietdesk.store import dynamodb, open_store
 from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
 from tests.events import post, submit
 from tests.process import quietdesk
@@ -351,9 +351,41 @@ def test_tables_that_are_there_are_not_made_again(store_spec):
         create_tables(store_spec.removeprefix("dynamodb:"))
 
 
-def test_calls_give_up_within_a_functions_time(store_spec):
-    assert CONFIG.retries == {"mode": "standard", "total_max_attempts": 2}
-    assert CONFIG.connect_timeout == CONFIG.read_timeout == 1
+def test_a_call_takes_no_longer_than_is_said(store_spec):
+    attempts = CONFIG.retries["total_max_attempts"]
+    # Of the standard mode's waits the first is at most a second (botocore.retries.standard).
+    longest = attempts * (CONFIG.connect_timeout + CONFIG.read_timeout) + (attempts - 1)
+
+    assert longest <= dynamodb.CALL_SECONDS
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.read("bundle#main#2026-W47"),
+        lambda store: store.put(make()),
+        lambda store: store.seats(["corona#2026-12-03#10:00"]),
+        lambda store: find(store, make()),
+        lambda store: store.take(replace(make(), opening="corona#2026-12-03#10:00")),
+    ],
+    ids=["read", "put", "seats", "find", "take"],
+)
+def test_no_call_of_an_answer_begins_too_late_and_the_next_answer_starts_anew(
+    store, monkeypatch, call
+):
+    clock, sent = [100.0], []
+    monkeypatch.setattr(dynamodb.time, "monotonic", lambda: clock[0])
+    store._client.meta.events.register("before-send", lambda **_: sent.append(1))
+    store.begin()
+
+    clock[0] += dynamodb.FUNCTION_SECONDS + 1
+    with pytest.raises(StoreUnavailable, match="too long"):
+        call(store)
+    assert sent == []
+
+    store.begin()
+    assert store.read("nothing") is None
+    assert sent == [1]
 
 
 def test_a_week_is_destroyed_on_dynamodb_too(world):

@@ -129,3 +129,8 @@ class StoreTooNew(QuietdeskError):
 class TooOld(QuietdeskError):
     """The request would be over before the day to look again. Next: answer that there is no
     place, or find one."""
+
+
+class NotSwept(QuietdeskError):
+    """The timer could not destroy all that is due. Next: it tries again in an hour; look at the
+    store when the alarm stays."""

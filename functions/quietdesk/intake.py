@@ -130,7 +130,7 @@ def submit(
     def get_form_at(lang: str, center: str) -> Answer:
         return intake.form(lang, "", center)
 
-    return _guarded(app, pages)
+    return _guarded(app, pages, store)
 
 
 def check(
@@ -144,12 +144,12 @@ def check(
     def post_check() -> Answer:
         return intake.post(app.current_event.raw_event)
 
-    return _guarded(app, pages)
+    return _guarded(app, pages, store)
 
 
-def _guarded(app: APIGatewayHttpResolver, pages: Pages) -> Handler:
+def _guarded(app: APIGatewayHttpResolver, pages: Pages, store: Store) -> Handler:
     """The handler of an app: with every header, one at a time, silent, and it never raises."""
-    log = Logger(service="quietdesk", level="INFO", location=None, timestamp=None)
+    log = Logger(service="quietdesk", location=None, timestamp=None)
 
     @app.not_found
     def not_found(_: Exception) -> Answer:
@@ -163,13 +163,17 @@ def _guarded(app: APIGatewayHttpResolver, pages: Pages) -> Handler:
         started = time.perf_counter()
         with _ONE_AT_A_TIME:
             try:
+                store.begin()
                 answer: dict[str, Any] = app.resolve(event, context)  # type: ignore[arg-type]
             except Exception:  # an event that is not even HTTP; what it says must reach no log
                 answer = {"statusCode": 500, "body": pages.broken(), "isBase64Encoded": False}
                 answer["headers"] = {"Content-Type": _HTML}
         answer["headers"] = {**HEADERS, "Cache-Control": "no-store", **answer["headers"]}
         milliseconds = round((time.perf_counter() - started) * 1000)
-        log.info("answered", status=answer["statusCode"], milliseconds=milliseconds)
+        # In the cloud the log keeps what went wrong only: a line an answer would say when each
+        # resident was here.
+        say = log.warning if answer["statusCode"] >= 500 else log.info
+        say("answered", status=answer["statusCode"], milliseconds=milliseconds)
         return answer
 
     return handle

@@ -21,6 +21,8 @@ SETTINGS = (
      "Custodians' public keys (base64, spaces between), or file:PATH of a file that holds them."),
     ("QUIETDESK_THRESHOLD", "1", "How many custodians must sign; production needs 2 or more."),
     ("QUIETDESK_KEYRING", "var/device.keyring", "This device's keyring."),
+    ("QUIETDESK_ORIGIN", "",
+     "What CloudFront says to the functions, and what it said before; without it all may ask."),
     ("QUIETDESK_PASSPHRASE_FILE", "", "File whose first line is the passphrase, for scripts."),
 )  # fmt: skip
 
@@ -40,6 +42,7 @@ class Settings:
     custodians: tuple[bytes, ...]
     threshold: int
     keyring: Path
+    origin: tuple[str, ...]
     passphrase_file: Path | None
 
     def trust(self, deployment: str) -> Trust:
@@ -77,6 +80,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         custodians=custodians,
         threshold=int(threshold),
         keyring=Path(values["QUIETDESK_KEYRING"]),
+        origin=tuple(values["QUIETDESK_ORIGIN"].split()),
         passphrase_file=Path(passphrase_file) if passphrase_file else None,
     )
 

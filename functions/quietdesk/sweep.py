@@ -69,6 +69,14 @@ def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[str, ...], i
     return (_kids(bundle[0]) if bundle else ()) or tuple(destroyed), erased
 
 
+def days_of_keys(store: Store, city: City, now: datetime) -> int:
+    """For how many whole days from now keys are published: so long the form stays open."""
+    epoch = keys.epoch_at(now, city.zone)
+    while store.read(keys.bundle_name(city.queue, epoch)) is not None:
+        epoch = epoch.plus(1)
+    return max(0, (epoch.start(city.zone) - now).days)
+
+
 def record(store: Store, queue: str) -> tuple[list[Line], int]:
     """The destruction record as it stands, and the seq of its document. Raises BadRecord."""
     held = store.read(_record_name(queue))

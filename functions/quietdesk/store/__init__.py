@@ -17,6 +17,10 @@ class Store(Protocol):
     """What every store does. Every method may raise StoreUnavailable: then nothing was written,
     unless it says otherwise. Weeks are given as text, `2026-W47`."""
 
+    def begin(self) -> None:
+        """A function begins an answer: it must be given while the person still waits, so a store
+        that is far away raises StoreUnavailable rather than begin a call too late."""
+
     def put(self, envelope: Envelope) -> None:
         """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
         under that id in that week raises Conflict."""

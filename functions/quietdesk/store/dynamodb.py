@@ -5,6 +5,7 @@ is best effort (days, says AWS), so every read leaves out what has ended.
 """
 
 import hmac
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,10 +29,14 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Kid
 
-# Two attempts of a second each: the worst case of a function's calls stays under its timeout.
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=1
 )
+# Two attempts, to connect and to read, and botocore's wait of at most a second between them.
+CALL_SECONDS = 5
+# No call of an answer begins after so many: an answer's worst case is both together, and the
+# function's own timeout (infra/template.yaml) is longer than that.
+FUNCTION_SECONDS = 8
 PATIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=30
 )
@@ -68,15 +73,19 @@ Item = dict[str, dict[str, Any]]
 
 class DynamoDB:
     """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
-    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_REGION`, profile or role)."""
+    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_DEFAULT_REGION`, profile or role)."""
 
     def __init__(self, prefix: str, config: Config = CONFIG):
         with _named_errors():
             self._client = boto3.client("dynamodb", config=config)
+        self._until = math.inf
         self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
 
+    def begin(self) -> None:
+        self._until = time.monotonic() + FUNCTION_SECONDS
+
     def put(self, envelope: Envelope) -> None:
-        with _named_errors():
+        with self._in_time():
             try:
                 self._client.put_item(
                     TableName=self._requests,
@@ -103,7 +112,7 @@ class DynamoDB:
     def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
         # Who may only put, as `submit`, learns it from a put that cannot happen.
         key: Item = {"week": {"S": f"{queue}#{epoch}"}, "id": {"B": id}}
-        with _named_errors():
+        with self._in_time():
             try:
                 self._client.put_item(
                     TableName=self._requests,
@@ -362,8 +371,16 @@ class DynamoDB:
 
     # --- Calls ---
 
-    def _get(self, table: str, key: Item) -> Item | None:
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """One call, if it may still begin. Raises StoreUnavailable and its kind."""
+        if time.monotonic() > self._until:
+            raise StoreUnavailable("the store takes too long to answer")
         with _named_errors():
+            yield
+
+    def _get(self, table: str, key: Item) -> Item | None:
+        with self._in_time():
             answer = self._client.get_item(TableName=table, Key=key, ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
@@ -375,7 +392,7 @@ class DynamoDB:
                 table: {"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}
             }
             for delay in _delays():
-                with _named_errors():
+                with self._in_time():
                     answer = self._client.batch_get_item(RequestItems=left)
                 found += answer["Responses"].get(table, [])
                 left = answer.get("UnprocessedKeys") or {}
@@ -398,7 +415,7 @@ class DynamoDB:
             **more,
         }
         while True:
-            with _named_errors():
+            with self._in_time():
                 page = self._client.query(**ask)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
@@ -419,7 +436,7 @@ class DynamoDB:
     ) -> None:
         """One write under a condition. Raises Conflict when the condition does not hold, unless the
         first attempt was written and only its answer lost: then `already` knows what is there."""
-        with _named_errors():
+        with self._in_time():
             try:
                 call(**arguments, ReturnValuesOnConditionCheckFailure="ALL_OLD")
             except ClientError as error:
@@ -461,7 +478,7 @@ class DynamoDB:
         """All of the writes, or none: then a reason for each. Two transactions that met are tried
         again."""
         for delay in _delays():
-            with _named_errors():
+            with self._in_time():
                 try:
                     self._client.transact_write_items(TransactItems=writes)
                     return []
@@ -481,7 +498,7 @@ class DynamoDB:
         for start in range(0, len(writes), BATCH_WRITE):
             left: dict[str, Any] = {table: list(writes[start : start + BATCH_WRITE])}
             for delay in _delays():
-                with _named_errors():
+                with self._in_time():
                     answer = self._client.batch_write_item(RequestItems=left)
                 left = answer.get("UnprocessedItems") or {}
                 if not left:

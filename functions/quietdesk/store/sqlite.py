@@ -85,6 +85,9 @@ class Sqlite:
                 self.close()
                 raise
 
+    def begin(self) -> None:
+        """Nothing: the file is near, and waits no longer than BUSY_SECONDS for others."""
+
     def put(self, envelope: Envelope) -> None:
         with self._write() as db:
             self._insert(db, envelope)

@@ -1,0 +1,97 @@
+"""The functions as AWS Lambda loads them. Everything is made when the process starts, so that
+nobody waits for it in a call; which one it is stands in QUIETDESK_FUNCTION.
+
+A function says nothing of what it was asked: neither here nor where Lambda prints what was raised.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from quietdesk import city as cities
+from quietdesk import settings
+from quietdesk.city import City
+from quietdesk.errors import BadSetting, NotSwept
+from quietdesk.settings import Settings
+from quietdesk.store import Store, open_store
+
+ORIGIN_HEADER = "x-quietdesk-origin"  # CloudFront adds it to every request that it passes on
+NAMESPACE = "Quietdesk"
+
+Handler = Callable[[Mapping[str, Any], object], Any]
+Clock = Callable[[], datetime]
+
+
+def answering(name: str, chosen: Settings, city: City, clock: Clock) -> Handler:
+    """`submit` or `check`, for who comes through CloudFront. Raises BadSetting."""
+    from quietdesk import intake  # which sweep does not need
+    from quietdesk.pages import Pages
+
+    if not chosen.origin:
+        raise BadSetting("QUIETDESK_ORIGIN is empty: the functions would answer anybody")
+    trust = chosen.trust(city.deployment)
+    pages = Pages(city, trust.custodians, trust.threshold)
+    make = {"submit": intake.submit, "check": intake.check}[name]
+    answer = make(city, pages, open_store(chosen.store), trust, clock)
+    refusal = {
+        "statusCode": 403,
+        "headers": {
+            **intake.HEADERS,
+            "Cache-Control": "no-store",
+            "Content-Type": "text/html; charset=utf-8",
+        },
+        "body": pages.broken(),
+        "isBase64Encoded": False,
+    }
+    words = [word.encode() for word in chosen.origin]
+
+    def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        said = str((event.get("headers") or {}).get(ORIGIN_HEADER, "")).encode()
+        # Each is compared, in constant time, whichever it is.
+        known = [hmac.compare_digest(said, word) for word in words]
+        return answer(event, context) if any(known) else refusal
+
+    return handle
+
+
+def sweeping(store: Store, city: City, clock: Clock) -> Handler:
+    """`sweep`, called by a timer. It counts weeks destroyed and days with keys that are left; when
+    it could not do all it raises NotSwept, which AWS counts as an error."""
+    from aws_lambda_powertools import Logger, single_metric
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    from quietdesk import sweep  # all of it is not loaded where people wait
+
+    log = Logger(service="quietdesk", location=None, timestamp=None)
+
+    def handle(_: Mapping[str, Any], __: object) -> None:
+        now = clock()
+        try:
+            weeks = len(sweep.run(store, city, now))
+            days = sweep.days_of_keys(store, city, now)
+        except Exception:  # its text may quote the store
+            raise NotSwept("a part was not swept; the next hour tries again") from None
+        log.info("swept", weeks=weeks)
+        with single_metric(
+            name="DaysOfKeys", unit=MetricUnit.Count, value=days, namespace=NAMESPACE
+        ) as metric:
+            metric.add_dimension("Deployment", city.deployment)
+
+    return handle
+
+
+def make(environ: Mapping[str, str]) -> Handler:
+    """The function of a process. Raises BadSetting, BadCity and StoreUnavailable: then Lambda
+    answers nobody, which is better than to answer without keys or under a wrong name."""
+    chosen, city = settings.read(environ), cities.load()
+    name = environ.get("QUIETDESK_FUNCTION", "")
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    if name == "sweep":
+        return sweeping(open_store(chosen.store, patient=True), city, clock)
+    if name in ("submit", "check"):
+        return answering(name, chosen, city, clock)
+    raise BadSetting("QUIETDESK_FUNCTION must be submit, check or sweep")

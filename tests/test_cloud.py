@@ -1,0 +1,178 @@
+"""The functions as Lambda loads them: who may ask, what is made at the start, what sweep says."""
+
+import io
+import json
+from contextlib import redirect_stdout
+
+import pytest
+
+from quietdesk import cloud, settings
+from quietdesk.code import b64
+from quietdesk.errors import BadSetting, NotSwept, StoreUnavailable
+from tests.events import event
+from tests.runtime_api import on_lambda
+from tests.world import NOON, WEEK, make_world
+
+NEW, OLD = "new-word-of-the-origin", "old-word-of-the-origin"
+PLANTED = "plantedcloud17"
+
+
+@pytest.fixture
+def world(tmp_path, custodian):
+    made = make_world(tmp_path, custodian=custodian)
+    yield made
+    made.store.close()
+
+
+def environment(world, **more):
+    return {
+        "QUIETDESK_STORE": world.spec,
+        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
+        "QUIETDESK_ORIGIN": f"{NEW} {OLD}",
+        **more,
+    }
+
+
+def answering(world, name="submit", **more):
+    chosen = settings.read(environment(world, **more))
+    return cloud.answering(name, chosen, world.city, lambda: NOON)
+
+
+def ask(handler, said=None, path="/api/openings"):
+    headers = {} if said is None else {cloud.ORIGIN_HEADER: said}
+    return handler(event("GET", path, headers=headers), None)
+
+
+@pytest.mark.parametrize("said", [NEW, OLD])
+def test_who_comes_through_cloudfront_is_answered_also_while_the_word_changes(world, said):
+    assert ask(answering(world), said)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("said", [None, "", NEW[:-1], NEW + "x", f"{NEW} {OLD}", "né", PLANTED])
+def test_who_does_not_is_refused_with_a_fixed_page_and_every_header(world, said, capsys):
+    answer = ask(answering(world), said)
+
+    assert answer["statusCode"] == 403
+    assert answer["headers"]["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer["headers"]["Cache-Control"] == "no-store"
+    assert world.city.phone in answer["body"]
+    assert PLANTED not in json.dumps(answer) + "".join(capsys.readouterr())
+
+
+def test_who_is_refused_reaches_no_store(world, monkeypatch):
+    def touched(*_):
+        raise AssertionError("the store was asked")
+
+    handler = answering(world, "check")
+    for name in ("begin", "find", "read", "seats"):
+        monkeypatch.setattr(type(world.store), name, touched)
+
+    assert ask(handler, "wrong", "/api/requests/check")["statusCode"] == 403
+
+
+@pytest.mark.parametrize("odd", [{}, {"headers": None}, {"headers": {}}])
+def test_what_is_not_http_is_refused(world, odd):
+    assert answering(world)(odd, None)["statusCode"] == 403
+
+
+def test_functions_without_an_origin_do_not_start(world):
+    with pytest.raises(BadSetting, match="QUIETDESK_ORIGIN"):
+        answering(world, QUIETDESK_ORIGIN=" ")
+
+
+def test_a_function_of_no_name_does_not_start(world):
+    with pytest.raises(BadSetting, match="QUIETDESK_FUNCTION"):
+        cloud.make(environment(world, QUIETDESK_FUNCTION="everything"))
+
+
+def test_demo_keys_do_not_start_in_production(world):
+    with pytest.raises(BadSetting, match="demo"):
+        answering(world, QUIETDESK_STAGE="production", QUIETDESK_THRESHOLD="2")
+
+
+def swept(world, now):
+    said = io.StringIO()
+    with redirect_stdout(said):
+        cloud.sweeping(world.store, world.city, lambda: now)({PLANTED: PLANTED}, None)
+    return [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+def test_sweep_says_how_many_weeks_it_destroyed_and_how_long_the_keys_last(world, caplog):
+    world.store.put(world.sealed())
+    key_day = NOON + 3 * WEEK
+
+    metric = swept(world, key_day)[-1]
+
+    assert [(line.message, line.weeks) for line in caplog.records] == [("swept", 2)]
+    # Keys were minted for four weeks from NOON's, and of the fourth three days have gone.
+    assert metric["DaysOfKeys"] == [4.0]
+    assert list(world.store.pull("main", ["2026-W47"], NOON)) == []
+
+
+def test_metric_of_sweep_has_no_dimension_but_the_deployment(world):
+    metric = swept(world, NOON)[-1]
+    told = metric["_aws"]["CloudWatchMetrics"]
+
+    assert [rows["Dimensions"] for rows in told] == [[["Deployment"]]]
+    assert [row["Name"] for rows in told for row in rows["Metrics"]] == ["DaysOfKeys"]
+    assert metric["Deployment"] == world.city.deployment
+
+
+def test_without_keys_no_day_is_left(world):
+    assert swept(world, NOON + 9 * WEEK)[-1]["DaysOfKeys"] == [0.0]
+
+
+@pytest.mark.parametrize("problem", [StoreUnavailable(PLANTED), ValueError(PLANTED)])
+def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, problem):
+    def broken(*_):
+        raise problem
+
+    monkeypatch.setattr(type(world.store), "destroy_keys", broken)
+
+    with pytest.raises(NotSwept) as caught:
+        swept(world, NOON + 3 * WEEK)
+
+    assert PLANTED not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", ["submit", "check"])
+def test_lambdas_own_client_loads_the_handler_and_it_stays_silent(world, tmp_path, name):
+    log = tmp_path / "lambda.log"
+    env = environment(world, QUIETDESK_FUNCTION=name, AWS_LAMBDA_LOG_LEVEL="WARN")
+    with on_lambda("quietdesk.handler.handler", env, log) as function:
+        refused = function(event("GET", f"/api/{PLANTED}"), None)
+        answer = ask(lambda e, _: function(e, None), NEW, f"/api/{PLANTED}")
+
+    assert (refused["statusCode"], answer["statusCode"]) == (403, 404)
+    assert log.read_text() == ""
+
+
+def test_what_went_wrong_is_the_only_line_of_an_answering_function(world, tmp_path):
+    log = tmp_path / "lambda.log"
+    env = environment(world, QUIETDESK_FUNCTION="submit", AWS_LAMBDA_LOG_LEVEL="WARN")
+    env["QUIETDESK_STORE"] = "dynamodb:nowhere"
+    env |= {
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    with on_lambda("quietdesk.handler.handler", env, log) as function:
+        answer = ask(lambda e, _: function(e, None), NEW)
+
+    assert answer["statusCode"] == 503
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["message"], line["status"]) for line in lines] == [("answered", 503)]
+    assert set(lines[0]) <= {"level", "message", "service", "status", "milliseconds"}
+
+
+def test_timer_that_failed_prints_only_fixed_words(world, tmp_path):
+    log = tmp_path / "lambda.log"
+    env = environment(world, QUIETDESK_FUNCTION="sweep", AWS_LAMBDA_LOG_LEVEL="INFO")
+    world.store.publish("record#main", PLANTED.encode(), 0)
+    with on_lambda("quietdesk.handler.handler", env, log) as function:
+        function({PLANTED: PLANTED}, None)
+
+    assert "NotSwept" in log.read_text()
+    assert PLANTED not in log.read_text()
