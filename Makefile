@@ -41,6 +41,8 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --all-extras --group build -o infra/locks/run.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
+	echo aws-sam-cli==1.170.0 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header -o infra/locks/sam.txt -
 	echo ministack==1.5.33 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/ministack.txt -
 
@@ -66,10 +68,14 @@ $(VENV)/run.stamp: infra/locks/run.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: infra/locks/dev.txt infra/locks/ministack.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: infra/locks/dev.txt infra/locks/ministack.txt infra/locks/sam.txt $(VENV)/run.stamp
 	$(PIP) install --require-hashes -r infra/locks/dev.txt
 	@# The DynamoDB emulator pins an older botocore than ours, so it lives in a place of its own.
 	$(BIN)/python -m venv $(VENV)/ministack
 	$(VENV)/ministack/bin/python -m pip --disable-pip-version-check --quiet install \
 	  --require-hashes -r infra/locks/ministack.txt
+	@# So does SAM CLI, which brings half of PyPI. Its lock is whole; extras in it confuse pip's check.
+	$(BIN)/python -m venv $(VENV)/sam
+	$(VENV)/sam/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --no-deps --require-hashes -r infra/locks/sam.txt
 	@touch $@

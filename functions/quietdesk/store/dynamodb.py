@@ -407,6 +407,8 @@ class DynamoDB:
         self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
     ) -> Iterator[Item]:
         """Every item of a partition, page after page of at most 1 MB."""
+        if "ProjectionExpression" in more:
+            more["Select"] = "SPECIFIC_ATTRIBUTES"  # sweep's role may ask for nothing else
         ask: dict[str, Any] = {
             "TableName": table,
             "KeyConditionExpression": "week = :week",
