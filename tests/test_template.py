@@ -1,0 +1,406 @@
+"""The stack, before it is one: what it must not record, who may do what, and that AWS's own
+checkers accept it. Each rule has been seen to fail: EDITS are changes that each turn a test red."""
+
+import json
+import os
+import re
+import subprocess
+from copy import deepcopy
+
+import pytest
+import yaml
+from infra import rules, template
+
+from quietdesk import intake
+from quietdesk.store import dynamodb
+from tests.world import ROOT
+
+SAM = ROOT / ".venv" / "sam" / "bin" / "sam"
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return template.render(template.read())
+
+
+def test_template_breaks_no_rule(rendered):
+    assert rules.problems(rendered) == []
+
+
+# --- One change each ------------------------------------------------------------------------------
+
+
+def put(*path, value):
+    """A change that puts a value at a path of the template."""
+
+    def change(written):
+        at = written
+        for step in path[:-1]:
+            at = at[step]
+        at[path[-1]] = value
+
+    return change
+
+
+def of(name, *path, value):
+    return put("Resources", name, "Properties", *path, value=value)
+
+
+def add(name, kind, **properties):
+    return put("Resources", name, value={"Type": kind, "Properties": properties})
+
+
+def statement(role, sid, **changed):
+    def change(written):
+        properties = written["Resources"][role]["Properties"]
+        document = (properties.get("Policies") or [properties])[0]["PolicyDocument"]
+        for one in document["Statement"]:
+            if one["Sid"] == sid:
+                one.update(changed)
+                return
+        raise AssertionError(f"{role} has no {sid}")
+
+    return change
+
+
+def without(role, sid, key="Condition"):
+    def change(written):
+        statement(role, sid)(written)
+        for one in written["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"][
+            "Statement"
+        ]:
+            if one["Sid"] == sid:
+                del one[key]
+
+    return change
+
+
+CONFIG = ("Distribution", "DistributionConfig")
+SITE = (*CONFIG, "DefaultCacheBehavior")
+API = (*CONFIG, "CacheBehaviors", 0)
+TABLE, STAGE = "RequestsTable", "Api"
+FUNCTION = ("Globals", "Function")
+POINT_IN_TIME = "PointInTimeRecoverySpecification"
+SAMPLES = "SampledRequestsEnabled"
+SEEN = {SAMPLES: True, "CloudWatchMetricsEnabled": True, "MetricName": "seen"}
+SECRET = "{{resolve:secretsmanager:${OriginSecret}:SecretString:::${OriginVersion}}}"
+
+EDITS = {
+    # DynamoDB
+    "backups of every second": of(
+        TABLE, POINT_IN_TIME, value={"PointInTimeRecoveryEnabled": True}
+    ),
+    "recovery by default": of(TABLE, POINT_IN_TIME, value={}),
+    "a stream of what is deleted": of(
+        TABLE, "StreamSpecification", value={"StreamViewType": "OLD_IMAGE"}
+    ),
+    "a stream to Kinesis": of(TABLE, "KinesisStreamSpecification", value={"StreamArn": "arn:x"}),
+    "a list of keys asked for often": of(
+        TABLE, "ContributorInsightsSpecification", value={"Enabled": True}
+    ),
+    "an index to search by": of(TABLE, "GlobalSecondaryIndexes", value=[]),
+    "a tag that a backup plan selects": of(TABLE, "Tags", value=[{"Key": "backup", "Value": "y"}]),
+    "no time to live": of(
+        TABLE, "TimeToLiveSpecification", value={"AttributeName": "expires", "Enabled": False}
+    ),
+    "a key by time": of(TABLE, "KeySchema", 1, "AttributeName", value="when"),
+    "a table deleted by mistake": of("KeysTable", "DeletionProtectionEnabled", value=False),
+    "a table gone with its stack": put("Resources", TABLE, "DeletionPolicy", value="Delete"),
+    "a fourth table": lambda written: written["Resources"].update(
+        VisitorsTable=deepcopy(written["Resources"]["PublicTable"])
+    ),
+    # Lambda
+    "a trace of each call": put(*FUNCTION, "Tracing", value="Active"),
+    "Lambda's line for each call": of(
+        "SubmitFunction", "LoggingConfig", "SystemLogLevel", value="INFO"
+    ),
+    "our line for each call": of(
+        "CheckFunction", "LoggingConfig", "ApplicationLogLevel", value="INFO"
+    ),
+    "lines that no level filters": of("SubmitFunction", "LoggingConfig", "LogFormat", value="Text"),
+    "a log group that AWS makes, for ever": of(
+        "SubmitFunction", "LoggingConfig", "LogGroup", value={"Ref": "Elsewhere"}
+    ),
+    "whole events in the log": put(
+        *FUNCTION, "Environment", "Variables", "POWERTOOLS_LOGGER_LOG_EVENT", value="true"
+    ),
+    "a debugging switch": put(
+        *FUNCTION, "Environment", "Variables", "POWERTOOLS_DEV", value="true"
+    ),
+    "a queue of failed events": put(
+        *FUNCTION, "DeadLetterQueue", value={"Type": "SQS", "TargetArn": "arn:aws:sqs:x:1:q"}
+    ),
+    "failed timers kept": of(
+        "SweepFunction", "EventInvokeConfig", "DestinationConfig",
+        value={"OnFailure": {"Type": "SQS", "Destination": "arn:aws:sqs:us-east-1:1:q"}},
+    ),
+    "somebody else's layer": put(*FUNCTION, "Layers", value=["arn:aws:lambda:x:1:layer:l:1"]),
+    "a function with an address of its own": of(
+        "SubmitFunction", "FunctionUrlConfig", value={"AuthType": "NONE"}
+    ),
+    "a timeout before the store's": put(*FUNCTION, "Timeout", value=10),
+    "a timeout after API Gateway's": put(*FUNCTION, "Timeout", value=60),
+    # Logs
+    "a log for a month": of("SubmitLog", "RetentionInDays", value=30),
+    "a log that is sent on": add(
+        "Sent", "AWS::Logs::SubscriptionFilter",
+        LogGroupName="x", FilterPattern="", DestinationArn="arn:x",
+    ),
+    # API Gateway
+    "an access log of the API": of(
+        STAGE, "AccessLogSettings",
+        value={"DestinationArn": "arn:x", "Format": "$context.identity.sourceIp"},
+    ),
+    "a trace of requests and answers": of(
+        STAGE, "DefaultRouteSettings", "DataTraceEnabled", value=True
+    ),
+    "metrics by address": of(STAGE, "DefaultRouteSettings", "DetailedMetricsEnabled", value=True),
+    "no bound on calls": of(STAGE, "DefaultRouteSettings", value={"DetailedMetricsEnabled": False}),
+    # CloudFront
+    "an access log of the site": of(*CONFIG, "Logging", value={"Bucket": "logs.s3.amazonaws.com"}),
+    "a real-time log": of(*API, "RealtimeLogConfigArn", value="arn:x"),
+    "what browsers say passed on": of(*API, "OriginRequestPolicyId", value="allviewer"),
+    "code at the edge": of(
+        *SITE, "LambdaFunctionAssociations",
+        value=[{"EventType": "viewer-request", "LambdaFunctionARN": "arn:x"}],
+    ),
+    "an edge function that logs": of(
+        "Addresses", "FunctionCode", value="function handler(e) { console.log(e) }"
+    ),
+    "cookies passed on": of(
+        "SiteCache", "CachePolicyConfig", "ParametersInCacheKeyAndForwardedToOrigin",
+        "CookiesConfig", value={"CookieBehavior": "all"},
+    ),
+    "pages without our headers": put(
+        "Resources", "Distribution", "Properties", "DistributionConfig", "DefaultCacheBehavior",
+        "ResponseHeadersPolicyId", value="67f7725c-6f97-4210-82d7-5512b31e9d03",
+    ),
+    "another header than ours": of(
+        "Headers", "ResponseHeadersPolicyConfig", "SecurityHeadersConfig", "ReferrerPolicy",
+        value={"Override": True, "ReferrerPolicy": "origin"},
+    ),
+    "no firewall": lambda written: written["Resources"]["Distribution"]["Properties"][
+        "DistributionConfig"
+    ].pop("WebACLId"),
+    "the origin's word in clear": of(
+        *CONFIG, "Origins", 1, "OriginCustomHeaders", 0, "HeaderValue", value="word"
+    ),
+    "functions that answer everybody": of(
+        "SubmitFunction", "Environment", "Variables", value={"QUIETDESK_FUNCTION": "submit"}
+    ),
+    "the word told to everybody": put(
+        "Outputs", "Word", value={"Value": {"Fn::Sub": SECRET}}
+    ),
+    # WAF
+    "samples of requests": of("WebAcl", "VisibilityConfig", value=SEEN),
+    "samples of a rule": of("WebAcl", "Rules", 1, "VisibilityConfig", value=SEEN),
+    "a puzzle with a cookie": of("WebAcl", "Rules", 1, "Action", value={"Captcha": {}}),
+    "rules of others": of(
+        "WebAcl", "Rules", 0, "Statement",
+        value={"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "x"}},
+    ),
+    "a log of the firewall": add(
+        "FirewallLog", "AWS::WAFv2::LoggingConfiguration",
+        ResourceArn="arn:x", LogDestinationConfigs=["arn:y"],
+    ),
+    # S3, Route 53, CloudTrail, metrics
+    "a log of the bucket": of(
+        "SiteBucket", "LoggingConfiguration", value={"DestinationBucketName": "logs"}
+    ),
+    "an open bucket": of(
+        "SiteBucket", "PublicAccessBlockConfiguration", "BlockPublicPolicy", value=False
+    ),
+    "a bucket for others": of(
+        "SiteBucketPolicy", "PolicyDocument", "Statement", 0, "Principal", value="*"
+    ),
+    "a trail of who read which key": add(
+        "Trail", "AWS::CloudTrail::Trail", IsLogging=True, S3BucketName="trail"
+    ),
+    "a log of names that were looked up": add(
+        "Zone", "AWS::Route53::HostedZone", Name="x", QueryLoggingConfig={}
+    ),
+    "a script that watches visitors": add("Rum", "AWS::RUM::AppMonitor", Name="x"),
+    "a metric by person": of(
+        "FailingAlarm", "Dimensions", value=[{"Name": "SourceIp", "Value": "x"}]
+    ),
+    # IAM
+    "submit reads": statement("SubmitRole", "PutRequests", Action="dynamodb:GetItem"),
+    "submit may anything": statement("SubmitRole", "PutRequests", Action="dynamodb:*"),
+    "submit, on every table": statement("SubmitRole", "PutRequests", Resource="*"),
+    "submit stores what can be read": without("SubmitRole", "PutRequests"),
+    "submit writes any document": without("SubmitRole", "Seats"),
+    "check reaches keys": statement(
+        "CheckRole", "ReadPublic", Resource={"Fn::GetAtt": "KeysTable.Arn"}
+    ),
+    "sweep reads what it destroys": without("SweepRole", "ListKeys"),
+    "sweep lists everything": statement("SweepRole", "ListRequests", Action="dynamodb:Scan"),
+    "a condition that nobody looked at": statement(
+        "SweepRole", "DeleteKeys", Condition={"StringLike": {"aws:PrincipalTag/x": "*"}}
+    ),
+    "rights that stand elsewhere": of(
+        "SubmitRole", "ManagedPolicyArns", value=["arn:aws:iam::aws:policy/AdministratorAccess"]
+    ),
+    "custodians read requests": statement(
+        "CustodianPolicy", "WriteHalves",
+        Action="dynamodb:Query", Resource={"Fn::GetAtt": "RequestsTable.Arn"},
+    ),
+    # CloudFormation
+    "any region": lambda written: written["Rules"].pop("Region"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_each_single_change_breaks_a_rule(edit):
+    written = template.read()
+    edit(written)
+
+    assert rules.problems(template.render(written))
+
+
+def test_every_rule_has_been_seen_to_fail():
+    seen = set()
+    for edit in EDITS.values():
+        written = template.read()
+        edit(written)
+        changed = template.render(written)
+        seen |= {rule for rule in rules.RULES if list(rule(changed))}
+
+    assert {rule.__name__ for rule in rules.RULES} == {rule.__name__ for rule in seen}
+
+
+# --- What AWS's own checkers say ------------------------------------------------------------------
+
+
+def test_cfn_lint_finds_nothing():
+    done = subprocess.run(
+        [ROOT / ".venv/bin/cfn-lint", template.PATH], capture_output=True, text=True, timeout=120
+    )
+
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_sam_validate_finds_nothing(tmp_path):
+    env = {
+        **os.environ,
+        "AWS_DEFAULT_REGION": template.REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "SAM_CLI_TELEMETRY": "0",
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [SAM, "validate", "--lint", "--template", template.PATH],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=env,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "valid SAM Template" in done.stdout
+
+
+# --- Rights ---------------------------------------------------------------------------------------
+
+
+def test_rights_are_those_of_the_operations_manual(rendered):
+    manual = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    table = manual.partition("| role | table | may |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    written = {
+        template.Right(role, on.strip("`"), action, keys.replace("`", ""), fields.replace("`", ""))
+        for role, on, actions, keys, fields in rows
+        for action in re.findall(r"`(\w+)`", actions)
+    }
+
+    assert written == set(template.rights(rendered))
+
+
+def test_what_submit_may_store_is_what_an_envelope_has(rendered, world):
+    item = dynamodb._item(world.sealed())
+    rights = template.rights(rendered)
+
+    for role in ("submit", "check"):
+        (right,) = [
+            it for it in rights if (it.role, it.table, it.action) == (role, "requests", "PutItem")
+        ]
+        assert set(right.attributes.split()) == set(item)
+
+
+# --- The site's addresses at the edge -------------------------------------------------------------
+
+ADDRESSES = {
+    "/": "/index.html",
+    "/es/": "/es/index.html",
+    "/es/request/": "/es/request/index.html",
+    "/es/request": ("/es/request/",),
+    "/assets/form.js": "/assets/form.js",
+    "/bn/request/at/corona/": "/bn/request/at/corona/index.html",
+    "/bn/request/at/corona": ("/bn/request/at/corona/",),
+    "/bn/request/at/nowhere/": ("/bn/request/",),
+    "/bn/request/at/": ("/bn/request/",),
+    "/bn/request/at": ("/bn/request/",),
+    "/bn/request/at/corona/more/": ("/bn/request/",),
+    "//evil.example/x": ("/evil.example/x/",),
+    "/\\evil": ("/evil/",),
+}
+
+
+def test_addresses_at_the_edge_lead_to_files_and_never_elsewhere(rendered, tmp_path):
+    code = rendered["Resources"]["Addresses"]["Properties"]["FunctionCode"]["Fn::Sub"]
+    assert len(code) < 10_000  # bytes: the quota of CloudFront Functions
+    program = tmp_path / "addresses.js"
+    program.write_text(
+        code.replace("${Centers}", "jackson-heights,corona")
+        + f"""
+        var answers = {json.dumps(list(ADDRESSES))}.map(function (uri) {{
+          return handler({{request: {{uri: uri, headers: {{}}}}}});
+        }});
+        console.log(JSON.stringify(answers));
+        """
+    )
+    done = subprocess.run(["node", program], capture_output=True, text=True, timeout=30, check=True)
+    said = [
+        (it["headers"]["location"]["value"],) if "statusCode" in it else it["uri"]
+        for it in json.loads(done.stdout)
+    ]
+
+    assert dict(zip(ADDRESSES, said, strict=True)) == ADDRESSES
+
+
+# --- Beside the stack -----------------------------------------------------------------------------
+
+
+def test_routes_of_the_template_are_those_of_the_interface(rendered):
+    interface = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text("utf-8"))
+    there = {path for path, verbs in interface["paths"].items() for _ in verbs}
+    paths = rendered["Resources"]["Api"]["Properties"]["Body"]["paths"]
+
+    assert {path.rstrip("/") for path in paths} == there
+
+
+def test_nobody_in_the_account_may_make_backups_of_the_tables():
+    policy = json.loads((ROOT / "infra" / "scp.json").read_text("utf-8"))
+    (denied,) = [it for it in policy["Statement"] if "DynamoDB" in it["Sid"]]
+
+    assert denied["Effect"] == "Deny"
+    assert set(denied["Action"]) >= {
+        "dynamodb:CreateBackup",
+        "dynamodb:ExportTableToPointInTime",
+        "dynamodb:RestoreTableFromBackup",
+        "dynamodb:RestoreTableToPointInTime",
+        "dynamodb:UpdateContinuousBackups",
+        "dynamodb:UpdateContributorInsights",
+        "dynamodb:EnableKinesisStreamingDestination",
+        "dynamodb:CreateGlobalTable",
+        "backup:StartBackupJob",
+    }
+    assert denied["Resource"] == ["arn:aws:dynamodb:*:*:table/quietdesk-*"]
+
+
+def test_headers_policy_adds_what_only_https_has(rendered):
+    policy = rendered["Resources"]["Headers"]["Properties"]["ResponseHeadersPolicyConfig"]
+    transport = policy["SecurityHeadersConfig"]["StrictTransportSecurity"]
+
+    assert transport["AccessControlMaxAgeSec"] == 2 * 365 * 86400
+    assert rules.headers_of(policy) == intake.HEADERS
