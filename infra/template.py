@@ -57,13 +57,14 @@ def rights(rendered: Template) -> list[Right]:
     """Who may do what on the three tables, every role's and every staff policy's. Raises ValueError
     for a statement that it does not understand: it may allow anything."""
     found = set()
-    for name, statements in _policies(rendered):
+    for name, statements in policies(rendered):
         for statement in statements:
             found |= set(_rights(name, statement))
     return sorted(found)
 
 
-def _policies(rendered: Template) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def policies(rendered: Template) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Name and statements of every role and staff policy."""
     for name, role in of_type(rendered, "AWS::IAM::Role"):
         for policy in role.get("Policies", []):
             yield name.removesuffix("Role").lower(), policy["PolicyDocument"]["Statement"]
@@ -76,7 +77,7 @@ def _rights(role: str, statement: Mapping[str, Any]) -> Iterator[Right]:
         raise ValueError(f"{role}: only what is allowed is written down")
     keys, attributes = _limits(role, statement.get("Condition", {}))
     for resource in _list(statement["Resource"]):
-        table = re.fullmatch(r"(\w+)(Table|Log)\.Arn", _attribute(resource))
+        table = re.fullmatch(r"(\w+)(Table|Log)\.Arn", attribute(resource))
         if table is None:
             raise ValueError(f"{role}: {resource} is no table and no log of ours")
         for action in _list(statement["Action"]):
@@ -101,7 +102,7 @@ def _limits(role: str, condition: Mapping[str, Any]) -> tuple[str, str]:
     return keys, attributes
 
 
-def _attribute(value: Any) -> str:
+def attribute(value: Any) -> str:
     """`Name.Arn` of a GetAtt in either of its spellings."""
     said = value.get("Fn::GetAtt", "") if isinstance(value, dict) else ""
     return ".".join(said) if isinstance(said, list) else str(said)

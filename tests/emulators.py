@@ -20,6 +20,7 @@ from quietdesk.store.dynamodb import create_tables
 from tests.process import free_port
 from tests.world import ROOT
 
+KEY = "testing"
 MINISTACK = ROOT / ".venv" / "ministack" / "bin" / "python"
 
 
@@ -34,15 +35,16 @@ class Emulator:
             "AWS_ENDPOINT_URL_DYNAMODB": self.url,
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
 
 @contextmanager
-def emulator(name: str, folder: Path) -> Iterator[Emulator]:
-    """`moto` or `ministack`, until the block ends."""
+def emulator(name: str, folder: Path, services: str = "dynamodb") -> Iterator[Emulator]:
+    """`moto` or `ministack`, until the block ends. With `iam` among the services, ministack
+    enforces policies: who signs as `testing` may all."""
     port = free_port()
     env = {**os.environ, "HOME": str(folder)}
     if name == "moto":
@@ -51,7 +53,9 @@ def emulator(name: str, folder: Path) -> Iterator[Emulator]:
         assert MINISTACK.exists(), "no emulator; run: make test"
         command = [str(MINISTACK), "-m", "ministack"]
         # By itself it would listen on every address of the machine.
-        env |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "dynamodb"}
+        env |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": services}
+        if "iam" in services:
+            env |= {"AUTH": "true", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": KEY}
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
     try:
