@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots bench locks clean help
+.PHONY: run test lint site words script shots bench bundle locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
@@ -35,12 +35,17 @@ shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
 bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 	$(BIN)/python -m tests.bench
 
+bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
+	@$(BIN)/python -m infra.bundle
+
 locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group build -o infra/locks/run.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
+	  --no-annotate --no-header -o infra/locks/cloud.txt -c infra/locks/run.txt pyproject.toml
 	echo aws-sam-cli==1.170.0 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/sam.txt -
 	echo ministack==1.5.33 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,236 @@
+"""The zip for Lambda: the same bytes each time, nothing that no function needs, and it runs."""
+
+import json
+import os
+import platform
+import struct
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from infra import bundle
+
+from quietdesk import cloud
+from quietdesk.code import b64
+from tests.events import FORM, event
+from tests.test_imports import NOT_NEEDED
+from tests.world import ASKED, ROOT, make_world
+
+CITY = ROOT / "site" / "city"
+ORIGIN = "the-word-of-the-origin"
+TOP = {
+    "_cffi_backend", "aws_lambda_powertools", "boto3", "botocore", "cffi", "cryptography",
+    "dateutil", "jinja2", "jmespath", "markupsafe", "pycparser", "quietdesk", "s3transfer", "six",
+    "typing_extensions", "tzdata", "urllib3",
+}  # fmt: skip
+
+
+def python313() -> str | None:
+    """Where the Python of Lambda is on this machine: named, on PATH, or one of pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    named = [os.environ.get("PYTHON313"), None, *root.glob("versions/3.13.*/bin/python3.13")]
+    for path in named:
+        with pytest.MonkeyPatch.context() as patch:
+            if path:
+                patch.setenv("PYTHON313", str(path))
+            try:
+                return str(bundle.python())
+            except bundle.CannotBundle:
+                continue
+    return None
+
+
+@pytest.fixture(scope="module")
+def lambdas_python():
+    found = python313()
+    if found is None:
+        pytest.skip("there is no python3.13 here, and the bundle refuses another")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHON313", found)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def made(lambdas_python, tmp_path_factory):
+    """The bundle and its hash."""
+    out = tmp_path_factory.mktemp("bundle") / "bundle.zip"
+    return out, bundle.build(out, CITY)
+
+
+@pytest.fixture(scope="module")
+def names(made):
+    with zipfile.ZipFile(made[0]) as packed:
+        return packed.namelist()
+
+
+def test_the_same_sources_give_the_same_bytes(made, tmp_path):
+    again = tmp_path / "deeper" / "again.zip"
+
+    assert bundle.build(again, CITY) == made[1]
+    assert again.read_bytes() == made[0].read_bytes()
+
+
+def test_nothing_of_staff_or_of_the_sites_build_is_in_it(names):
+    ours = {name.removeprefix("quietdesk/") for name in names if name.startswith("quietdesk/")}
+
+    assert {"handler.py", "cloud.py", "intake.py", "sweep.py", "data.json"} <= ours
+    for left_out in ("staff/", "site/", "local.py", "gateway.py"):
+        assert not [name for name in ours if name.startswith(left_out)]
+
+
+def test_only_known_packages_are_in_it_and_of_botocores_data_only_dynamodbs(names):
+    packages = {
+        name.partition("/")[0].partition(".")[0] for name in names if "dist-info" not in name
+    }
+    assert packages - {"__pycache__"} == TOP
+
+    data = {name.split("/")[2] for name in names if name.startswith("botocore/data/")}
+    assert data == bundle.KEPT_DATA
+    assert not [name for name in names if name.startswith("boto3/data/")]
+
+
+def test_licenses_are_in_it_and_pips_own_notes_are_not(names):
+    infos = {name.split("/")[0] for name in names if ".dist-info/" in name}
+    licensed = {name.split("/")[0] for name in names if "LICENSE" in name.upper()}
+
+    assert len(infos) == len(TOP) - 2  # of ours none; _cffi_backend and cffi are one
+    # What a package of these does not ship as a file it names in METADATA.
+    assert {f"{info}/METADATA" for info in infos} <= set(names)
+    assert len(licensed & infos) >= len(infos) - 2
+    assert not [name for name in names if name.endswith(("/RECORD", "/INSTALLER"))]
+
+
+def test_bytecode_is_there_for_all_and_is_never_checked_against_times(made, names):
+    compiled = {name for name in names if name.endswith(".pyc")}
+    for name in (name for name in names if name.endswith(".py")):
+        folder, _, file = name.rpartition("/")
+        where = f"{folder}/__pycache__" if folder else "__pycache__"
+        assert f"{where}/{file.removesuffix('.py')}.cpython-313.pyc" in compiled, name
+    with zipfile.ZipFile(made[0]) as packed:
+        for name in compiled:
+            (flags,) = struct.unpack("<I", packed.read(name)[4:8])
+            assert flags == 1, name  # PEP 552: by hash, unchecked
+
+
+def test_machine_code_is_for_lambdas_machine(made, names):
+    libraries = [name for name in names if name.endswith(".so")]
+
+    assert len(libraries) >= 3
+    with zipfile.ZipFile(made[0]) as packed:
+        for name in libraries:
+            (machine,) = struct.unpack("<H", packed.read(name)[18:20])
+            assert machine == 183, name  # ELF: AArch64
+
+
+def test_it_is_small_enough(made):
+    assert made[0].stat().st_size <= bundle.MOST_BYTES
+
+
+def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setenv("PYTHON313", sys.executable if sys.version_info[:2] != (3, 13) else "false")
+
+    assert bundle.main(["--out", "never.zip"]) == 1
+    said = capsys.readouterr().err
+    assert "apt install python3.13" in said and "PYTHON313=" in said
+    assert not Path("never.zip").exists()
+
+
+# --- It runs -------------------------------------------------------------------------------------
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from quietdesk.handler import handler
+answers = [handler(event, None) for event in json.load(sys.stdin)]
+said = {"answers": answers, "modules": sorted(sys.modules), "from": sys.modules["boto3"].__file__
+        if "boto3" in sys.modules else ""}
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def unpacked(lambdas_python, tmp_path_factory):
+    """The bundle for this machine in a folder."""
+    if sys.platform != "linux":
+        pytest.skip("the bundle is for Linux")
+    folder = tmp_path_factory.mktemp("unpacked")
+    bundle.build(folder / "here.zip", CITY, platform.machine())
+    with zipfile.ZipFile(folder / "here.zip") as packed:
+        packed.extractall(folder / "task")
+    return folder / "task"
+
+
+def run(python, task, events, **environment):
+    done = subprocess.run(
+        [python, "-I", "-c", PROGRAM, task],
+        input=json.dumps(events),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"PATH": os.environ["PATH"], "AWS_LAMBDA_LOG_LEVEL": "WARN", **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_functions_of_the_bundle_answer_and_load_nothing_they_do_not_need(
+    lambdas_python, unpacked, tmp_path, custodian
+):
+    world = make_world(tmp_path, now=datetime.now(UTC), custodian=custodian)
+    world.store.close()
+    env = {
+        "QUIETDESK_STORE": world.spec,
+        "QUIETDESK_CUSTODIANS": b64(custodian.public_key),
+        "QUIETDESK_ORIGIN": ORIGIN,
+    }
+    through = {cloud.ORIGIN_HEADER: ORIGIN}
+    code = "7K3M9QXT2B6HW3ZD"
+    sent = urlencode({**ASKED, "lang": "es", "step": "send", "code": code}, doseq=True).encode()
+    look = urlencode({"lang": "es", "step": "see", "code": code}).encode()
+    submit = run(
+        lambdas_python,
+        unpacked,
+        [event("POST", "/api/requests", sent, FORM, through), event("GET", "/api/openings")],
+        QUIETDESK_FUNCTION="submit",
+        **env,
+    )
+    check = run(
+        lambdas_python,
+        unpacked,
+        [event("POST", "/api/requests/check", look, FORM, through)],
+        QUIETDESK_FUNCTION="check",
+        **env,
+    )
+    swept = run(lambdas_python, unpacked, [{}], QUIETDESK_FUNCTION="sweep", **env)
+
+    assert [it["statusCode"] for it in submit["answers"]] == [201, 403]
+    assert check["answers"][0]["statusCode"] == 200
+    assert "Cancelar" in check["answers"][0]["body"]
+    assert swept["answers"] == [None]
+    for name in NOT_NEEDED:
+        assert not [it for it in submit["modules"] if f"{it}.".startswith(f"{name}.")], name
+    assert "quietdesk.intake" not in swept["modules"]
+
+
+def test_the_bundles_own_boto3_knows_dynamodb(lambdas_python, unpacked, tmp_path):
+    env = {
+        "QUIETDESK_STORE": "dynamodb:nowhere",
+        "QUIETDESK_ORIGIN": ORIGIN,
+        "QUIETDESK_CUSTODIANS": "",
+        "QUIETDESK_FUNCTION": "submit",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",  # nobody listens there
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    asked = [event("GET", "/api/openings", headers={cloud.ORIGIN_HEADER: ORIGIN})]
+    said = run(lambdas_python, unpacked, asked, **env)
+
+    assert said["answers"][0]["statusCode"] == 503
+    assert said["from"].startswith(str(unpacked))
+    for name in ("pydantic", "aws_xray_sdk"):
+        assert name not in said["modules"]
