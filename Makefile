@@ -3,11 +3,14 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 8000
+CITY ?= site/city
+STAGE ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots bench bundle locks clean help
+.PHONY: run test lint site words script shots bench bundle deploy publish-site rollback \
+  rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
@@ -38,6 +41,9 @@ bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle
 
+deploy publish-site rollback rotate-origin: $(VENV)/dev.stamp
+	@$(BIN)/python -m infra.deploy $@ --city '$(CITY)' --stage '$(STAGE)' --unreviewed '$(UNREVIEWED)'
+
 locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
@@ -48,7 +54,7 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --no-annotate --no-header -o infra/locks/cloud.txt -c infra/locks/run.txt pyproject.toml
 	echo aws-sam-cli==1.170.0 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/sam.txt -
-	echo ministack==1.5.33 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	printf 'ministack==1.5.33\naws-sam-translator>=1.115\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/ministack.txt -
 
 clean: ## Remove what was built (never var/, where requests and keys lie)

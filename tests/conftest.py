@@ -1,11 +1,13 @@
 """Fixtures that more than one file uses."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk import city as cities
@@ -122,3 +124,29 @@ def served(world: World, site: Path) -> Iterator[Served]:
     """The whole programme on a free port: the built site, the functions, the store."""
     with serving(world, site) as running:
         yield running
+
+
+def python313() -> str | None:
+    """Where the Python of Lambda is on this machine: named, on PATH, or one of pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    named = [os.environ.get("PYTHON313"), None, *root.glob("versions/3.13.*/bin/python3.13")]
+    for path in named:
+        with pytest.MonkeyPatch.context() as patch:
+            if path:
+                patch.setenv("PYTHON313", str(path))
+            try:
+                return str(bundle.python())
+            except bundle.CannotBundle:
+                continue
+    return None
+
+
+@pytest.fixture(scope="session")
+def lambdas_python() -> Iterator[str]:
+    """The Python of Lambda, for `make bundle`; without it what needs it is left out."""
+    found = python313()
+    if found is None:
+        pytest.skip("there is no python3.13 here, and the bundle refuses another")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHON313", found)
+        yield found

@@ -43,8 +43,8 @@ class Emulator:
 
 @contextmanager
 def emulator(name: str, folder: Path, services: str = "dynamodb") -> Iterator[Emulator]:
-    """`moto` or `ministack`, until the block ends. With `iam` among the services, ministack
-    enforces policies: who signs as `testing` may all."""
+    """`moto` or `ministack`, until the block ends, with these services, or with all for "". With
+    `iam` among them, ministack enforces policies: who signs as `testing` may all."""
     port = free_port()
     env = {**os.environ, "HOME": str(folder)}
     if name == "moto":
@@ -54,6 +54,8 @@ def emulator(name: str, folder: Path, services: str = "dynamodb") -> Iterator[Em
         command = [str(MINISTACK), "-m", "ministack"]
         # By itself it would listen on every address of the machine.
         env |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": services}
+        if not services:
+            del env["SERVICES"]
         if "iam" in services:
             env |= {"AUTH": "true", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": KEY}
     with (folder / f"{name}.log").open("wb") as log:

@@ -29,31 +29,6 @@ TOP = {
 }  # fmt: skip
 
 
-def python313() -> str | None:
-    """Where the Python of Lambda is on this machine: named, on PATH, or one of pyenv's."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    named = [os.environ.get("PYTHON313"), None, *root.glob("versions/3.13.*/bin/python3.13")]
-    for path in named:
-        with pytest.MonkeyPatch.context() as patch:
-            if path:
-                patch.setenv("PYTHON313", str(path))
-            try:
-                return str(bundle.python())
-            except bundle.CannotBundle:
-                continue
-    return None
-
-
-@pytest.fixture(scope="module")
-def lambdas_python():
-    found = python313()
-    if found is None:
-        pytest.skip("there is no python3.13 here, and the bundle refuses another")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHON313", found)
-        yield found
-
-
 @pytest.fixture(scope="module")
 def made(lambdas_python, tmp_path_factory):
     """The bundle and its hash."""

@@ -495,6 +495,16 @@ class Pages:
             *BROKEN,
         )
 
+    def busy(self) -> str:
+        """A page without style for who is stopped before any function of ours: in every language,
+        short, since a firewall keeps at most 4,096 bytes of it."""
+        page = Markup('<!doctype html><meta charset="utf-8">')
+        for locale in self.city.locales:
+            said = Words(self.city, locale.tag)(BROKEN[1], phone=self.city.phone)
+            line = Markup('<p lang="{}" dir="{}">{}</p>')
+            page += line.format(locale.tag, locale.direction, said)
+        return str(page)
+
     def around(self, lang: str, name: str, notes: Sequence[str]) -> dict[str, Any]:
         """What the theme puts around a page: `top` and `bottom`, `site_name`, `notes` (keys of
         NOTES, put into words), `script` (the address of the page's own, or ""), and the words for
