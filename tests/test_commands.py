@@ -11,8 +11,8 @@ import pytest
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
+from quietdesk import keys, settings, sweep
 from quietdesk import reply as replies
-from quietdesk import settings
 from quietdesk.code import b64
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
@@ -736,3 +736,37 @@ def test_nothing_published_is_said_with_what_to_do(world, capsys):
 
 def test_terminal_shows_no_controls():
     assert desk.shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
+
+
+def test_record_is_printed_as_it_stands_and_checked(run, office):
+    world, _ = office
+    assert run("record") == (0, "", "Nothing has been destroyed yet.\n")
+
+    world.store.put(world.sealed())
+    later = NOON + 3 * WEEK
+    sweep.run(world.store, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
+    status, said, told = run("record", now=later)
+
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert [(row["epoch"], row["envelopes_erased"]) for row in rows] == [
+        ("2026-W47", 1),
+        ("2026-W48", 0),
+    ]
+    assert (status, told) == (
+        0,
+        "The record is in order: 2 weeks; nothing was changed since custodians signed it.\n",
+    )
+
+
+def test_record_that_was_changed_is_not_in_order(run, office):
+    world, _ = office
+    later = NOON + 3 * WEEK
+    sweep.run(world.store, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
+    raw, seq = world.store.read(keys.record_name("main"))
+    world.store.publish(
+        keys.record_name("main"), raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'), seq
+    )
+
+    assert "record" in run("record", now=later)[0]

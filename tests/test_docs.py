@@ -28,7 +28,7 @@ VERBS = [
     ("device", "new"), ("device", "admit"), ("custodian",), ("custodian", "new"), ("keys",),
     ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",),
     ("reply",), ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"),
-    ("openings", "close"), ("openings", "reopen"), ("poster",), ("translations",),
+    ("openings", "close"), ("openings", "reopen"), ("poster",), ("translations",), ("record",),
 ]  # fmt: skip
 
 

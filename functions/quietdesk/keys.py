@@ -395,6 +395,16 @@ class Line:
         ).encode()
 
 
+def record_name(queue: str) -> str:
+    """The name under which the store publishes the record of destruction."""
+    return f"record#{queue}"
+
+
+def record_head_name(queue: str) -> str:
+    """The name under which the store publishes the head that custodians signed last."""
+    return f"record-head#{queue}"
+
+
 def read_record(raw: bytes) -> list[Line]:
     """The lines of a published record, each bound to the one before. Raises BadRecord."""
     lines: list[Line] = []

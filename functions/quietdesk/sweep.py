@@ -46,7 +46,7 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
                     prev=keys.line_hash(written[-1]) if written else "",
                 )
                 text = b"".join(each.write() + b"\n" for each in [*written, line])
-                seq = store.publish(_record_name(city.queue), text, seq)
+                seq = store.publish(keys.record_name(city.queue), text, seq)
                 written.append(line)
                 lines.append(line)
         except StoreUnavailable as error:
@@ -79,12 +79,8 @@ def days_of_keys(store: Store, city: City, now: datetime) -> int:
 
 def record(store: Store, queue: str) -> tuple[list[Line], int]:
     """The destruction record as it stands, and the seq of its document. Raises BadRecord."""
-    held = store.read(_record_name(queue))
+    held = store.read(keys.record_name(queue))
     return (keys.read_record(held[0]), held[1]) if held else ([], 0)
-
-
-def _record_name(queue: str) -> str:
-    return f"record#{queue}"
 
 
 def _kids(bundle: bytes) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ def _devices(store: Store, trust: Trust) -> tuple[list[str], int]:
 def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:
     head = keys.record_head(city.queue, sweep.record(store, city.queue)[0])
     signed = _signed(head, "record", custodians, trust)
-    _publish_over(store, f"record-head#{city.queue}", signed)
+    _publish_over(store, keys.record_head_name(city.queue), signed)
 
 
 def _publish_over(store: Store, name: str, document: bytes) -> None:

@@ -177,6 +177,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sweeping.set_defaults(run=_sweep)
 
+    verbs.add_parser("record", help="print the record of destruction, and check it").set_defaults(
+        run=_record
+    )
+
     store = verbs.add_parser("store", help="the store").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -398,6 +402,23 @@ def _sweep(at: Here, _: argparse.Namespace) -> int:
         print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
     if not lines:
         print("No week's keys were due to be destroyed.")
+    return 0
+
+
+def _record(at: Here, _: argparse.Namespace) -> int:
+    queue = at.city.queue
+    with closing(at.store()) as store:
+        held = store.read(keys.record_name(queue))
+        head = store.read(keys.record_head_name(queue))
+    if held is None:
+        print("Nothing has been destroyed yet.", file=sys.stderr)
+        return 0
+    sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
+    if head is None:
+        raise BadSignature("no custodian has signed the record yet")
+    signed = keys.verify_record(held[0], head[0], at.trust, queue)
+    said = "weeks; nothing was changed since custodians signed it"
+    print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
     return 0
 
 
