@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots bench bundle deploy publish-site rollback \
+.PHONY: run test lint site words script shots access bench bundle deploy publish-site rollback \
   rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
@@ -35,14 +35,28 @@ script: tools ## Build site/script into the files that the pages load
 shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
 	$(BIN)/python -m tests.shots
 
+access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
+	$(BIN)/python -m tests.access_report
+
 bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 	$(BIN)/python -m tests.bench
 
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle
 
-deploy publish-site rollback rotate-origin: $(VENV)/dev.stamp
-	@$(BIN)/python -m infra.deploy $@ --city '$(CITY)' --stage '$(STAGE)' --unreviewed '$(UNREVIEWED)'
+ON_AWS = @$(BIN)/python -m infra.deploy $@ --city '$(CITY)' --stage '$(STAGE)' --unreviewed '$(UNREVIEWED)'
+
+deploy: $(VENV)/dev.stamp ## Bring code, tables and edge on AWS up to date (CITY=, STAGE=)
+	$(ON_AWS)
+
+publish-site: $(VENV)/dev.stamp ## Build the site for its address on AWS and serve it
+	$(ON_AWS)
+
+rollback: $(VENV)/dev.stamp ## Bring back the release before, on AWS
+	$(ON_AWS)
+
+rotate-origin: $(VENV)/dev.stamp ## Another word between CloudFront and the functions
+	$(ON_AWS)
 
 locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
@@ -61,7 +75,7 @@ clean: ## Remove what was built (never var/, where requests and keys lie)
 	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 .PHONY: tools
 tools:
