@@ -17,6 +17,7 @@ MEASURES = {
     "page": "loading:measure",
     "lighthouse": "lighthouse:measure",
     "cold": "starting:measure",
+    "bundle": "bundled:measure",
     "warm": "answering:measure",
     "check": "answering:measure_check",
     "desk": "desk:measure",

@@ -112,7 +112,7 @@ def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
 
         return Sqlite(Path(name), create)
     if kind == "dynamodb" and name:
-        # boto3 is slow to import, and one machine never needs it.
+        # botocore is slow to import, and one machine never needs it.
         from quietdesk.store.dynamodb import CONFIG, PATIENT, DynamoDB
 
         return DynamoDB(name, PATIENT if patient else CONFIG)

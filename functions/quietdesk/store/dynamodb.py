@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.session import get_session
 
 from quietdesk.envelope import Envelope, SealedPart
 from quietdesk.errors import (
@@ -77,7 +77,7 @@ class DynamoDB:
 
     def __init__(self, prefix: str, config: Config = CONFIG):
         with _named_errors():
-            self._client = boto3.client("dynamodb", config=config)
+            self._client = _client(config)
         self._until = math.inf
         self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
 
@@ -510,11 +510,17 @@ class DynamoDB:
                 raise StoreBusy("a part was not written yet; try again later")
 
 
+def _client(config: Config) -> Any:
+    # As boto3.client does it; boto3 itself would bring what copies files to S3, and a function
+    # would start a tenth more slowly.
+    return get_session().create_client("dynamodb", config=config)
+
+
 def create_tables(prefix: str) -> list[str]:
     """Make the tables on the endpoint in use, for tests and demos; gives their names. In the cloud
     infra/ does it. Raises Conflict when one is there."""
     made = []
-    with _named_errors(), closing(boto3.client("dynamodb", config=PATIENT)) as client:
+    with _named_errors(), closing(_client(PATIENT)) as client:
         for name, (partition, sort, ends) in TABLES.items():
             table = f"{prefix}-{name}"
             columns = [column for column in (partition, sort) if column]
