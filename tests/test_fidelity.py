@@ -11,15 +11,17 @@ import socket
 from urllib.parse import urlencode
 
 import pytest
+from infra import template
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import gateway, intake
 from quietdesk.code import b64
 from tests.events import FORM, JSON, event, submit
+from tests.events import check as check_of
 from tests.runtime_api import on_lambda, over_http
 from tests.serving import serving
-from tests.world import ASKED, NOON, make_world
+from tests.world import ASKED, NOON, ROOT, make_world
 
 # What chance puts into an answer: the code, in the form and in the sentence that shows it. The
 # clocks stand still on both sides, so the days are equal without help.
@@ -349,3 +351,49 @@ def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again
     assert stored(world) == before + 1
     assert again == ask(near, post(body, JSON))
     assert again[0] == 201
+
+
+# --- Events as AWS writes them --------------------------------------------------------------------
+
+# HTTP API, payload format 2.0, with every field that its guide shows (API Gateway developer guide,
+# "Create AWS Lambda proxy integrations for HTTP APIs"). Made by hand: nobody has recorded one yet.
+CORPUS = json.loads((ROOT / "tests" / "vectors" / "events.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=[it["case"] for it in CORPUS])
+def test_events_as_aws_writes_them_are_answered_alike_and_nothing_of_them_is_said(
+    world, function, log, case
+):
+    path = case["event"]["rawPath"]
+    here = (check_of if path.endswith("/check") else submit)(world)(case["event"], None)
+    there = function(case["event"], None)
+
+    assert here["statusCode"] == there["statusCode"] == case["status"]
+    assert here["headers"] == there["headers"]
+    assert {"Content-Security-Policy", "Referrer-Policy"} <= set(here["headers"])
+    said = json.dumps([here, there]) + log.read_text()
+    own = PLANTED in case["event"].get("body", "") or case["event"]["isBase64Encoded"]
+    for told in ("203.0.113.7", "Amazon CloudFront", "abc123", *([] if own else [PLANTED])):
+        assert told not in said
+
+
+def test_the_corpus_has_an_event_of_every_route():
+    routes = {it["event"]["routeKey"] for it in CORPUS}
+    rendered = template.render(template.read())
+    paths = rendered["Resources"]["Api"]["Properties"]["Body"]["paths"]
+
+    assert {f"{verb} {path}" for verb, path in ROUTES} <= routes
+    assert {path for _, path in ROUTES} == set(paths)
+
+
+ROUTES = [
+    ("POST", "/api/requests"),
+    ("GET", "/api/keys/{queue}/{epoch}"),
+    ("GET", "/api/openings"),
+    ("GET", "/api/openings/{path}"),
+    ("GET", "/api/request/{lang}"),
+    ("GET", "/api/request/{lang}/{path}"),
+    ("GET", "/api/request/{lang}/{path}/"),
+    ("GET", "/api/request/{lang}/at/{center}"),
+    ("POST", "/api/requests/check"),
+]
