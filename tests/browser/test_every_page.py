@@ -155,6 +155,23 @@ def test_languages_are_easy_to_hit_on_a_small_phone(
             assert beside or below
 
 
+@pytest.mark.parametrize("tag", ["en", "ar"])
+def test_names_of_languages_keep_apart_in_pages_of_either_direction(visit, every_language_url, tag):
+    page = visit(**SMALL)
+    page.goto(f"{every_language_url}/{tag}/")
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.languages a')].map((it) => it.getBoundingClientRect())"
+    )
+    gaps = [
+        max(left["left"], right["left"]) - min(left["right"], right["right"])
+        for left, right in combinations(boxes, 2)
+        if left["top"] == right["top"]
+    ]
+
+    assert len(gaps) >= 6
+    assert min(gaps) >= 16
+
+
 def test_every_language_fits_a_small_phone_without_scripts_and_pictures(
     visit, every_language_url, every_language
 ):
