@@ -12,10 +12,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk import city as cities
 from quietdesk.city import City
+from quietdesk.code import b64
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
+from tests.runtime_api import on_lambda
 from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, compile_ours, serving
 from tests.world import (
+    NOON,
     ROOT,
     World,
     compiled_city,
@@ -120,9 +123,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def served(world: World, site: Path) -> Iterator[Served]:
-    """The whole programme on a free port: the built site, the functions, the store."""
-    with serving(world, site) as running:
+def served(
+    request: pytest.FixtureRequest, world: World, site: Path, tmp_path: Path
+) -> Iterator[Served]:
+    """The whole programme on a free port: the built site, the functions, the store. With the
+    parameter `lambda` the functions are run by Lambda's own client, in a process of theirs."""
+    if getattr(request, "param", "") != "lambda":
+        with serving(world, site) as running:
+            yield running
+        return
+    env = {
+        "QUIETDESK_STORE": world.spec,
+        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
+        "TEST_NOW": NOON.isoformat(),
+    }
+    with (
+        on_lambda("tests.lambda_entry.handler", env, tmp_path / "lambda.log") as function,
+        serving(world, site, function) as running,
+    ):
         yield running
 
 

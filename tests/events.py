@@ -17,6 +17,7 @@ from tests.world import ASKED, NOON, World
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+CLOCK = "x-test-now"  # a header that tells tests/lambda_entry.py the time
 
 
 def submit(world: World, now: datetime = NOON) -> Handler:

@@ -66,7 +66,11 @@ def copied(world, folder):
     return open_store("dynamodb:old" + prefix)
 
 
-@pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
+@pytest.mark.parametrize(
+    ("store_spec", "served"),
+    [("sqlite", ""), ("moto", ""), ("ministack", ""), ("ministack", "lambda")],
+    indirect=True,
+)
 def test_story(world, served, browser, tmp_path):
     # A resident reads the Spanish pages and asks, with a name in Bengali.
     context = phone(browser)

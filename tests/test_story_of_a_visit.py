@@ -51,7 +51,11 @@ def look(page, url, code):
     page.click("#look-form button")
 
 
-@pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
+@pytest.mark.parametrize(
+    ("store_spec", "served"),
+    [("sqlite", ""), ("moto", ""), ("ministack", ""), ("ministack", "lambda")],
+    indirect=True,
+)
 def test_story_of_a_visit(world, served, browser, tmp_path):
     world.publisher().publish(NOON)
     before = seats(world, FIRST)
