@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots bench bundle deploy publish-site rollback \
+.PHONY: run test lint site words script shots bench bundle desk-bundle deploy publish-site rollback \
   rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
@@ -22,6 +22,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet
@@ -41,6 +42,9 @@ bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle
 
+desk-bundle: $(VENV)/run.stamp ## Make the zip for Windows desks in build/desk.zip (needs QUIETDESK_STORE)
+	@$(BIN)/python -m infra.desk_bundle
+
 deploy publish-site rollback rotate-origin: $(VENV)/dev.stamp
 	@$(BIN)/python -m infra.deploy $@ --city '$(CITY)' --stage '$(STAGE)' --unreviewed '$(UNREVIEWED)'
 
@@ -52,6 +56,8 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/cloud.txt -c infra/locks/run.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-pc-windows-msvc --generate-hashes \
+	  --no-annotate --no-header --extra desk --extra local -o infra/locks/desk.txt -c infra/locks/run.txt pyproject.toml
 	echo aws-sam-cli==1.170.0 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/sam.txt -
 	printf 'ministack==1.5.33\naws-sam-translator>=1.115\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -61,7 +67,7 @@ clean: ## Remove what was built (never var/, where requests and keys lie)
 	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 .PHONY: tools
 tools:

@@ -69,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A terminal that cannot write a letter of a name shows its number, not a trace with the letter.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
     now = datetime.now(UTC)
     try:
+        args = build_parser().parse_args(argv)
         told = {"QUIETDESK_STORE": args.store} if args.store else {}
         chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
@@ -83,6 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
             print(f"quietdesk: hint: {hint}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        # A desk's computer has neither what makes the website nor what makes posters.
+        print(f"quietdesk: this computer does not have {error.name}", file=sys.stderr)
+        print("quietdesk: hint: run that command in Quietdesk's own folder", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Who read the output had enough. Python would complain once more when it flushes.
