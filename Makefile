@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots access bench bundle deploy publish-site rollback \
-  rotate-origin locks clean help
+.PHONY: run test lint site words script shots access bench bundle desk-bundle deploy publish-site \
+  rollback rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
@@ -22,6 +22,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet
@@ -43,6 +44,9 @@ bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
 
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle
+
+desk-bundle: $(VENV)/run.stamp ## Make the zip for Windows desks in build/desk.zip (needs QUIETDESK_STORE)
+	@$(BIN)/python -m infra.desk_bundle
 
 ON_AWS = @$(BIN)/python -m infra.deploy $@ --city '$(CITY)' --stage '$(STAGE)' --unreviewed '$(UNREVIEWED)'
 
@@ -66,6 +70,8 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --all-extras --group build --group dev -o infra/locks/dev.txt -c infra/locks/run.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/cloud.txt -c infra/locks/run.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-pc-windows-msvc --generate-hashes \
+	  --no-annotate --no-header --extra desk --extra local -o infra/locks/desk.txt -c infra/locks/run.txt pyproject.toml
 	echo aws-sam-cli==1.170.0 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header -o infra/locks/sam.txt -
 	printf 'ministack==1.5.33\naws-sam-translator>=1.115\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -81,7 +81,7 @@ def build(out: Path, city: Path, machine: str = "aarch64", bytecode: bool = True
         (package / "data.json").write_text(json.dumps(data, ensure_ascii=False), "utf-8")
         if bytecode:
             _compile(compiler, folder)
-        _pack(folder, out)
+        pack(folder, out)
     size = out.stat().st_size
     if size > MOST_BYTES:
         raise CannotBundle(f"the bundle has {size} bytes; at most {MOST_BYTES} start fast enough")
@@ -144,7 +144,8 @@ def _compile(compiler: Path, folder: Path) -> None:
         raise CannotBundle("not all of the bundle could be compiled; what is wrong stands above")
 
 
-def _pack(folder: Path, out: Path) -> None:
+def pack(folder: Path, out: Path) -> None:
+    """Write a folder as a zip that has the same bytes wherever and whenever it is made."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in sorted(it for it in folder.rglob("*") if it.is_file()):

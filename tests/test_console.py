@@ -26,7 +26,11 @@ from quietdesk import reply as replies
 from quietdesk.errors import (
     BadKeyring,
     CannotOpen,
+    ClockWrong,
+    NotAllowed,
     QuietdeskError,
+    StoreBusy,
+    StoreRefused,
     StoreUnavailable,
     TracesRemain,
 )
@@ -1594,6 +1598,37 @@ def test_somebody_entered_again_after_a_lost_answer_is_stored_once(staff, world,
     assert "The store does not answer" in first.text and not code_on(first)
     assert len(opened(world)) == 1
     assert codes.derive(code_on(again), "demo").id.hex() in opened(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "then"),
+    [
+        (StoreRefused, "does not accept your sign-in", "quietdesk sign-in"),
+        (NotAllowed, "your role may not do this", "Ask who gives out the roles"),
+        (ClockWrong, "clock is wrong", "Set the date"),
+        (StoreBusy, "The store is busy", "Try again in a moment"),
+    ],
+)
+def test_cloud_that_refuses_is_said_and_what_was_typed_is_kept(
+    world, tmp_path, clock, publish, kind, what, then
+):
+    publish()
+    failing = Failing(world.store, "", kind("no"))
+    (console,) = [next(made(world, tmp_path, clock, failing))]
+    staff = Staff(console)
+    staff.unlock()
+    failing.__dict__["method"] = "read"  # nothing can be entered, and no times be read
+
+    typed = {**TYPED, "name": ["Marisol"], "opening": ["corona.2026-12-03.1000.desk"]}
+    refused = staff.post("/enter", form="one", **typed)
+
+    assert refused.status == 400 and what in refused.text and then in refused.text
+    assert refused.fields("name") == ["Marisol"]
+    assert '<option value="corona.2026-12-03.1000.desk" selected' in refused.body
+    assert what in staff.get("/enter").text  # where nothing is typed yet there is only the reason
+    failing.__dict__["method"] = ""
+    assert code_on(staff.post("/enter", form="two", **typed))
+    console.close()
 
 
 def test_closed_day_is_opened_again(staff, publish):

@@ -29,6 +29,7 @@ VERBS = [
     ("keys", "mint"), ("keys", "list"), ("keys", "forget"), ("desk",), ("place",), ("wait",),
     ("reply",), ("enter",), ("openings",), ("openings", "publish"), ("openings", "list"),
     ("openings", "close"), ("openings", "reopen"), ("poster",), ("translations",), ("record",),
+    ("sign-in",),
 ]  # fmt: skip
 
 

@@ -10,16 +10,37 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from quietdesk import envelope as envelopes
 from quietdesk import sweep
-from quietdesk.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
+from quietdesk.code import b64
+from quietdesk.errors import (
+    BadSetting,
+    ClockWrong,
+    Conflict,
+    NotAllowed,
+    StoreBusy,
+    StoreRefused,
+    StoreUnavailable,
+)
+from quietdesk.staff import keyring
 from quietdesk.store import dynamodb, open_store
 from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
+from tests.aws_stub import error, stub
 from tests.events import post, submit
 from tests.process import quietdesk
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make
+from tests.world import PASSPHRASE
 
 pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
 
@@ -49,9 +70,9 @@ class Raw:
         yield self._body
 
 
-def answer(status, code):
+def answer(status, code, message="planted"):
     """An answer of DynamoDB's with an error in it."""
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "planted"})
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message})
     return lambda send, request: AWSResponse(request.url, status, {}, Raw(body.encode()))
 
 
@@ -73,6 +94,17 @@ def pass_on(send, request):
     return send(request)
 
 
+def raising(error):
+    """What botocore raises before it asks anybody."""
+
+    def fault(send, request):
+        raise error
+
+    return fault
+
+
+EARLY = "Signature not yet current: 20261118T120000Z is still later than 20261118T112000Z"
+LATE = "Signature expired: 20261118T110000Z is now earlier than 20261118T114500Z"
 THROTTLE = answer(400, "ProvisionedThroughputExceededException")
 BROKEN = answer(500, "InternalServerError")
 
@@ -172,8 +204,19 @@ def test_a_conflict_is_not_mistaken_for_a_lost_answer(store):
         (reset, StoreUnavailable),
         (answer(400, "ExpiredTokenException"), StoreRefused),
         (answer(400, "UnrecognizedClientException"), StoreRefused),
-        (answer(400, "RequestExpired"), StoreRefused),
-        (answer(400, "AccessDeniedException"), StoreRefused),
+        (answer(400, "InvalidSignatureException", "The request signature planted"), StoreRefused),
+        (answer(403, "MissingAuthenticationTokenException"), StoreRefused),
+        (answer(400, "InvalidSignatureException", f"{EARLY} planted"), ClockWrong),
+        (answer(400, "InvalidSignatureException", f"{LATE} planted"), ClockWrong),
+        (answer(403, "SignatureDoesNotMatch", f"{LATE} planted"), ClockWrong),
+        (answer(400, "RequestExpired"), ClockWrong),
+        (answer(403, "RequestTimeTooSkewed"), ClockWrong),
+        (answer(400, "AccessDeniedException"), NotAllowed),
+        (raising(NoCredentialsError()), StoreRefused),
+        (raising(UnauthorizedSSOTokenError()), StoreRefused),
+        (raising(SSOTokenLoadError(error_msg="planted")), StoreRefused),
+        (raising(TokenRetrievalError(provider="planted", error_msg="planted")), StoreRefused),
+        (raising(CredentialRetrievalError(provider="planted", error_msg="planted")), StoreRefused),
         (answer(400, "ResourceNotFoundException"), StoreUnavailable),
         (answer(400, "SomethingNew"), StoreUnavailable),
     ],
@@ -193,6 +236,40 @@ def test_every_fault_that_lasts_has_a_name_and_no_text_of_aws(store, fault, erro
         assert type(refused.value) is error
         assert "planted" not in str(refused.value)
         assert refused.value.__suppress_context__
+
+
+def set_all(monkeypatch, environment):
+    """Variables of the environment; None takes one out."""
+    for name, value in environment.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_PROFILE", "not-there", "AWS_PROFILE names a profile"),
+        ("AWS_DEFAULT_REGION", None, "AWS_DEFAULT_REGION"),
+        ("AWS_DEFAULT_REGION", "nowhere at all", "AWS_DEFAULT_REGION"),
+    ],
+)
+def test_wrong_settings_of_aws_are_said(store_spec, monkeypatch, tmp_path, variable, value, said):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    set_all(monkeypatch, {"AWS_REGION": None, variable: value})
+
+    with pytest.raises(BadSetting, match=said):
+        open_store("dynamodb:any")
+
+
+def test_aws_settings_that_cannot_be_read_are_said(store_spec, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[profile desk\n")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(BadSetting, match="not complete, or damaged"):
+        open_store("dynamodb:any")
 
 
 def test_tables_that_are_not_there_are_said(store_spec):
@@ -443,3 +520,53 @@ def test_the_function_says_201_only_for_what_is_stored(world):
     stored = {envelope.id for envelope in world.store.pull("main", [WEEK], NOW)}
     assert set(statuses) == {201, 503}
     assert set(kept) <= stored
+
+
+SIGN_IN = "hint: sign in with: quietdesk sign-in"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said", "hint"),
+    [
+        (error("ExpiredTokenException"), "does not accept this sign-in", SIGN_IN),
+        (error("UnrecognizedClientException"), "does not accept this sign-in", SIGN_IN),
+        (error("AccessDeniedException"), "your role may not do this", "gives out the roles"),
+        (error("InvalidSignatureException", LATE), "clock is not", "date, time and time zone"),
+        (error("ThrottlingException"), "the store is throttled", "try again in a moment"),
+    ],
+)
+def test_person_at_a_desk_is_told_what_is_wrong_and_what_to_do(
+    world, tmp_path, monkeypatch, refusal, said, hint
+):
+    keyring.save(tmp_path / "device.keyring", keyring.lock(world.device))
+    (tmp_path / "custodians.txt").write_text(b64(world.custodian.public_key))
+    with stub() as aws:
+        aws.dynamodb = refusal
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", aws.url)
+        pulled = quietdesk(tmp_path, "--store", "dynamodb:desk", "pull", passphrase=PASSPHRASE)
+
+    assert (pulled.returncode, pulled.stdout) == (1, "")
+    what, next = pulled.stderr.splitlines()
+    assert said in what and hint in next
+    assert refusal[1]["message"] not in pulled.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AWS_PROFILE": "not-there"}, "AWS_PROFILE names a profile"),
+        ({"AWS_DEFAULT_REGION": None, "AWS_REGION": None}, "no AWS region is set"),
+    ],
+)
+def test_person_at_a_desk_is_told_which_setting_is_wrong(
+    world, tmp_path, monkeypatch, environment, said
+):
+    keyring.save(tmp_path / "device.keyring", keyring.lock(world.device))
+    (tmp_path / "custodians.txt").write_text(b64(world.custodian.public_key))
+    set_all(monkeypatch, {"AWS_CONFIG_FILE": str(tmp_path / "none"), **environment})
+
+    pulled = quietdesk(tmp_path, "--store", "dynamodb:desk", "pull", passphrase=PASSPHRASE)
+
+    assert pulled.returncode == 1
+    what, next = pulled.stderr.splitlines()
+    assert said in what and "docs/operations.md" in next

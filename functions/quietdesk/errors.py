@@ -119,7 +119,17 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreRefused(StoreUnavailable):
-    """The cloud does not accept these credentials. Nothing was written. Next: sign in again."""
+    """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was written.
+    Next: sign in again."""
+
+
+class NotAllowed(StoreUnavailable):
+    """The cloud knows who asks, and that role may not do this. Nothing was written. Next: ask who
+    gives out the roles; signing in again would not help."""
+
+
+class ClockWrong(StoreUnavailable):
+    """This computer's clock is minutes away from the cloud's. Nothing was written. Next: set it."""
 
 
 class StoreTooNew(QuietdeskError):

@@ -8,6 +8,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,9 +25,11 @@ from quietdesk.errors import (
     BadKeyring,
     BadSetting,
     BadSignature,
+    ClockWrong,
     Conflict,
     NoKeyring,
     NotAdmitted,
+    NotAllowed,
     QuietdeskError,
     StoreBusy,
     StoreRefused,
@@ -55,7 +58,9 @@ _HINTS: dict[type[QuietdeskError], str] = {
     StoreUnavailable: "check disk, network and store; see with: quietdesk pull",
     TracesRemain: "it was done; the next hourly sweep clears the rest",
     StoreBusy: "try again in a moment; quietdesk pull shows what was done",
-    StoreRefused: "sign in again (for example: aws sso login), then repeat the command",
+    StoreRefused: "sign in with: quietdesk sign-in (or aws sso login), then repeat the command",
+    NotAllowed: "who gives out the roles can change that; see docs/operations.md, who may do what",
+    ClockWrong: "set this computer's date, time and time zone, then repeat the command",
 }
 
 
@@ -64,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A terminal that cannot write a letter of a name shows its number, not a trace with the letter.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
     now = datetime.now(UTC)
     try:
+        args = build_parser().parse_args(argv)
         told = {"QUIETDESK_STORE": args.store} if args.store else {}
         chosen = settings.read(os.environ | told)
         if args.command == "run":  # which compiles the city itself
@@ -78,6 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
             print(f"quietdesk: hint: {hint}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        # A desk's computer has neither what makes the website nor what makes posters.
+        print(f"quietdesk: this computer does not have {error.name}", file=sys.stderr)
+        print("quietdesk: hint: run that command in Quietdesk's own folder", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Who read the output had enough. Python would complain once more when it flushes.
@@ -113,6 +123,9 @@ def build_parser() -> argparse.ArgumentParser:
     console.add_argument("--lang", default="en", metavar="TAG", help="language of the pages (en)")
     console.add_argument("--no-browser", action="store_true", help="only print the address")
     console.set_defaults(run=_desk)
+
+    signing = verbs.add_parser("sign-in", help="sign in to AWS with the profile in AWS_PROFILE")
+    signing.set_defaults(run=_sign_in)
 
     pull = verbs.add_parser("pull", help="open the waiting requests and list them")
     pull.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -337,6 +350,19 @@ def _desk(at: Here, args: argparse.Namespace) -> int:
         )
         run(console, not args.no_browser)
     print("The desk is locked.")
+    return 0
+
+
+def _sign_in(_: Here, __: argparse.Namespace) -> int:
+    from quietdesk.staff.signin import Code, sign_in  # boto3 is slow to import
+
+    def show(it: Code) -> None:
+        print(f"Open this address in a browser: {it.address}")
+        print(f"Confirm there, if it shows this code: {it.code}")
+        print("Waiting. Ctrl-C stops.", flush=True)
+
+    sign_in(show, lambda: datetime.now(UTC), time.sleep)
+    print("Signed in.")
     return 0
 
 

@@ -482,6 +482,14 @@ class Console:
     def _form_page(self, session: "Session", typed: Form, error: QuietdeskError | None) -> Answer:
         problems = error.fields if isinstance(error, Invalid) else {}
         what, next = ("", "") if error is None or problems else said(error)
+        try:
+            times = _distinct(list(session.publisher.free(self._clock())))[:OTHER_TIMES]
+        except StoreUnavailable:
+            if error is None:
+                raise
+            # What was typed is shown all the same, with the time that was chosen.
+            chosen = one(typed, "opening")
+            times = [Opening.parse(chosen)] if chosen else []
         return self._page(
             "enter.html",
             400 if error else 200,
@@ -490,7 +498,7 @@ class Console:
             what=what,
             next=next,
             form=secrets.token_hex(8),
-            times=_distinct(list(session.publisher.free(self._clock())))[:OTHER_TIMES],
+            times=times,
         )
 
     def _enter(self, session: "Session", call: "_Call") -> Answer:

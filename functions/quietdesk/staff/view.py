@@ -15,11 +15,13 @@ from quietdesk.errors import (
     BadSetting,
     BadSignature,
     CannotOpen,
+    ClockWrong,
     Conflict,
     KeyDestroyed,
     NoKeyring,
     NoSeats,
     NotAdmitted,
+    NotAllowed,
     OpeningMismatch,
     StoreBusy,
     StoreRefused,
@@ -90,7 +92,16 @@ SAID: dict[type[Exception], tuple[str, str]] = {
     ),
     StoreRefused: (
         "The cloud does not accept your sign-in any more. Nothing was changed.",
-        "Sign in again, then repeat what you did.",
+        "Leave this page open. In another window, sign in with: quietdesk sign-in. "
+        "Then repeat what you did.",
+    ),
+    NotAllowed: (
+        "You are signed in, and your role may not do this. Nothing was changed.",
+        "Ask who gives out the roles. To sign in again does not help.",
+    ),
+    ClockWrong: (
+        "This computer’s clock is wrong, so the cloud does not answer it. Nothing was changed.",
+        "Set the date, the time and the time zone, then try again.",
     ),
     StoreUnavailable: (
         "The store does not answer. Nothing was changed.",

@@ -14,15 +14,33 @@ from datetime import datetime
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    CredentialRetrievalError,
+    InvalidConfigError,
+    InvalidRegionError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.session import get_session
 
 from quietdesk.envelope import Envelope, SealedPart
 from quietdesk.errors import (
+    BadSetting,
     CannotOpen,
+    ClockWrong,
     Conflict,
     KeyDestroyed,
     NoSeats,
+    NotAllowed,
     StoreBusy,
     StoreRefused,
     StoreUnavailable,
@@ -52,20 +70,37 @@ TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None, str | None]]
 
 _BUSY = {
     "ProvisionedThroughputExceededException",
+    "Throttling",
     "ThrottlingException",
+    "TooManyRequestsException",
     "RequestLimitExceeded",
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+_CLOCK = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
+# How AWS begins to say that it is the time of a signature, and not the signature, that is wrong.
+_CLOCK_TEXTS = ("Signature expired", "Signature not yet current")
+_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
+_NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "ForbiddenException"}
 _REFUSED = {
-    "AccessDeniedException",
-    "ExpiredTokenException",
     "ExpiredToken",
-    "InvalidSignatureException",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
-    "RequestExpired",
+    "UnauthorizedException",
     "UnrecognizedClientException",
 }
+# What botocore raises before it asks anybody: nobody is signed in, or not any more.
+_NOT_SIGNED_IN = (
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 _LIVE = "attribute_exists(visit)"  # a stub has no parts
 
 Item = dict[str, dict[str, Any]]
@@ -661,21 +696,45 @@ def _delays() -> Iterator[float]:
     return (0.02 * 2**n * random.uniform(0.5, 1.5) for n in range(TRIES))  # noqa: S311 - no secret
 
 
+def _clock_is_wrong(error: ClientError) -> bool:
+    # AWS's text is read to decide, and goes no further.
+    text = str(error.response.get("Error", {}).get("Message", ""))
+    return _code(error) in _CLOCK or (_code(error) in _SIGNATURE and text.startswith(_CLOCK_TEXTS))
+
+
+@contextmanager
+def settings_errors() -> Iterator[None]:
+    """What is wrong with this computer's AWS settings, as BadSetting and without AWS's text."""
+    try:
+        yield
+    except ProfileNotFound:
+        raise BadSetting("AWS_PROFILE names a profile that this computer does not have") from None
+    except (NoRegionError, InvalidRegionError):
+        raise BadSetting("no AWS region is set: set AWS_DEFAULT_REGION, or the profile's") from None
+    except (ConfigNotFound, ConfigParseError, InvalidConfigError, PartialCredentialsError):
+        raise BadSetting("the AWS profile on this computer is not complete, or damaged") from None
+
+
 @contextmanager
 def _named_errors() -> Iterator[None]:
     """AWS's errors under our names, without their text: it may hold values and addresses."""
     try:
-        yield
+        with settings_errors():
+            yield
     except ClientError as error:
         code = _code(error)
         if code in _BUSY:
             raise StoreBusy("the store is throttled; try again in a moment") from None
-        if code in _REFUSED:
-            raise StoreRefused("the cloud does not accept these credentials") from None
+        if _clock_is_wrong(error):
+            raise ClockWrong("this computer's clock is not the cloud's") from None
+        if code in _REFUSED or code in _SIGNATURE:
+            raise StoreRefused("the cloud does not accept this sign-in, or not any more") from None
+        if code in _NOT_ALLOWED or error.operation_name == "GetRoleCredentials":
+            raise NotAllowed("you are signed in, and your role may not do this") from None
         if code == "ResourceNotFoundException":
             raise StoreUnavailable("the store's tables are not there") from None
         raise StoreUnavailable("the store answers with an error") from None
-    except NoCredentialsError:
-        raise StoreRefused("there are no credentials for the cloud") from None
+    except _NOT_SIGNED_IN:
+        raise StoreRefused("nobody is signed in to the cloud, or not any more") from None
     except BotoCoreError:
         raise StoreUnavailable("the store cannot be reached") from None
