@@ -307,7 +307,17 @@ class Deployment:
             "NO_MKDOCS_2_WARNING": "1",
         }
         command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
-        if subprocess.run(command, cwd=ROOT, env=env).returncode:  # noqa: S603 - our interpreter
+        # The build compiles the city for the commands of this computer. They keep the one they had.
+        compiled = Path(cities.__file__).with_name("data.json")
+        before = compiled.read_bytes() if compiled.exists() else None
+        try:
+            built = subprocess.run(command, cwd=ROOT, env=env)  # noqa: S603 - our interpreter
+        finally:
+            if before is None:
+                compiled.unlink(missing_ok=True)
+            else:
+                compiled.write_bytes(before)
+        if built.returncode:
             raise CannotDeploy("the site does not build; what is wrong stands above")
 
     def _outputs(self) -> dict[str, str]:

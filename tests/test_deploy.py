@@ -223,8 +223,10 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     assert accepted == [spoken] and len(spoken) >= 43
     assert path == "/none"
 
-    # The site is published at its own address, and the edge serves that folder.
+    # The site is published at its own address, and the edge serves that folder. The commands of
+    # this computer still know the city they knew.
     assert run(folder, "publish-site") == 0
+    assert cities.load().deployment == "demo"
     release = word()[2].removeprefix("/")
     s3 = boto3.client("s3")
     bucket = f"quietdesk-oak-site-{ACCOUNT}"
