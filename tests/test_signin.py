@@ -4,6 +4,7 @@ import json
 import stat
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import boto3
 import pytest
@@ -120,6 +121,52 @@ def test_service_that_does_not_answer_is_said(aws, at, monkeypatch):
     aws.url = "http://127.0.0.1:9"  # nobody listens there
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         at("desk")
+
+
+def test_sign_in_goes_on_beside_other_work(aws, tmp_path, monkeypatch):
+    for name, value in aws.environment(tmp_path, "desk").items():
+        monkeypatch.setenv(name, value)
+    confirmed = Event()
+
+    def answer(path, *rest):
+        if path == "/token" and not confirmed.is_set():
+            return PENDING
+        return real(path, *rest)
+
+    real, aws.answer, aws.tokens = aws.answer, answer, [GIVEN]
+    waiting = signin.Waiting(lambda: datetime.now(UTC))
+    until(lambda: waiting.code)
+    assert (waiting.code.code, waiting.running) == (CODE, True)
+    confirmed.set()
+    until(lambda: not waiting.running)
+
+    assert waiting.error is None
+    assert kept(tmp_path)[1]["accessToken"] == TOKEN
+    assert TOKEN not in repr(vars(waiting))
+
+
+def test_sign_in_that_is_stopped_asks_no_more_and_keeps_nothing(aws, tmp_path, monkeypatch):
+    for name, value in aws.environment(tmp_path, "desk").items():
+        monkeypatch.setenv(name, value)
+    aws.tokens = [PENDING] * 10_000
+    waiting = signin.Waiting(lambda: datetime.now(UTC))
+    until(lambda: waiting.code)
+
+    waiting.stop()
+    until(lambda: not waiting.running)
+
+    assert isinstance(waiting.error, StoreRefused)
+    assert not (tmp_path / ".aws" / "sso").exists()
+
+
+def until(true):
+    """Waits for another thread, for a minute at most."""
+    pause = Event()
+    for _ in range(6000):
+        if true():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not happen")
 
 
 # --- As a person types it ------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -344,10 +345,16 @@ def _desk(at: Here, args: argparse.Namespace) -> int:
         # The desk may stay open over a key day: what ended meanwhile is forgotten first.
         return replace(at, now=datetime.now(UTC)).forget().unlocked(typed)
 
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    begin = None
+    if at.settings.store.startswith("dynamodb:"):
+        from quietdesk.staff.signin import Waiting  # boto3 is slow to import
+
+        begin = partial(Waiting, clock)
     with closing(at.store()) as store:
-        console = Console(
-            store, at.city, at.settings.keyring, unlock_now, lambda: datetime.now(UTC), args.lang
-        )
+        console = Console(store, at.city, at.settings.keyring, unlock_now, clock, args.lang, begin)
         run(console, not args.no_browser)
     print("The desk is locked.")
     return 0

@@ -25,7 +25,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from quietdesk import code as codes
 from quietdesk import gateway, keys, local
 from quietdesk.city import City
-from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
+from quietdesk.errors import Invalid, QuietdeskError, StoreRefused, StoreUnavailable
 from quietdesk.intake import HEADERS
 from quietdesk.keys import WEEKS_AHEAD, Epoch
 from quietdesk.openings import Listing, Opening
@@ -51,6 +51,8 @@ from quietdesk.store import Store
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from quietdesk.staff.signin import Waiting  # boto3 is slow to import
 
 MOST_LOCK_MINUTES = 30
 ROWS = 50  # requests on a page
@@ -94,7 +96,8 @@ def run(console: "Console", open_browser: bool) -> None:
 class Console:
     """The console of one staff computer. `unlock` gives the keyring for a passphrase, without the
     keys of ended weeks, or raises WrongPassphrase or another QuietdeskError; `keyring_path` is
-    where the keyring is saved when it gets keys for coming weeks."""
+    where the keyring is saved when it gets keys for coming weeks. Where the store is in the cloud,
+    `begin_sign_in` begins to sign its people in."""
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Console:
         unlock: Callable[[str], Keyring],
         clock: Callable[[], datetime],
         lang: str = "en",
+        begin_sign_in: "Callable[[], Waiting] | None" = None,
     ):
         self._store = store
         self._city = city
@@ -113,6 +117,8 @@ class Console:
         self._idle = timedelta(minutes=min(city.lock_minutes, MOST_LOCK_MINUTES))
         self._session: Session | None = None
         self._refusal = ("", "")
+        self._begin_sign_in = begin_sign_in
+        self._signing: Waiting | None = None
         # One request at a time: Powertools keeps the event at hand in an attribute of a class, and
         # work in the background changes what pages show.
         self._guard = RLock()
@@ -159,6 +165,8 @@ class Console:
     def close(self) -> None:
         """Lock, and stop the work in the background."""
         self.lock()
+        if self._signing:
+            self._signing.stop()
         self._worker.shutdown()
 
     # --- From the socket to a view ---------------------------------------------------------------
@@ -192,6 +200,8 @@ class Console:
             resolver.route(f"/assets/{name}", "GET")(_fixed(kind, text))
         resolver.route("/unlock", "POST")(self._unlock_with)
         resolver.route("/lock", "POST")(self._lock)
+        resolver.route("/sign-in", "POST")(self._sign_in)
+        resolver.route("/sign-in", "GET")(self._sign_in_page)
 
         @resolver.not_found
         def not_found(_: Exception) -> Answer:
@@ -231,7 +241,9 @@ class Console:
         try:
             self._call = _Call(f"/{rest}", _query(event), _form(event))
         except ValueError:
-            page = self._page("problem.html", 400, what=NOTICES["form"], next="", retry=False)
+            page = self._page(
+                "problem.html", 400, what=NOTICES["form"], next="", retry=False, sign_in=False
+            )
             return self._written(page)
         # Powertools would hold the body, with a passphrase or a name, until the next one.
         event = {**event, "rawPath": f"/{rest}", "body": "", "isBase64Encoded": False}
@@ -268,6 +280,24 @@ class Console:
     def _lock(self) -> Answer:
         self.lock()
         return self._to("/")
+
+    def _sign_in(self) -> Answer:
+        """Sign in to the cloud, which has nothing to do with whether the desk is locked."""
+        if self._begin_sign_in is None:
+            return self._refused(404)
+        if self._signing is None or not self._signing.running:
+            self._signing = self._begin_sign_in()
+        return self._to("/sign-in")
+
+    def _sign_in_page(self) -> Answer:
+        signing = self._signing
+        if signing is None:
+            return self._to("/")
+        running = signing.running  # read first: what it leaves behind is there when it is over
+        what, next = said(signing.error) if not running and signing.error else ("", "")
+        if isinstance(signing.error, StoreRefused):
+            what, next = NOTICES["not_signed_in"], ""
+        return self._page("signin.html", running=running, code=signing.code, what=what, next=next)
 
     # --- Views -----------------------------------------------------------------------------------
 
@@ -560,12 +590,20 @@ class Console:
     def _locked_page(self, lost: bool) -> Answer:
         (what, next), self._refusal = self._refusal, ("", "")
         what = NOTICES["locked"] if lost else what
-        return self._page("locked.html", 409 if lost else 200, what=what, next=next)
+        may = self._begin_sign_in is not None
+        status = 409 if lost else 200
+        return self._page("locked.html", status, what=what, next=next, may_sign_in=may)
 
     def _problem(self, error: Exception, retry: bool = False) -> Answer:
         known = isinstance(error, QuietdeskError | OSError)
         what, next = said(error)
-        return self._page("problem.html", 409 if known else 500, what=what, next=next, retry=retry)
+        values = {
+            "what": what,
+            "next": next,
+            "retry": retry,
+            "sign_in": isinstance(error, StoreRefused) and self._begin_sign_in is not None,
+        }
+        return self._page("problem.html", 409 if known else 500, **values)
 
     def _refused(self, status: int) -> Answer:
         # Nothing of ours is in it: who asks may be another page, or another program.

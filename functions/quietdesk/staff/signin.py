@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import botocore.session
@@ -41,6 +42,38 @@ class Code:
 
     address: str
     code: str
+
+
+class Waiting:
+    """A sign-in beside other work. `code` is what to show, as soon as there is one; `error` is why
+    it did not succeed, once it is not `running` any more. It has no token."""
+
+    def __init__(self, clock: Callable[[], datetime]):
+        self.code: Code | None = None
+        self.error: Exception | None = None
+        self.running = True
+        self._clock = clock
+        self._stopped = Event()
+        Thread(target=self._work, name="sign-in", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask no more, and keep nothing."""
+        self._stopped.set()
+
+    def _work(self) -> None:
+        try:
+            sign_in(self._show, self._clock, self._wait)
+        except Exception as error:  # it is shown where the result would be
+            self.error = error.with_traceback(None)
+        finally:
+            self.running = False
+
+    def _show(self, code: Code) -> None:
+        self.code = code
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise StoreRefused("the sign-in was stopped")
 
 
 def sign_in(

@@ -158,6 +158,7 @@ NOTICES = {
     "nobody": "No request was chosen. Tick some first.",
     "no_day": "Choose a center and a day.",
     "published": "Published.",
+    "not_signed_in": "Nobody confirmed the code in time, or it was denied.",
     "form": "What was sent could not be read. Nothing was changed.",
 }
 REFUSED = {
