@@ -29,7 +29,7 @@ from quietdesk import city as cities
 from quietdesk import keys
 from quietdesk.city import City
 from quietdesk.code import unb64
-from quietdesk.errors import BadBundle, BadCity, BadSignature, QuietdeskError, StoreUnavailable
+from quietdesk.errors import BadBundle, BadCity, BadSignature, QuietdeskError
 from quietdesk.keys import DEMO, Trust
 from quietdesk.pages import Pages
 from quietdesk.site.sources import State
@@ -121,16 +121,15 @@ def unreviewed_privacy(city: Path) -> list[str]:
 
 
 def bundle_problem(city: City, trust: Trust, now: datetime) -> str:
-    """What keeps the form closed: no key of this week that enough custodians signed. "" if none."""
+    """What keeps the form closed: no key of this week that enough custodians signed. "" if none.
+    Raises StoreUnavailable: whether there is one is then not known."""
     week = keys.epoch_at(now, city.zone)
+    with closing(open_store(f"dynamodb:{_name(city)}")) as store:
+        held = store.read(keys.bundle_name(city.queue, week))
+    if held is None:
+        return f"no key for {week} is published"
     try:
-        with closing(open_store(f"dynamodb:{_name(city)}")) as store:
-            held = store.read(keys.bundle_name(city.queue, week))
-        if held is None:
-            return f"no key for {week} is published"
         keys.verify_bundle(held[0], trust, city.queue, now, week)
-    except StoreUnavailable as error:
-        return str(error)
     except (BadBundle, BadSignature) as error:
         return f"the key for {week}: {error}"
     return ""
@@ -162,14 +161,19 @@ class Deployment:
             raise CannotDeploy("this may not be deployed:\n  - " + "\n  - ".join(found))
 
     def deploy(self, now: datetime) -> bool:
-        """Bring tables, functions and edge up to date. While this week has no signed key only the
-        tables and the staff policies are made, and the answer is False."""
+        """Bring tables, functions and edge up to date. What is not open yet opens when this week
+        has a signed key; until then only tables and staff policies are made, and the answer is
+        False. What is open stays open: a form without a key closes by itself."""
         trust = Trust(
             tuple(unb64(key) for key in self.plan.custodians),
             self.plan.threshold,
             self.city.deployment,
         )
-        closed = bundle_problem(self.city, trust, now)
+        stack = self._stack()
+        missing = bundle_problem(self.city, trust, now) if stack else "there are no tables yet"
+        closed = "" if self._is_open(stack) else missing
+        if missing and not closed:
+            self._say(f"The form is closed: {missing}. Custodians run: quietdesk keys mint.")
         self._say(f"Stack {_name(self.city)} in account {self.plan.account}, {template.REGION}:")
         self._say(
             f"  only tables and staff policies, for {closed}"
@@ -322,10 +326,12 @@ class Deployment:
 
     def _outputs(self) -> dict[str, str]:
         stack = self._stack()
-        outputs = {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
-        if "SiteBucketName" not in outputs:
+        if not self._is_open(stack):
             raise CannotDeploy("the stack is not open yet; run make deploy first")
-        return outputs
+        return {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
+
+    def _is_open(self, stack: Mapping[str, Any]) -> bool:
+        return any(it["OutputKey"] == "SiteBucketName" for it in stack.get("Outputs", []))
 
     def _standing(self) -> dict[str, str]:
         """What publish-site has set, and deploy leaves as it is."""
@@ -337,7 +343,9 @@ class Deployment:
     def _stack(self) -> dict[str, Any]:
         try:
             stacks = self._stacks.describe_stacks(StackName=_name(self.city))["Stacks"]
-        except ClientError:
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":  # there is no such stack
+                raise
             return {}
         return stacks[0] if stacks else {}
 

@@ -223,6 +223,16 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     assert accepted == [spoken] and len(spoken) >= 43
     assert path == "/none"
 
+    # A week without a key closes the form, never what is open: no function goes, nor the site.
+    dynamodb = boto3.client("dynamodb")
+    for item in dynamodb.scan(TableName="quietdesk-oak-public")["Items"]:
+        if item["name"]["S"].startswith("bundle#"):
+            dynamodb.delete_item(TableName="quietdesk-oak-public", Key={"name": item["name"]})
+    capfd.readouterr()
+    assert run(folder, "deploy") == 0
+    assert "The form is closed: no key for" in capfd.readouterr().out
+    assert len(boto3.client("lambda").list_functions()["Functions"]) == 3
+
     # The site is published at its own address, and the edge serves that folder. The commands of
     # this computer still know the city they knew.
     assert run(folder, "publish-site") == 0
@@ -246,7 +256,7 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     # And back to the release before, with its word and its site.
     assert run(folder, "rollback") == 0
     assert word() == ([spoken], spoken, f"/{release}")
-    assert "Release 00005 is there." in capfd.readouterr().out
+    assert "Release 00006 is there." in capfd.readouterr().out
 
 
 def test_another_account_than_the_plans_is_refused(aws, folder, capsys):
