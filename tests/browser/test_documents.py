@@ -240,7 +240,13 @@ def test_printed_sheet_is_the_list_the_rule_and_the_phone_line(papers, city):
 
     page.emulate_media(media="print")
     shown = page.inner_text("body")
-    for text in ("Lleve estos", "Talón de pago", "No debe tener más de 60 días.", "La regla", city.phone):
+    for text in (
+        "Lleve estos",
+        "Talón de pago",
+        "No debe tener más de 60 días.",
+        "La regla",
+        city.phone,
+    ):
         assert text in shown
     assert seen_rows(page) == 0
     for part in ("#helper", "#verdict", ".menu", "[data-do=print]", "[data-part=add]"):
