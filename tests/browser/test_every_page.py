@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from quietdesk.pages import MENU, MORE
 from tests.serving import serving
 
 SMALL = {"viewport": {"width": 320, "height": 640}}
@@ -153,6 +154,45 @@ def test_languages_are_easy_to_hit_on_a_small_phone(
                 one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
             )
             assert beside or below
+
+
+def test_what_a_page_is_about_is_seen_at_once_on_a_small_phone(
+    visit, every_language_url, every_language
+):
+    """Its heading begins on the first screen, under the chooser of twelve languages, the sign of
+    a demonstration and the note of a translation that nobody has reviewed."""
+    page = visit(viewport={"width": 360, "height": 640})
+    for locale in every_language.locales:
+        for name in ("", "documents/", "privacy/", "request/"):
+            page.goto(f"{every_language_url}/{locale.tag}/{name}")
+            top = page.evaluate("document.querySelector('h1').getBoundingClientRect().top")
+            assert 200 < top < 600, (locale.tag, name)
+
+
+def test_on_a_phone_the_menu_is_below_the_page_and_one_tap_away(visit, url):
+    page = visit(java_script_enabled=False, clock=False, viewport={"width": 360, "height": 640})
+    page.goto(f"{url}/en/privacy/")
+    shown = [it.inner_text() for it in page.locator(".menu a").all() if it.is_visible()]
+    assert shown == ["Ask for an appointment", "More pages"]
+
+    page.click(".menu >> text=More pages")
+    assert page.locator("#pages").is_visible()
+    box = page.locator("#pages").bounding_box()
+    assert box and 0 <= box["y"] < 640
+    assert [it.inner_text() for it in page.locator("#pages a").all() if it.is_visible()] == [
+        title for _, title in (*MENU, *MORE)
+    ]
+    page.click("#pages >> text=Papers to bring")
+    assert page.url == f"{url}/en/documents/"
+
+
+def test_on_a_wide_screen_the_menu_is_above_the_page(visit, url):
+    page = visit(clock=False, viewport={"width": 1000, "height": 700})
+    page.goto(f"{url}/en/privacy/")
+
+    for place, pages in ((".menu a", MENU), ("#pages a", MORE)):
+        shown = [it.inner_text() for it in page.locator(place).all() if it.is_visible()]
+        assert shown == [title for _, title in pages]
 
 
 @pytest.mark.parametrize("tag", ["en", "ar"])
