@@ -16,7 +16,7 @@ run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:800
 	@$(BIN)/quietdesk run --port $(PORT)
 
 test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium and node)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .

@@ -10,21 +10,26 @@ import pytest
 from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
-from quietdesk import city as cities
 from quietdesk.city import City
 from quietdesk.code import b64
 from quietdesk.staff.keyring import Keyring
 from tests.emulators import Emulator, emulator, make_tables
 from tests.runtime_api import on_lambda
-from tests.serving import CHROMIUM_ARGS, Served, build_site, chromium, compile_ours, serving
+from tests.serving import (
+    ADDRESS,
+    CHROMIUM_ARGS,
+    Served,
+    build_site,
+    chromium,
+    compile_ours,
+    serving,
+)
 from tests.world import (
     NOON,
-    ROOT,
     World,
     compiled_city,
     make_custodian,
     make_world,
-    without_drafts,
 )
 
 
@@ -37,18 +42,6 @@ def compiled() -> None:
 @pytest.fixture(scope="session")
 def city() -> City:
     return compiled_city()
-
-
-@pytest.fixture(scope="session")
-def every_language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A city profile that leaves no language out, however far its translation is."""
-    return without_drafts(tmp_path_factory.mktemp("every") / "city")
-
-
-@pytest.fixture(scope="session")
-def every_language(every_language_folder: Path) -> City:
-    """The city of twelve locales."""
-    return cities.from_data(cities.compile_profile(every_language_folder, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="session")
@@ -97,13 +90,10 @@ def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def every_language_site(
-    custodian: Keyring, every_language_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The website in twelve locales, at an address, whether they are translated or not."""
-    folder = tmp_path_factory.mktemp("every") / "site"
-    key = (custodian.public_key,)
-    return build_site(folder, key, every_language_folder, "https://desk.example/")
+def site_with_address(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The website as it is built when its address is known."""
+    folder = tmp_path_factory.mktemp("known") / "site"
+    return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 import pytest
 import yaml
 
-from quietdesk.pages import EXIT, MENU, MORE
+from quietdesk.pages import EXIT, MENU, MORE, Words
 from quietdesk.site.sources import source_hash
 from quietdesk.site.translations import left_to_fill_in
-from tests.serving import build_site
+from tests.serving import ADDRESS, build_site
 from tests.test_pages import NEVER_SAID, visible
 from tests.world import NO_WORDS, ROOT
 
@@ -45,13 +45,11 @@ class Elements(HTMLParser):
             self.inline.append((self._open, data))
 
 
-@pytest.fixture(scope="session", params=["ours", "every language"])
-def built(request, site, city, every_language_site, every_language):
-    """What ships, and the twelve locales; with the tags of their languages."""
-    folder, profile = (
-        (site, city) if request.param == "ours" else (every_language_site, every_language)
-    )
-    return folder, {locale.tag: locale for locale in profile.locales}
+@pytest.fixture(scope="session", params=["without", "with an address"])
+def built(request, site, city, site_with_address):
+    """The website, and its locales by their tags."""
+    folder = site if request.param == "without" else site_with_address
+    return folder, {locale.tag: locale for locale in city.locales}
 
 
 def html_files(site):
@@ -216,25 +214,13 @@ def test_unreviewed_note_is_on_every_spanish_page(site):
         assert "Esta traducción todavía no ha sido revisada" in file.read_text("utf-8"), file
 
 
-def test_page_without_a_translation_is_english_and_says_so(every_language_site, every_language):
-    untranslated = [it for it in every_language.locales if not (PAGES / it.tag).exists()]
-    for locale in untranslated:
-        html = (every_language_site / locale.tag / "privacy/index.html").read_text("utf-8")
+def test_pages_name_their_address_and_those_in_other_languages(site_with_address):
+    html = (site_with_address / "es/privacy/index.html").read_text("utf-8")
 
-        assert re.search(r'<article [^>]*lang="en" dir="ltr">', html)
-        assert "We have no translation of this page" in html
-        assert '<link rel="canonical" href="https://desk.example/en/privacy/">' in html
-        assert f'hreflang="{locale.tag}" href="https' not in html
-        assert "What we never ask" in html
-
-
-def test_pages_name_their_address_and_those_in_other_languages(every_language_site):
-    html = (every_language_site / "es/privacy/index.html").read_text("utf-8")
-
-    assert '<link rel="canonical" href="https://desk.example/es/privacy/">' in html
-    assert '<link rel="alternate" hreflang="es" href="https://desk.example/es/privacy/">' in html
-    assert 'hreflang="x-default" href="https://desk.example/en/privacy/">' in html
-    assert "https://desk.example/es/privacy/" in (every_language_site / "sitemap.xml").read_text()
+    assert f'<link rel="canonical" href="{ADDRESS}/es/privacy/">' in html
+    assert f'<link rel="alternate" hreflang="es" href="{ADDRESS}/es/privacy/">' in html
+    assert f'hreflang="x-default" href="{ADDRESS}/en/privacy/">' in html
+    assert f"{ADDRESS}/es/privacy/" in (site_with_address / "sitemap.xml").read_text()
 
 
 def test_site_that_does_not_know_its_address_writes_none(site):
@@ -245,13 +231,11 @@ def test_site_that_does_not_know_its_address_writes_none(site):
         assert "wa.me" not in html
 
 
-def test_home_page_can_be_passed_on(every_language_site, every_language):
-    for locale in every_language.locales:
-        html = (every_language_site / locale.tag / "index.html").read_text("utf-8")
-        address = f"https://desk.example/{locale.tag}/"
-        said = every_language.words[locale.tag].get(
-            "Or copy this address:", "Or copy this address:"
-        )
+def test_home_page_can_be_passed_on(site_with_address, city):
+    for locale in city.locales:
+        html = (site_with_address / locale.tag / "index.html").read_text("utf-8")
+        address = f"{ADDRESS}/{locale.tag}/"
+        said = Words(city, locale.tag)("Or copy this address:")
         assert f'<p>{said} <bdi dir="ltr">{address}</bdi></p>' in html
         assert f'href="https://wa.me/?text={quote(address, safe="")}"' in html
 
@@ -269,10 +253,10 @@ def test_preview_of_a_page_tells_little(built, city):
         assert "og:image" not in said
 
 
-def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path, every_language_folder):
+def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path):
     """A made-up language from right to left, with pages and words of its own."""
     city = tmp_path / "city"
-    shutil.copytree(every_language_folder, city)
+    shutil.copytree(ROOT / "site/city", city)
     languages = city / "languages.yml"
     row = (
         '  - {tag: qaa, name: Qaaq, direction: rtl, day_pattern: "{weekday} {day} {month}", '
@@ -282,6 +266,7 @@ def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path, every_langua
     text = languages.read_text("utf-8")
     head, _, tail = text.rpartition("# The languages a resident")
     languages.write_text(f"{head}{row}# The languages a resident{tail}", "utf-8")
+    (city / "words").mkdir(exist_ok=True)
     (city / "words/qaa.po").write_text(f'{NO_WORDS}\nmsgid "Privacy"\nmsgstr "Qavirp"\n', "utf-8")
     _, english = front_matter(PAGES / "en/privacy.md")
     page = city / "pages/qaa/privacy.md"
@@ -290,14 +275,19 @@ def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path, every_langua
         f"---\ntitle: Qap\nstatus: unreviewed\nsource_hash: {source_hash(english)}\n---\n# Qaaqap\n"
     )
 
-    site = build_site(tmp_path / "built", (b"a custodian",), city)
+    site = build_site(tmp_path / "built", (b"a custodian",), city, f"{ADDRESS}/")
 
     html = (site / "qaa/privacy/index.html").read_text("utf-8")
     assert '<html lang="qaa" dir="rtl"' in html
     assert ">Qaaqap</h1>" in html
     assert '<article id="main" class="md-content page">' in html
     assert ">Qaaq</a>" in (site / "en/privacy/index.html").read_text("utf-8")
-    assert 'lang="en" dir="ltr">' in (site / "qaa/documents/index.html").read_text("utf-8")
+    # A page that it lacks is English, says so, and is not passed off as a translation.
+    html = (site / "qaa/documents/index.html").read_text("utf-8")
+    assert re.search(r'<article [^>]*lang="en" dir="ltr">', html)
+    assert "We have no translation of this page" in html
+    assert f'<link rel="canonical" href="{ADDRESS}/en/documents/">' in html
+    assert 'hreflang="qaa" href="https' not in html
 
 
 def test_page_of_the_city_replaces_the_one_that_ships(tmp_path):

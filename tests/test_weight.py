@@ -42,9 +42,9 @@ class Page(HTMLParser):
             self.loads.append(address)
 
 
-@pytest.fixture(params=["ours", "every language"])
-def built(request, site, every_language_site):
-    return site if request.param == "ours" else every_language_site
+@pytest.fixture(params=["without", "with an address"])
+def built(request, site, site_with_address):
+    return site if request.param == "without" else site_with_address
 
 
 def compressed(path):
@@ -94,8 +94,8 @@ def test_every_page_has_an_icon_so_that_browsers_ask_for_none(built):
     assert (built / "assets/favicon.svg").exists()
 
 
-def test_nothing_is_served_that_no_page_loads(every_language_site):
-    site = every_language_site
+def test_nothing_is_served_that_no_page_loads(site_with_address):
+    site = site_with_address
     loaded = {file.resolve() for path in site.rglob("*.html") for file in first_load(site, path)}
     served = {path.resolve() for path in (site / "assets").rglob("*") if path.is_file()}
 

@@ -1,7 +1,5 @@
 """A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
 
-import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -47,19 +45,6 @@ ASKED: Mapping[str, Sequence[str]] = {
 
 def compiled_city() -> City:
     return cities.from_data(cities.compile_profile(ROOT / "site/city", ROOT / "site/words"))
-
-
-def without_drafts(folder: Path) -> Path:
-    """A copy of the city profile in which no language is a draft. One without words has none."""
-    shutil.copytree(ROOT / "site/city", folder)
-    languages = folder / "languages.yml"
-    text = languages.read_text("utf-8")
-    languages.write_text(text.replace(" draft: true,", ""), "utf-8")
-    (folder / "words").mkdir(exist_ok=True)
-    for tag in re.findall(r"tag: ([\w-]+)", text):
-        if not (ROOT / f"site/words/{tag}.po").exists():
-            (folder / f"words/{tag}.po").write_text(NO_WORDS, "utf-8")
-    return folder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from quietdesk.pages import MENU, MORE
-from tests.serving import serving
 
 SMALL = {"viewport": {"width": 320, "height": 640}}
 
@@ -128,23 +127,15 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
-def every_language_url(programme, every_language_site):
-    with serving(programme, every_language_site) as running:
-        yield running.url
-
-
 @pytest.mark.parametrize("lang", ["es", "ur", "zh-Hant"])
-def test_languages_are_easy_to_hit_on_a_small_phone(
-    visit, every_language_url, every_language, lang
-):
+def test_languages_are_easy_to_hit_on_a_small_phone(visit, url, city, lang):
     """Every name is on the page, none hidden, 44 pixels high, none over another."""
     page = visit(viewport={"width": 360, "height": 640})
     for path in (f"/{lang}/", f"/{lang}/request/"):
-        page.goto(every_language_url + path)
+        page.goto(url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         boxes = [link.bounding_box() for link in page.locator(".languages a").all()]
-        assert len(boxes) == len(every_language.locales)
+        assert len(boxes) == len(city.locales)
         assert min(box["height"] for box in boxes) >= 44
         for one, other in combinations(boxes, 2):
             beside = (
@@ -156,15 +147,13 @@ def test_languages_are_easy_to_hit_on_a_small_phone(
             assert beside or below
 
 
-def test_what_a_page_is_about_is_seen_at_once_on_a_small_phone(
-    visit, every_language_url, every_language
-):
+def test_what_a_page_is_about_is_seen_at_once_on_a_small_phone(visit, url, city):
     """Its heading begins on the first screen, under the chooser of twelve languages, the sign of
     a demonstration and the note of a translation that nobody has reviewed."""
     page = visit(viewport={"width": 360, "height": 640})
-    for locale in every_language.locales:
+    for locale in city.locales:
         for name in ("", "documents/", "privacy/", "request/"):
-            page.goto(f"{every_language_url}/{locale.tag}/{name}")
+            page.goto(f"{url}/{locale.tag}/{name}")
             top = page.evaluate("document.querySelector('h1').getBoundingClientRect().top")
             assert 200 < top < 600, (locale.tag, name)
 
@@ -196,9 +185,9 @@ def test_on_a_wide_screen_the_menu_is_above_the_page(visit, url):
 
 
 @pytest.mark.parametrize("tag", ["en", "ar"])
-def test_names_of_languages_keep_apart_in_pages_of_either_direction(visit, every_language_url, tag):
+def test_names_of_languages_keep_apart_in_pages_of_either_direction(visit, url, tag):
     page = visit(**SMALL)
-    page.goto(f"{every_language_url}/{tag}/")
+    page.goto(f"{url}/{tag}/")
     boxes = page.evaluate(
         "[...document.querySelectorAll('.languages a')].map((it) => it.getBoundingClientRect())"
     )
@@ -212,33 +201,31 @@ def test_names_of_languages_keep_apart_in_pages_of_either_direction(visit, every
     assert min(gaps) >= 16
 
 
-def test_every_language_fits_a_small_phone_without_scripts_and_pictures(
-    visit, every_language_url, every_language
-):
+def test_every_language_fits_a_small_phone_without_scripts_and_pictures(visit, url, city):
     page = visit(clock=False, java_script_enabled=False, **SMALL)
     page.route("**/*.svg", lambda route: route.abort())
-    for locale in every_language.locales:
+    for locale in city.locales:
         for path in ("", "documents/", "privacy/", "request/"):
-            page.goto(f"{every_language_url}/{locale.tag}/{path}")
+            page.goto(f"{url}/{locale.tag}/{path}")
             assert page.locator("h1").is_visible()
             width = page.locator("html").bounding_box()["width"]
             edges = [page.locator(it).bounding_box() for it in (".top", "#main", ".bottom")]
             assert all(0 <= it["x"] and it["x"] + it["width"] <= width <= 320 for it in edges)
 
 
-def test_right_to_left_pages_begin_at_the_right(visit, every_language_url):
+def test_right_to_left_pages_begin_at_the_right(visit, url):
     page = visit(**SMALL)
     for path in ("/ur/", "/ur/request/", "/ar/documents/"):
-        page.goto(every_language_url + path)
+        page.goto(url + path)
         assert page.evaluate("getComputedStyle(document.body).direction") == "rtl"
         name = page.locator(".site-name").bounding_box()
         assert name["x"] + name["width"] > 290
 
 
-def test_home_page_prints_on_one_sheet(visit, every_language_url, every_language):
+def test_home_page_prints_on_one_sheet(visit, url, city):
     page = visit()
-    for locale in every_language.locales:
-        page.goto(f"{every_language_url}/{locale.tag}/")
+    for locale in city.locales:
+        page.goto(f"{url}/{locale.tag}/")
         sheets = page.pdf(format="Letter")
         assert len(re.findall(rb"/Type\s*/Page\b", sheets)) == 1, locale.tag
 
@@ -254,10 +241,10 @@ def test_nothing_moves_for_who_asked_for_less_motion(visit, url):
     assert moving == []
 
 
-def test_each_script_has_its_own_fonts_wherever_its_language_stands(visit, every_language_url):
+def test_each_script_has_its_own_fonts_wherever_its_language_stands(visit, url):
     """Nastaliq needs room between the lines; a Spanish name among Urdu is not written in it."""
     page = visit(**SMALL)
-    page.goto(f"{every_language_url}/ur/")
+    page.goto(f"{url}/ur/")
 
     def first_font(selector):
         style = "(it) => [getComputedStyle(it).fontFamily, getComputedStyle(it).lineHeight]"

@@ -11,13 +11,12 @@ from PIL import Image, ImageDraw
 from quietdesk.pages import Pages
 from quietdesk.site import outreach
 from quietdesk.site.outreach import Link, Sheets
-from tests.serving import build_site, serving
+from tests.serving import ADDRESS, serving
 from tests.tongues import with_tongues
 from tests.world import ROOT, compiled_city
 
 CITY = with_tongues(compiled_city())
 TAGS = [locale.tag for locale in CITY.locales]
-SITE = "https://appointments.municipal-id.example.org"
 STYLES = (ROOT / "site/pages/assets/sheets.css").read_text("utf-8")
 # As long as a center's name, address and id may well be.
 LONG = replace(
@@ -52,7 +51,7 @@ CUT = """() => {
 
 @pytest.fixture(scope="session")
 def sheets():
-    return Sheets(Pages(CITY, (), 1), SITE)
+    return Sheets(Pages(CITY, (), 1), ADDRESS)
 
 
 @pytest.fixture
@@ -95,12 +94,12 @@ def test_codes_on_a_sheet_lead_to_its_center_in_its_language(sheets, page, kind,
     found = codes_in(page.locator(".sheet").screenshot())
 
     each = 1 if kind == "poster" else 4 // len(langs)
-    assert sorted(found) == sorted((Link(tag, LONG).address(SITE), "Q") for tag in langs * each)
+    assert sorted(found) == sorted((Link(tag, LONG).address(ADDRESS), "Q") for tag in langs * each)
 
 
 def test_every_address_can_be_read_from_its_picture_even_from_a_bad_copy(page):
     """Dozens of addresses, from the shortest to the longest, each copied and with a stain on it."""
-    sites = ("https://a.co", SITE, "https://" + "a-long-name." * 4 + "example.org")
+    sites = ("https://a.co", ADDRESS, "https://" + "a-long-name." * 4 + "example.org")
     centers = (replace(LONG, id="x"), LONG, replace(LONG, id="c" * 32), replace(LONG, path="word"))
     links = [Link(tag, center) for tag in TAGS for center in centers]
     for site in sites:
@@ -148,33 +147,26 @@ def test_boxes_for_a_code_go_from_left_to_right_on_every_card(sheets, page):
 # --- On the website ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def with_address(tmp_path_factory, custodian):
-    """The website as it is built when its address is known."""
-    folder = tmp_path_factory.mktemp("known") / "site"
-    return build_site(folder, (custodian.public_key,), address=f"{SITE}/")
-
-
 @pytest.fixture
-def there(programme, with_address):
-    with serving(programme, with_address) as running:
+def there(programme, site_with_address):
+    with serving(programme, site_with_address) as running:
         yield running.url
 
 
-def test_sheets_of_the_website_print_alone_and_fit_a_small_phone(visit, there, with_address):
+def test_sheets_of_the_website_print_alone_and_fit_a_small_phone(visit, there, site_with_address):
     page = visit(viewport={"width": 320, "height": 640})
     page.add_init_script(
         "window.refused = []; addEventListener('securitypolicyviolation',"
         " (event) => refused.push(event.blockedURI + ' ' + event.violatedDirective))"
     )
     found = [
-        *with_address.glob("*/organisers/index.html"),
-        *with_address.glob("*/organisers/cards/**/index.html"),
-        *with_address.glob("*/organisers/*/corona/**/index.html"),
+        *site_with_address.glob("*/organisers/index.html"),
+        *site_with_address.glob("*/organisers/cards/**/index.html"),
+        *site_with_address.glob("*/organisers/*/corona/**/index.html"),
     ]
     assert len(found) == (1 + 3 * 2) * len(compiled_city().locales)
     for file in found:
-        address = f"/{file.parent.relative_to(with_address)}/"
+        address = f"/{file.parent.relative_to(site_with_address)}/"
         page.goto(there + address)
 
         assert page.evaluate("refused") == [], address
@@ -194,16 +186,16 @@ def test_organisers_page_leads_to_every_sheet_by_hand(visit, there):
     page.goto(f"{there}/es/organisers/")
     page.click("a[href='/es/organisers/poster/corona/']")
     [(address, _)] = codes_in(page.locator(".sheet").screenshot(scale="device"))
-    page.goto(there + address.removeprefix(SITE))
+    page.goto(there + address.removeprefix(ADDRESS))
 
     assert page.locator("input[name=centers]:checked").get_attribute("value") == "corona"
     assert page.locator("html").get_attribute("lang") == "es"
 
 
-def test_sitemap_names_neither_forms_with_a_center_nor_sheets(with_address):
-    text = (with_address / "sitemap.xml").read_text("utf-8")
+def test_sitemap_names_neither_forms_with_a_center_nor_sheets(site_with_address):
+    text = (site_with_address / "sitemap.xml").read_text("utf-8")
 
-    assert f"{SITE}/en/organisers/" in text
+    assert f"{ADDRESS}/en/organisers/" in text
     assert "/at/" not in text
     assert "/poster/" not in text
 
