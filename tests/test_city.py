@@ -8,6 +8,7 @@ from babel.dates import format_date
 from quietdesk import city as cities
 from quietdesk import envelope as envelopes
 from quietdesk import reply as replies
+from quietdesk.city import Hours
 from quietdesk.errors import BadCity
 from quietdesk.openings import Opening
 from tests.world import ROOT
@@ -26,7 +27,7 @@ def compile_profile(profile):
 
 
 EN_TIME = '"{hour12}:{minute} {half}", halves: [AM, PM]'
-WEEKDAYS = "days: [mon, tue, wed, thu, fri]"
+WEEKDAYS = "s {days: [mon, tue, wed, thu, fri]"  # of its openings, not of its hours
 MORNING = 'am: {at: ["09:00", "10:00", "11:00"], seats: 12}'
 AFTERNOON = 'pm: {at: ["13:00", "14:00", "15:00"], seats: 12}'
 BRONX = "id: bronx-library,"
@@ -151,6 +152,37 @@ def test_language_with_24_hours_needs_no_halves(profile):
     assert [english.time(at) for at in ("09:30", "14:05")] == ["9 h 30", "14 h 05"]
 
 
+@pytest.mark.parametrize(
+    ("days", "english"),
+    [
+        ("mon tue wed thu fri", ["Monday – Friday"]),
+        ("mon tue sat", ["Monday – Tuesday", "Saturday"]),
+        ("tue thu", ["Tuesday", "Thursday"]),
+        ("mon tue wed thu fri sat sun", ["Monday – Sunday"]),
+        ("", [""]),
+    ],
+)
+def test_opening_hours_are_written_by_runs_of_weekdays(city, days, english):
+    hours = Hours(tuple(days.split()), "09:00", "17:30")
+
+    assert city.locale("en").hours(hours) == [(day, "9:00 AM – 5:30 PM") for day in english]
+
+
+def test_opening_hours_are_in_the_language_of_the_page(city):
+    office = city.center("corona").hours[0]
+
+    assert city.locale("es").hours(office) == [("lunes – viernes", "9:00 a. m. – 5:00 p. m.")]
+    assert city.locale("zh-Hant").hours(office)[0][0] == "星期一 – 星期五"
+
+
+def test_weekdays_of_hours_may_stand_in_any_order(profile):
+    spoil(profile, "centers.yml", "[mon, tue, wed, thu, fri], from", "[fri, mon], from")
+
+    assert compile_profile(profile).center("corona").hours == (
+        Hours(("mon", "fri"), "09:00", "17:00"),
+    )
+
+
 def test_unknown_language_gets_the_first_one(city):
     assert city.locale("../../etc") is city.locales[0]
 
@@ -170,6 +202,20 @@ def test_unknown_language_gets_the_first_one(city):
         ("centers.yml", BRONX, f"{BRONX} access: [],", "centers 1: access must be some of"),
         ("centers.yml", BRONX, f"{BRONX} languages: [xx],", "languages must be some of en, es"),
         ("centers.yml", BRONX, f"{BRONX} transit: 7,", "centers 1: transit must be text"),
+        ("centers.yml", 'to: "17:00"', 'to: "9-5"', "centers 1: hours 1: to"),
+        ("centers.yml", 'to: "17:00"', 'to: "08:00"', "hours 1: to must be later than from"),
+        (
+            "centers.yml",
+            "hours: &office",
+            "hours: 9-5, old: &office",
+            "centers 1: hours must be a list",
+        ),
+        (
+            "centers.yml",
+            "{days: [mon, tue, wed, thu, fri], from",
+            "{days: [monday], from",
+            "centers 1: hours 1: days must be some of mon",
+        ),
         ("languages.yml", "direction: ltr", "direction: down", "direction"),
         ("languages.yml", "{day}", "{hour}", "day_pattern"),
         ("languages.yml", "ltr, desk: true", "ltr, desk: perhaps", "desk must be true or false"),
@@ -318,14 +364,14 @@ def test_letters_that_take_more_room_in_the_reply_are_counted_so(profile, letter
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        (WEEKDAYS, "days: [mon, thursday]", "centers 1: opens: days must be some of mon, tue"),
-        (WEEKDAYS, "days: [mon, mon]", "opens: days must be some of"),
-        (WEEKDAYS, "days: []", "opens: days must be some of"),
-        (WEEKDAYS, "days: mon", "opens: days must be some of"),
-        (WEEKDAYS, "days: [[mon]]", "opens: days must be some of"),
-        (WEEKDAYS, "days: [{mon: 1}]", "opens: days must be some of"),
-        (WEEKDAYS, "days: [1]", "opens: days must be some of"),
-        (f"{WEEKDAYS}, ", "", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: [mon, thursday]", "centers 1: opens: days must be some of mon, tue"),
+        (WEEKDAYS, "s {days: [mon, mon]", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: []", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: mon", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: [[mon]]", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: [{mon: 1}]", "opens: days must be some of"),
+        (WEEKDAYS, "s {days: [1]", "opens: days must be some of"),
+        (f"{WEEKDAYS}, ", "s {", "opens: days must be some of"),
         (f"{MORNING}, {AFTERNOON}", "noon: 12", "opens: am, pm or eve must have different times"),
         (AFTERNOON, MORNING.replace("am", "pm", 1), "am, pm or eve must have different times"),
         (AFTERNOON, AFTERNOON.replace("14:00", "13:00"), "must have different times"),

@@ -171,7 +171,7 @@ def test_full_opening_leaves_the_request_as_it_was(world):
 
 
 def test_reply_for_an_unlisted_center_brings_its_name_and_address(world):
-    van = Center("van", "Van", "103rd St", "Sat", True, path="partner")
+    van = Center("van", "Van", "103rd St", (), True, path="partner")
     world = replace(world, city=replace(world.city, centers=(*world.city.centers, van)))
     code = asks(world)
     opening = replace(VISIT, center="van", path=DESK)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk.city import CENTER_ACCESS, Center, read_yaml
+from quietdesk.city import CENTER_ACCESS, Center, Hours, read_yaml
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.site.guide import ACCESS, Facts, Guide
@@ -118,8 +118,10 @@ def test_every_access_of_a_center_has_words():
     assert tuple(ACCESS) == CENTER_ACCESS
 
 
-def shown(city, **values):
-    center = Center("fair", "Street <Fair>", "1 Main St", "9-5", **values)
+def shown(city, days=(), **values):
+    center = Center(
+        "fair", "Street <Fair>", "1 Main St", (Hours(days, "10:00", "14:00"),), **values
+    )
     guide = Guide(Pages(replace(city, centers=(center,)), (b"one",), 1), ROOT / "site/city")
     return guide.markdown("{{ centers() }}", "en", "x")
 
@@ -133,9 +135,10 @@ def test_center_shows_what_somebody_told_us(city):
     assert "Street &lt;Fair&gt;" in html
     for said in (
         "<dd>A way in without steps</dd><dd>A toilet without steps</dd>",
-        '<dd><bdi dir="ltr">7 to 103 St</bdi></dd>',
+        '<dd><bdi lang="en" dir="ltr">7 to 103 St</bdi></dd>',
         '<dd lang="es">Español</dd><dd>American Sign Language</dd>',
         "<dd>Thursday, December 3</dd><dd>Saturday, December 5</dd>",
+        "<dd>Saturday, December 5</dd><dd>10:00 AM – 2:00 PM</dd>",
         "<dt>Closed on</dt><dd>Friday, December 25</dd>",
     ):
         assert said in html
@@ -143,9 +146,11 @@ def test_center_shows_what_somebody_told_us(city):
 
 
 def test_center_says_nothing_that_nobody_told_us(city):
-    html = shown(city, verified=False)
+    html = shown(city, verified=False, days=("tue", "thu"))
 
     assert re.findall(r"<dt>(.*?)</dt>", html) == ["Address", "Opening hours"]
+    hours = "<dd>Tuesday: 10:00 AM – 2:00 PM</dd><dd>Thursday: 10:00 AM – 2:00 PM</dd>"
+    assert hours in html
     assert "(confirm with the programme)" in html
 
 

@@ -18,7 +18,7 @@ from tests.test_pages import NEVER_SAID, visible
 from tests.world import NOON, ROOT
 
 SITE = "https://help.example.org"
-HIDDEN = Center("hall", "Union Hall", "1 Street", "", True, path="some-word")
+HIDDEN = Center("hall", "Union Hall", "1 Street", (), True, path="some-word")
 
 
 @pytest.fixture

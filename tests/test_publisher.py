@@ -21,7 +21,7 @@ from tests.world import NOON, WEEK, another_device
 
 DAY = timedelta(days=1)
 CORONA = Center(
-    "corona", "Corona", "34-33 Junction Blvd", "Tue", True, days=("tue",), times=(("09:30", 4),)
+    "corona", "Corona", "34-33 Junction Blvd", (), True, days=("tue",), times=(("09:30", 4),)
 )
 READS = {"kept", "read", "seats", "find", "pull", "server_half", "wrap", "checkpoint", "close"}
 WRITES = [name for name in dir(Store) if not name.startswith("_") and name not in READS]

@@ -317,7 +317,7 @@ def test_week_of_the_visit_is_served_for_long_enough_after_it():
 
 def test_unlisted_center_is_not_told_to_who_would_come_anywhere():
     # A path means that its times are seen by who was given it; its reply brings the address.
-    van = Center("van", "Van", "103rd St", "Sat", True, path="partner")
+    van = Center("van", "Van", "103rd St", (), True, path="partner")
     city = replace(CITY, centers=(*CITY.centers, van))
     theirs = [at("2026-12-03", center="van", path=path) for path in ("partner", DESK)]
 
@@ -327,7 +327,7 @@ def test_unlisted_center_is_not_told_to_who_would_come_anywhere():
 
 
 def test_unlisted_center_fits_who_had_a_time_there():
-    van = Center("van", "Van", "103rd St", "Sat", True, path="partner")
+    van = Center("van", "Van", "103rd St", (), True, path="partner")
     city = replace(CITY, centers=(*CITY.centers, van))
     item = opened()
     item = replace(item, request=replace(item.request, centers=("van",), windows=()))

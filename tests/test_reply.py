@@ -15,8 +15,8 @@ from quietdesk.reply import Reply
 
 KEY, ID = bytes(range(32)), bytes(16)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")
-CORONA = Center("corona", "Corona", "34-33 Junction Blvd", "Mon-Fri 9-5", True)
-VAN = Center("van", "Mobile van", "103rd St & 37th Ave", "Sat", True, path="partner")
+CORONA = Center("corona", "Corona", "34-33 Junction Blvd", (), True)
+VAN = Center("van", "Mobile van", "103rd St & 37th Ave", (), True, path="partner")
 
 few = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
@@ -64,7 +64,7 @@ def test_longest_reply_there_can_be_fits(letter):
     # 120 bytes is what the city profile allows where there is a path; ids are of 64 letters then.
     size = len(letter.encode())
     name, address = letter * (60 // size), letter * (60 // size)
-    longest = Center("c" * 32, name, address, "Sat", True, path="p" * 15)
+    longest = Center("c" * 32, name, address, (), True, path="p" * 15)
     opening = Opening(VISIT.day, "23:59", longest.id, longest.path)
     reply = replies.placed(opening, longest)
 

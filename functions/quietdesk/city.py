@@ -30,6 +30,16 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """When a center is open: from one time to another (`09:00`), on these weekdays (`mon`, in the
+    order of the week), or for none on the dates of a pop-up."""
+
+    days: tuple[str, ...]
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
 class Center:
     """An enrollment center. `verified` is false while nobody has confirmed address and hours.
 
@@ -44,7 +54,7 @@ class Center:
     id: str
     name: str
     address: str
-    hours: str
+    hours: tuple[Hours, ...]
     verified: bool
     days: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
@@ -79,6 +89,19 @@ class Locale:
         return self.time_pattern.format(
             hour=int(hour), hour12=int(hour) % 12 or 12, minute=minute, half=self.halves[at >= "12"]
         )
+
+    def hours(self, hours: Hours) -> list[tuple[str, str]]:
+        """Opening hours in words, for each run of weekdays: `Monday – Friday` and `9:00 AM –
+        5:00 PM`. Of a pop-up's the day is empty."""
+        span = f"{self.time(hours.start)} – {self.time(hours.end)}"
+        runs: list[list[int]] = []
+        for n in (_WEEKDAYS.index(day) for day in hours.days):
+            if runs and runs[-1][-1] == n - 1:
+                runs[-1].append(n)
+            else:
+                runs.append([n])
+        ends = [dict.fromkeys((run[0], run[-1])) for run in runs]
+        return [(" – ".join(self.weekdays[n] for n in run), span) for run in ends] or [("", span)]
 
     def day(self, day: date) -> str:
         """The day in words: `Thursday, December 3`."""
@@ -143,7 +166,10 @@ def from_data(data: Mapping[str, Any]) -> City:
     """The City in what `compile_profile` gave."""
     values = dict(data)
     values["zone"] = ZoneInfo(values["zone"])
-    values["centers"] = tuple(Center(**_tuples(row)) for row in values["centers"])
+    values["centers"] = tuple(
+        Center(**_tuples(row) | {"hours": tuple(Hours(**_tuples(it)) for it in row["hours"])})
+        for row in values["centers"]
+    )
     values["locales"] = tuple(Locale(**_tuples(row)) for row in values["locales"])
     for field in ("visit_types", "languages", "access"):
         values[field] = tuple(values[field])
@@ -289,10 +315,11 @@ class _Checked:
         checked = []
         for number, row in enumerate(rows, 1):
             if not isinstance(row, dict):
-                raise BadCity(f"{self.path.name}: {key} {number} must be a mapping")
-            checked.append(_Checked(self.path, row, f"{key} {number}: "))
-        names = [row.values.get("id", row.values.get("tag")) for row in checked]
-        if len(set(map(str, names))) != len(names):
+                raise BadCity(f"{self.path.name}: {self.where}{key} {number} must be a mapping")
+            checked.append(_Checked(self.path, row, f"{self.where}{key} {number}: "))
+        ids = [row.values.get("id", row.values.get("tag")) for row in checked]
+        names = [str(it) for it in ids if it is not None]
+        if len(set(names)) != len(names):
             raise BadCity(f"{self.path.name}: two of the {key} have the same name")
         return checked
 
@@ -304,7 +331,7 @@ def _center(row: _Checked, spoken: tuple[str, ...]) -> dict[str, Any]:
         "id": row.text("id", _ID),
         "name": row.text("name"),
         "address": row.text("address"),
-        "hours": row.text("hours"),
+        "hours": [_hours(it, "dates" in row.values) for it in row.rows("hours")],
         "verified": row.valid("verified", bool, lambda _: True, "true or false"),
     }
     if "path" in row.values:
@@ -340,6 +367,14 @@ def _center(row: _Checked, spoken: tuple[str, ...]) -> dict[str, Any]:
             raise BadCity(f"{row.path.name}: {opens.where}am, pm or eve must have different times")
         center["times"] = sorted(times)
     return center
+
+
+def _hours(row: _Checked, pop_up: bool) -> dict[str, Any]:
+    days = [] if pop_up and "days" not in row.values else row.some("days", _WEEKDAYS)
+    start, end = row.text("from", _CLOCK), row.text("to", _CLOCK)
+    if start >= end:
+        raise BadCity(f"{row.path.name}: {row.where}to must be later than from")
+    return {"days": sorted(days, key=_WEEKDAYS.index), "start": start, "end": end}
 
 
 def _part(part: _Checked) -> list[tuple[str, int]]:

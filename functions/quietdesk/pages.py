@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -623,6 +624,14 @@ class Pages:
     def _notice(self, words: Words, notice: str, now: str = "") -> Markup:
         return words(NOTICES[notice], phone=self.phone(), now=now) if notice else Markup("")
 
+    def hours(self, center: Center, locale: Locale, words: Words) -> list[Markup | str]:
+        """When a center is open, in lines: `Monday – Friday: 9:00 AM – 5:00 PM`."""
+        return [
+            words("{day}: {part}", day=day, part=span) if day else span
+            for hours in center.hours
+            for day, span in locale.hours(hours)
+        ]
+
     def phone(self) -> Markup:
         """The programme's phone number, which keeps its direction in any text."""
         return Markup('<bdi dir="ltr">{}</bdi>').format(self.city.phone)
@@ -642,6 +651,7 @@ class Pages:
             "exit": EXIT,
             "phone": self.phone(),
             "note": words(_NOTE) if words.has(_NOTE) else "",
+            "hours": partial(self.hours, locale=locale, words=words),
         }
 
     def _render(self, template: str, locale: Locale, **values: Any) -> str:

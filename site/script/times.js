@@ -102,7 +102,9 @@ function timesOf(id, free, unfolded) {
   const { name, shown } = center(id)
   const details = make('details')
   const summary = make('summary')
-  summary.appendChild(apart(name || id, 'place'))
+  const place = apart(name || id, 'place')
+  place.lang = 'en'
+  summary.appendChild(place)
   const first = dayAndTime(free[0].day, free[0].at)
   summary.append(' ', make('span', 'small', form.dataset.firstTime.replace('{time}', first)))
   details.appendChild(summary)

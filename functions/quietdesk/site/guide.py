@@ -132,7 +132,7 @@ class Guide:
             {
                 "name": center.name,
                 "address": center.address,
-                "hours": center.hours,
+                "hours": self._pages.hours(center, locale, words),
                 "verified": center.verified,
                 "dates": days(center.dates),
                 "closed": days(center.closed),
