@@ -15,6 +15,7 @@ from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
 
+from playwright.sync_api import Page
 from waitress import wasyncore
 
 import quietdesk
@@ -112,6 +113,14 @@ def serving(world: World, site: Path, function: intake.Handler | None = None) ->
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with _beside(server):
         yield served
+
+
+def go(page: Page, address: str) -> None:
+    """Goes to a page, and waits until nothing more will happen on it: a page without scripts is
+    done when it is loaded, another when nothing is asked for any more."""
+    page.goto(address)
+    if page.evaluate("document.scripts.length"):
+        page.wait_for_load_state("networkidle")
 
 
 @dataclass

@@ -5,6 +5,7 @@ fifth larger.
 """
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import brotli
@@ -47,6 +48,7 @@ def built(request, site, site_with_address):
     return site if request.param == "without" else site_with_address
 
 
+@cache  # the built files do not change, and a thousand pages share a few of them
 def compressed(path):
     return len(brotli.compress(path.read_bytes(), quality=11))
 

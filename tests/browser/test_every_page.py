@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from quietdesk.pages import MENU, MORE
+from tests.serving import go
 
 SMALL = {"viewport": {"width": 320, "height": 640}}
 
@@ -38,7 +39,7 @@ def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
     page.on("pageerror", lambda error: said.append(str(error)))
 
     for path in addresses(site):
-        page.goto(url + path, wait_until="networkidle")
+        go(page, url + path)
 
         assert page.evaluate("refused") == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
