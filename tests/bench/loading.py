@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
@@ -124,7 +124,8 @@ def counting(site: Path, answers: dict[str, bytes]) -> Iterator[Counted]:
             counted.sizes.append(len(body))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(BrokenPipeError):  # the browser was closed meanwhile
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
