@@ -188,6 +188,17 @@ def test_form_closes_when_too_few_custodians_are_trusted(visit, url):
     expect(page.locator("#message")).to_contain_text("Requests are closed right now")
 
 
+def test_what_was_typed_stays_when_the_list_of_pages_is_looked_at(page):
+    page.fill("input[name=name]", "Rosa")
+
+    page.click(".menu >> text=Más páginas")
+
+    assert page.locator("#pages").is_visible()
+    assert typed_name(page) == "Rosa"
+    page.go_back()
+    assert typed_name(page) == "Rosa"
+
+
 def test_without_a_network_the_form_stays_open_and_keeps_what_was_typed(visit, url):
     page = visit(**PHONE)
     page.route("**/api/keys/**", lambda route: route.abort())
