@@ -221,7 +221,7 @@ def test_taking_without_a_seat_keeps_nothing(store, left):
     assert find(store, envelope) is None
 
 
-def test_500_racing_for_10_seats_get_10(store):
+def test_500_racing_for_10_seats_get_10(store, request):
     store.set_seats({"corona-1": 10})
 
     def take(_):
@@ -231,7 +231,10 @@ def test_500_racing_for_10_seats_get_10(store):
             return False
         return True
 
-    with ThreadPoolExecutor(16) as pool:
+    # moto undoes a refused transaction by putting back copies of whole tables, and with them what
+    # others wrote meanwhile: there, one takes after the other.
+    at_once = 1 if request.node.callspec.params["store_spec"] == "moto" else 16
+    with ThreadPoolExecutor(at_once) as pool:
         won = sum(pool.map(take, range(500)))
 
     assert (won, store.seats(["corona-1"])["corona-1"], len(pulled(store))) == (10, 0, 10)
