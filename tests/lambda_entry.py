@@ -11,6 +11,7 @@ from quietdesk import intake, settings
 from quietdesk.pages import CHECK, Pages
 from quietdesk.store import open_store
 from tests.events import CLOCK
+from tests.waiting import CEILING
 from tests.world import compiled_city
 
 
@@ -38,7 +39,7 @@ def broken(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def late(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Does all its work, and answers after the deadline when a header asks for that."""
+    """Does all its work, and then does not answer when a header asks for that."""
     answer = handler(event, context)
-    time.sleep(60 if "x-late" in event["headers"] else 0)
+    time.sleep(CEILING if "x-late" in event["headers"] else 0)
     return answer

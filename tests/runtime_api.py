@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from quietdesk import gateway
+from tests.waiting import CEILING
 from tests.world import ROOT
 
 # API Gateway's own words, which say nothing of what went wrong.
@@ -30,12 +31,11 @@ LATE = {"statusCode": 503, "headers": JSON, "body": '{"message":"Service Unavail
 
 
 class Function:
-    """A function as API Gateway sees it. Call it with an event, one at a time; a call that takes
-    longer than the deadline is answered with 503, and the process is killed and started anew, as
-    on Lambda."""
+    """A function as API Gateway sees it. Call it with an event, one at a time. A call whose time a
+    test says is up is answered with 503, and the process is killed and started anew, as on Lambda."""
 
-    def __init__(self, handler: str, env: Mapping[str, str], log: Path, seconds: float):
-        self._handler, self._env, self._log, self._seconds = handler, env, log, seconds
+    def __init__(self, handler: str, env: Mapping[str, str], log: Path):
+        self._handler, self._env, self._log = handler, env, log
         self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
         self._answers: dict[str, queue.Queue[dict[str, Any]]] = {}
         self._asked = threading.Event()
@@ -46,17 +46,21 @@ class Function:
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         id = str(uuid.uuid4())
         self._answers[id] = queue.Queue()
-        deadline = time.time() + self._seconds
-        self._events.put((id, json.dumps(event).encode(), deadline))
+        self._events.put((id, json.dumps(event).encode(), time.time() + CEILING))
         try:
-            return self._answers[id].get(timeout=self._seconds)
-        except queue.Empty:
-            self._child.kill()
-            self._child.wait()
-            self._child = self._start()
-            return LATE
+            answer = self._answers[id].get(timeout=CEILING)
+            if answer is LATE:
+                self._child.kill()
+                self._child.wait()
+                self._child = self._start()
+            return answer
         finally:
             del self._answers[id]
+
+    def time_is_up(self) -> None:
+        """For the call that waits now."""
+        for answers in self._answers.values():
+            answers.put(LATE)
 
     def stop(self) -> None:
         self._child.kill()
@@ -115,11 +119,9 @@ class Function:
 
 
 @contextmanager
-def on_lambda(
-    handler: str, env: Mapping[str, str], log: Path, seconds: float = 20
-) -> Iterator[Function]:
+def on_lambda(handler: str, env: Mapping[str, str], log: Path) -> Iterator[Function]:
     """A function run by Lambda's own client, until the block ends."""
-    function = Function(handler, env, log, seconds)
+    function = Function(handler, env, log)
     try:
         yield function
     finally:

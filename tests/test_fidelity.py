@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
@@ -21,6 +22,7 @@ from tests.events import FORM, JSON, event, submit
 from tests.events import check as check_of
 from tests.runtime_api import on_lambda, over_http
 from tests.serving import serving
+from tests.waiting import CEILING, until
 from tests.world import ASKED, NOON, ROOT, make_world
 
 # What chance puts into an answer: the code, in the form and in the sentence that shows it. The
@@ -68,7 +70,7 @@ def log(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def function(environment, log):
+def function(another_process, environment, log):
     """The function under awslambdaric, over the same store."""
     with on_lambda("tests.lambda_entry.handler", environment, log) as running:
         yield running
@@ -111,7 +113,7 @@ def form(**typed):
 def ask(url, request):
     """Status, headers and body of the answer; of the headers all but the server's own."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=CEILING) as connection:
         connection.sendall(request)
         answer = http.client.HTTPResponse(connection, method=request.partition(b" ")[0].decode())
         answer.begin()
@@ -249,6 +251,7 @@ def test_plain_form_with_other_answers_is_a_conflict_to_both(near, far):
     assert here[0] == 409
 
 
+@pytest.mark.process
 def test_both_ask_to_come_back_when_the_store_is_closed(world, environment, empty_site, tmp_path):
     """There are keys for four weeks; a year on the form is closed, and says when to retry."""
     late = NOON.replace(year=2027)
@@ -310,6 +313,7 @@ def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, far, log
     assert PLANTED not in log.read_text()
 
 
+@pytest.mark.process
 def test_handler_that_raises_is_a_500_that_quotes_nothing(
     world, environment, empty_site, tmp_path, monkeypatch
 ):
@@ -334,6 +338,7 @@ def test_handler_that_raises_is_a_500_that_quotes_nothing(
     assert PLANTED in log.read_text()
 
 
+@pytest.mark.process
 def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again(
     near, world, environment, tmp_path
 ):
@@ -342,10 +347,14 @@ def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again
     late = raw("POST", "/api/requests", f"Content-Type: {JSON}", "X-Late: 1", body=body)
 
     with (
-        on_lambda("tests.lambda_entry.late", environment, tmp_path / "log", 3) as function,
+        on_lambda("tests.lambda_entry.late", environment, tmp_path / "log") as function,
         over_http(function) as far,
+        ThreadPoolExecutor() as beside,
     ):
-        first, again = ask(far, late), ask(far, post(body, JSON))
+        waiting = beside.submit(ask, far, late)
+        until(lambda: stored(world) > before)
+        function.time_is_up()
+        first, again = waiting.result(), ask(far, post(body, JSON))
 
     assert (first[0], first[2]) == (503, b'{"message":"Service Unavailable"}')
     assert stored(world) == before + 1

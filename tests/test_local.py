@@ -11,11 +11,12 @@ from quietdesk.errors import BadRecord
 from quietdesk.intake import HEADERS
 from quietdesk.pages import Pages
 from tests.serving import Served
+from tests.waiting import CEILING
 
 
 def ask(served: Served, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     host = served.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=CEILING)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()
@@ -90,7 +91,7 @@ def test_head_has_headers_and_no_body(served):
 
 def test_what_is_not_http_is_answered_with_fixed_words(served):
     host, port = served.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as raw:
+    with socket.create_connection((host, int(port)), timeout=CEILING) as raw:
         raw.sendall(b"planted words / HTTP/1.1\r\n\r\n")
         raw.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: raw.recv(4096), b""))
