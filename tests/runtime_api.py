@@ -32,7 +32,7 @@ LATE = {"statusCode": 503, "headers": JSON, "body": '{"message":"Service Unavail
 
 class Function:
     """A function as API Gateway sees it. Call it with an event, one at a time. A call whose time a
-    test says is up is answered with 503, and the process is killed and started anew, as on Lambda."""
+    test says is up is answered with 503, and the process is killed and started anew."""
 
     def __init__(self, handler: str, env: Mapping[str, str], log: Path):
         self._handler, self._env, self._log = handler, env, log
