@@ -29,7 +29,7 @@ LOCK = ROOT / "infra" / "locks" / "desk.txt"
 PLATFORM = "win_amd64"
 
 # Of ours: the functions, and what makes the website.
-LEFT_OUT = ("site", "cloud.py", "handler.py", "data.json", "__pycache__")
+LEFT_OUT = ("website", "cloud.py", "handler.py", "data.json", "__pycache__")
 _TEXTS = ROOT / "infra" / "desk"
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 

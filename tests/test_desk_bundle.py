@@ -146,7 +146,7 @@ def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
     assert {"quietdesk/data.json", "quietdesk/staff/assets/desk.js"} <= ours
-    for left_out in ("site/", "cloud.py", "handler.py"):
+    for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
         assert not re.search(r"(^|/)(tests?|var|__pycache__)/|\.(keyring|db|pem|key|pyc)$", name)

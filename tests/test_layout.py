@@ -33,10 +33,10 @@ TABLE = {
     "local": [*BELOW, "gateway", "intake", "sweep"],
     "cloud": [*BELOW, "intake", "sweep"],
     "handler": ["cloud"],
-    "site": BELOW,
-    "hooks": [*BELOW, "site"],
+    "website": BELOW,
+    "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "site", "staff"]
+STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "website", "staff"]
 
 
 def modules():
@@ -62,7 +62,7 @@ def imports_of(path):
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from quietdesk import keys` names a module, `from quietdesk.keys import Kid` is in it
             names = [node.module]
-            if node.module in ("quietdesk", "quietdesk.site", "quietdesk.staff"):
+            if node.module in ("quietdesk", "quietdesk.website", "quietdesk.staff"):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
             pytest.fail(f"{path.name} has a relative import, which this test does not follow")

@@ -14,8 +14,8 @@ from quietdesk import city as cities
 from quietdesk import envelope as envelopes
 from quietdesk.code import b64
 from quietdesk.errors import BadCity
-from quietdesk.site.guide import write_profile
 from quietdesk.store.dynamodb import create_tables
+from quietdesk.website.guide import write_profile
 from tests import events
 from tests.bench.table import Row
 from tests.emulators import emulator
