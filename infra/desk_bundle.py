@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from infra.bundle import ROOT, VERSION, CannotBundle, pack
 from quietdesk import city as cities
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.settings import Settings
+from quietdesk.wire import b64
 
 OUT = ROOT / "build" / "desk.zip"
 LOCK = ROOT / "infra" / "locks" / "desk.txt"

@@ -15,7 +15,7 @@ import pytest
 from infra import bundle
 
 from quietdesk import cloud
-from quietdesk.code import b64
+from quietdesk.wire import b64
 from tests.events import FORM, event, text
 from tests.test_imports import NOT_NEEDED
 from tests.world import ASKED, ROOT, make_world

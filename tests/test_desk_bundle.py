@@ -19,8 +19,8 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting
+from quietdesk.wire import b64
 from tests.process import environment
 from tests.world import PASSPHRASE, ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from quietdesk import pages, request
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer, Pages, Words
-from quietdesk.reply import Reply, waiting
+from quietdesk.replies import Reply, waiting
 from quietdesk.website import words
 from tests.world import ASKED, ROOT
 

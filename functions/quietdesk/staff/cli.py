@@ -20,7 +20,6 @@ from pathlib import Path
 from quietdesk import city as cities
 from quietdesk import keys, settings, sweep
 from quietdesk.city import Center, City
-from quietdesk.code import b64
 from quietdesk.errors import (
     BadCity,
     BadKeyring,
@@ -44,6 +43,7 @@ from quietdesk.staff import ceremony, commands, demo, keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.staff.terminal import Here, agreed, new_passphrase, unlock
 from quietdesk.store import Store, open_store
+from quietdesk.wire import b64
 
 _ID_HELP = "an id, or its first 8 digits or more"
 MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
