@@ -25,12 +25,12 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import bundle, costs, rules, template
+from quietdesk import bundles, weeks
 from quietdesk import city as cities
-from quietdesk import keys
 from quietdesk.city import City
 from quietdesk.errors import BadBundle, BadCity, BadSignature, QuietdeskError
-from quietdesk.keys import DEMO, Trust
 from quietdesk.pages import Pages
+from quietdesk.signed import DEMO, Trust
 from quietdesk.store import open_store
 from quietdesk.website.sources import State
 from quietdesk.website.translations import Translations
@@ -123,13 +123,13 @@ def unreviewed_privacy(city: Path) -> list[str]:
 def bundle_problem(city: City, trust: Trust, now: datetime) -> str:
     """What keeps the form closed: no key of this week that enough custodians signed. "" if none.
     Raises StoreUnavailable: whether there is one is then not known."""
-    week = keys.epoch_at(now, city.zone)
+    week = weeks.epoch_at(now, city.zone)
     with closing(open_store(f"dynamodb:{_name(city)}")) as store:
-        held = store.read(keys.bundle_name(city.queue, week))
+        held = store.read(bundles.name(city.queue, week))
     if held is None:
         return f"no key for {week} is published"
     try:
-        keys.verify_bundle(held[0], trust, city.queue, now, week)
+        bundles.verify(held[0], trust, city.queue, now, week)
     except (BadBundle, BadSignature) as error:
         return f"the key for {week}: {error}"
     return ""

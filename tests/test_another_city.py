@@ -119,7 +119,7 @@ def test_command_names_what_the_languages_of_the_folder_lack():
 
 
 def riverton(city, spec):
-    from quietdesk.keys import Trust
+    from quietdesk.signed import Trust
     from quietdesk.store import open_store
 
     store, custodians = open_store(spec, patient=True), [make_custodian(), make_custodian()]

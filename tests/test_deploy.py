@@ -12,8 +12,8 @@ import yaml
 from infra import bundle, deploy, template
 
 from quietdesk import city as cities
-from quietdesk.keys import Trust
 from quietdesk.pages import Pages
+from quietdesk.signed import Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.store import open_store
 from quietdesk.wire import b64

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from quietdesk import city as cities
-from quietdesk import keys, settings
+from quietdesk import settings, weeks
 from quietdesk.errors import BadKeyring
-from quietdesk.keys import Epoch, Trust
+from quietdesk.signed import Trust
 from quietdesk.staff import cli, demo, keyring
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
 from tests.world import ASKED, CHEAP, ROOT, make_world
@@ -256,7 +257,7 @@ def test_every_command_has_help(tmp_path):
 
 def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_path):
     device = keyring.new("device", Trust((), 1, "demo"), "a passphrase nobody types", CHEAP)
-    current = keys.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
+    current = weeks.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 

@@ -13,9 +13,10 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from quietdesk import keys
+from quietdesk import weeks
 from quietdesk.errors import BadSignature
-from quietdesk.keys import WEEKS_AHEAD, Epoch, Trust
+from quietdesk.signed import Trust, key_id, verify_signatures
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
 from quietdesk.wire import b64, unb64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
@@ -77,7 +78,7 @@ class Listing:
         further ahead than there may be keys. Whether a seat is left is for the store to say."""
         if not self.taking or self.path == DESK:
             return []
-        today, last = now.astimezone(zone).date(), keys.epoch_at(now, zone).plus(WEEKS_AHEAD)
+        today, last = now.astimezone(zone).date(), weeks.epoch_at(now, zone).plus(WEEKS_AHEAD)
         return sorted(it for it in self.seats if it.day > today and it.epoch <= last)
 
 
@@ -116,12 +117,12 @@ def verify_listing(
     try:
         # The document names its own key: a device's id is that key's hash, so only it fits.
         spki = unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
-        device = keys.key_id(spki).hex()
+        device = key_id(spki).hex()
     except (ValueError, TypeError, KeyError, RecursionError):
         raise BadSignature("the list of openings is malformed") from None
     if device not in admitted_devices(devices, trust):
         raise BadSignature("the list of openings is signed by a device that is not admitted")
-    document = keys.verify(raw, "openings", [spki], 1)
+    document = verify_signatures(raw, "openings", [spki], 1)
     try:
         named = document["v"], document["queue"], document["deployment"], document["path"]
         if named != (1, queue, trust.deployment, path):
@@ -136,7 +137,7 @@ def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
     BadSignature."""
     if raw is None:
         return []
-    document = keys.verify(raw, "devices", trust.custodians, trust.threshold)
+    document = verify_signatures(raw, "devices", trust.custodians, trust.threshold)
     try:
         if document["deployment"] != trust.deployment:
             raise BadSignature("the list of devices is for another deployment")

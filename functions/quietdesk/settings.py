@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quietdesk.errors import BadSetting
-from quietdesk.keys import DEMO, Trust
+from quietdesk.signed import DEMO, Trust
 from quietdesk.wire import unb64
 
 SETTINGS = (

@@ -32,7 +32,7 @@ import json, sys
 from datetime import UTC, datetime
 from quietdesk import city, intake
 from quietdesk.wire import unb64
-from quietdesk.keys import Trust
+from quietdesk.signed import Trust
 from quietdesk.pages import Pages
 from quietdesk.store import open_store
 

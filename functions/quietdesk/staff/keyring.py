@@ -29,7 +29,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
-from quietdesk.keys import Epoch, PrivateKey, Trust, key_id, public_key, signed_bytes
+from quietdesk.hpke import PrivateKey, public_key
+from quietdesk.signed import Trust, key_id, signed_bytes
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks

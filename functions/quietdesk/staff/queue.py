@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from quietdesk import keys
+from quietdesk import weeks
 from quietdesk.city import City
-from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
 from quietdesk.request import ANY, DAYS
 from quietdesk.staff.desk import Opened
+from quietdesk.weeks import Epoch
 
 LANES = "VPKN"  # the order in which the desk reads them
 NAG_DAYS = 3
@@ -120,7 +120,7 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
         centers |= {center.id for center in city.listed}
     # The visit's day, and one more to erase it in, must be over before the request is destroyed:
     # with its week's key, which is later in any case, or 60 days after its first week began.
-    end = (Epoch.parse(item.envelope.born).start(city.zone) + keys.MAX_AGE).astimezone(city.zone)
+    end = (Epoch.parse(item.envelope.born).start(city.zone) + weeks.MAX_AGE).astimezone(city.zone)
     last = end.date() - timedelta(days=2)
     found = [
         it

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring, BadSetting, NoKeyring, WrongPassphrase
-from quietdesk.keys import Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import Trust
 from quietdesk.staff import desk, keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store, open_store

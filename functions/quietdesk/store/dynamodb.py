@@ -45,7 +45,7 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=1

@@ -20,7 +20,7 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
