@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk.errors import BadSignature
+from quietdesk.errors import BadSignature, WrongDocument
+from quietdesk.signed import key_id, own_key, read_signed, signed_document
 from quietdesk.staff import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
@@ -71,3 +72,43 @@ def test_nobody_trusted_means_nothing_is_believed(world):
 def test_malformed_document_is_refused(world, raw):
     with pytest.raises(BadSignature):
         verify(world, raw)
+
+
+def announced(world, **said):
+    """What a notice of the queue "main" says when it is read, signed by the custodian."""
+    body = json.dumps({"v": 1, "queue": "main", "says": "hello", **said}).encode()
+    raw = signed_document(body, [world.custodian.sign("notice", body)])
+    signers = world.trust.custodians
+    return read_signed(raw, "notice", signers, 1, lambda it: it["says"].upper(), queue="main")
+
+
+def test_signed_document_is_read_as_what_it_was_asked_for(world):
+    assert announced(world) == "HELLO"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"v": 2}, "malformed"),
+        ({"v": True}, "malformed"),
+        ({"v": None}, "malformed"),
+        ({"says": 5}, "malformed"),
+        ({"queue": "other"}, "queue"),
+        ({"queue": None}, "queue"),
+        ({"says": 5, "queue": "other"}, "malformed"),
+    ],
+)
+def test_signed_document_that_says_something_else_is_refused_by_what_differs(world, said, reason):
+    with pytest.raises(WrongDocument) as refused:
+        announced(world, **said)
+
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("key", [b"", b"junk", bytes(91)])
+def test_key_that_is_none_is_a_bad_signature(key):
+    body = json.dumps({"v": 1, "spki": b64(key)}).encode()
+    raw = signed_document(body, [(key_id(key), bytes(64))])
+
+    with pytest.raises(BadSignature):
+        read_signed(raw, "wrap-keys", [own_key(raw)], 1, dict)

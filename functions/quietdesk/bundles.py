@@ -4,15 +4,16 @@ The bytes are specified in docs/envelope.md.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from quietdesk.errors import BadBundle
+from quietdesk.errors import BadBundle, WrongDocument
 from quietdesk.hpke import PARTS, PUBLIC_KEY_BYTES, Kid
-from quietdesk.signed import Trust, verify_signatures
+from quietdesk.signed import VERSION, Trust, read_signed
 from quietdesk.weeks import GRACE, Epoch
 from quietdesk.wire import b64, unb64
 
@@ -42,7 +43,7 @@ def body(
     rows = [{"kid": kid, "part": Kid.parse(kid).part, "pk": b64(pk)} for kid, pk in keys]
     return json.dumps(
         {
-            "v": 1,
+            "v": VERSION,
             "queue": queue,
             "deployment": deployment,
             "epoch": str(epoch),
@@ -58,33 +59,18 @@ def body(
 def signed(raw: bytes, trust: Trust, queue: str) -> Bundle:
     """The bundle in a signed document, whatever the time. Raises BadSignature, or BadBundle with
     the reason malformed, queue or deployment."""
-    doc = verify_signatures(raw, "bundle", trust.custodians, trust.threshold)
     try:
-        if type(doc["v"]) is not int or doc["v"] != 1 or len(doc["keys"]) != len(PARTS):
-            raise ValueError("another version, or too many keys")
-        bundle = Bundle(
-            queue=doc["queue"],
-            deployment=doc["deployment"],
-            epoch=Epoch.parse(doc["epoch"]),
-            not_before=doc["not_before"],
-            not_after=doc["not_after"],
-            keys={
-                row["part"]: (row["kid"], unb64(row["pk"], PUBLIC_KEY_BYTES)) for row in doc["keys"]
-            },
+        return read_signed(
+            raw,
+            "bundle",
+            trust.custodians,
+            trust.threshold,
+            _bundle,
+            queue=queue,
+            deployment=trust.deployment,
         )
-        if type(bundle.not_before) is not int or type(bundle.not_after) is not int:
-            raise ValueError("times are whole seconds")
-        for part in PARTS:
-            kid = Kid.parse(bundle.keys[part][0])
-            if (kid.queue, kid.part, kid.epoch) != (bundle.queue, part, bundle.epoch):
-                raise ValueError("a key of another queue, part or week")
-    except (ValueError, TypeError, KeyError):
-        raise BadBundle("malformed") from None
-    if bundle.queue != queue:
-        raise BadBundle("queue")
-    if bundle.deployment != trust.deployment:
-        raise BadBundle("deployment")
-    return bundle
+    except WrongDocument as wrong:
+        raise BadBundle(wrong.reason) from None
 
 
 def verify(
@@ -103,4 +89,27 @@ def verify(
             raise BadBundle("early")
     elif bundle.epoch != epoch:
         raise BadBundle("epoch")
+    return bundle
+
+
+def _bundle(document: Mapping[str, Any]) -> Bundle:
+    if len(document["keys"]) != len(PARTS):
+        raise ValueError("too few keys, or too many")
+    bundle = Bundle(
+        queue=document["queue"],
+        deployment=document["deployment"],
+        epoch=Epoch.parse(document["epoch"]),
+        not_before=document["not_before"],
+        not_after=document["not_after"],
+        keys={
+            row["part"]: (row["kid"], unb64(row["pk"], PUBLIC_KEY_BYTES))
+            for row in document["keys"]
+        },
+    )
+    if type(bundle.not_before) is not int or type(bundle.not_after) is not int:
+        raise ValueError("times are whole seconds")
+    for part in PARTS:
+        kid = Kid.parse(bundle.keys[part][0])
+        if (kid.queue, kid.part, kid.epoch) != (bundle.queue, part, bundle.epoch):
+            raise ValueError("a key of another queue, part or week")
     return bundle

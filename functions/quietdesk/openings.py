@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from quietdesk import weeks
 from quietdesk.errors import BadSignature
-from quietdesk.signed import Trust, key_id, verify_signatures
+from quietdesk.signed import VERSION, Trust, key_id, own_key, read_signed
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
-from quietdesk.wire import b64, unb64
+from quietdesk.wire import b64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
 PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
@@ -97,7 +97,7 @@ def listing_body(listing: Listing, queue: str, deployment: str, spki: bytes) -> 
         days = times.setdefault(opening.center, {})
         days.setdefault(opening.day.isoformat(), {})[opening.at] = seats
     document = {
-        "v": 1,
+        "v": VERSION,
         "queue": queue,
         "deployment": deployment,
         "spki": b64(spki),
@@ -114,22 +114,11 @@ def verify_listing(
 ) -> Listing:
     """The list in a signed document, if a device signed it that custodians admitted: `devices` is
     their signed list. Raises BadSignature for anything else."""
-    try:
-        # The document names its own key: a device's id is that key's hash, so only it fits.
-        spki = unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
-        device = key_id(spki).hex()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadSignature("the list of openings is malformed") from None
-    if device not in admitted_devices(devices, trust):
+    spki = own_key(raw)
+    if key_id(spki).hex() not in admitted_devices(devices, trust):
         raise BadSignature("the list of openings is signed by a device that is not admitted")
-    document = verify_signatures(raw, "openings", [spki], 1)
-    try:
-        named = document["v"], document["queue"], document["deployment"], document["path"]
-        if named != (1, queue, trust.deployment, path):
-            raise ValueError("another list")
-        return _listing(document)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BadSignature("the list of openings is malformed, or another one") from None
+    says = {"queue": queue, "deployment": trust.deployment, "path": path}
+    return read_signed(raw, "openings", [spki], 1, _listing, **says)
 
 
 def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
@@ -137,13 +126,14 @@ def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
     BadSignature."""
     if raw is None:
         return []
-    document = verify_signatures(raw, "devices", trust.custodians, trust.threshold)
-    try:
-        if document["deployment"] != trust.deployment:
-            raise BadSignature("the list of devices is for another deployment")
-        return [str(device) for device in document["devices"]]
-    except (TypeError, KeyError):
-        raise BadSignature("the list of devices is malformed") from None
+    return read_signed(
+        raw,
+        "devices",
+        trust.custodians,
+        trust.threshold,
+        lambda document: [str(device) for device in document["devices"]],
+        deployment=trust.deployment,
+    )
 
 
 def _listing(document: Mapping[str, Any]) -> Listing:

@@ -5,21 +5,24 @@ The bytes are specified in docs/envelope.md.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from quietdesk.errors import BadSignature
+from quietdesk.errors import BadSignature, WrongDocument
 from quietdesk.wire import b64, unb64
 
 DEMO = "demo"  # the deployment whose keys no other stage accepts
+VERSION = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,44 @@ def signed_document(body: bytes, signatures: Iterable[tuple[bytes, bytes]]) -> b
     """The wire form of a body and its (key id, r || s) pairs."""
     sigs = [{"by": b64(by), "sig": b64(sig)} for by, sig in signatures]
     return json.dumps({"body": b64(body), "sigs": sigs}, separators=(",", ":")).encode()
+
+
+def read_signed(
+    raw: bytes,
+    kind: str,
+    signers: Sequence[bytes],
+    threshold: int,
+    parse: Callable[[Any], T],
+    **says: str,
+) -> T:
+    """What `parse` makes of the body of a signed document: the one check of all that is signed.
+
+    It is verified before it is parsed; it is of version 1, and `parse` may refuse it with
+    ValueError, TypeError, KeyError or AttributeError; then it must say of itself what `says`
+    (`queue="main"`). Raises BadSignature as `verify_signatures`, and WrongDocument.
+    """
+    document = verify_signatures(raw, kind, signers, threshold)
+    try:
+        if type(document["v"]) is not int or document["v"] != VERSION:
+            raise ValueError("another version")
+        parsed = parse(document)
+        said = {name: document[name] for name in says}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise WrongDocument(kind, "malformed") from None
+    for name, wanted in says.items():
+        if said[name] != wanted:
+            raise WrongDocument(kind, name)
+    return parsed
+
+
+def own_key(raw: bytes) -> bytes:
+    """The public key (SPKI) that a document of one device names as its own. Nothing is verified
+    here: a device's id is that key's hash, so the caller compares, and then reads with it. Raises
+    BadSignature when there is none."""
+    try:
+        return unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadSignature("the signed document is malformed") from None
 
 
 def verify_signatures(raw: bytes, kind: str, signers: Sequence[bytes], threshold: int) -> Any:
@@ -85,7 +126,10 @@ def _signed(spki: bytes, by: bytes, sig: bytes, message: bytes) -> bool:
 
 @cache
 def _p256(spki: bytes) -> ec.EllipticCurvePublicKey:
-    key = load_der_public_key(spki)
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadSignature("a key that a signature names is no public key") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadSignature("a pinned key is not on the curve P-256")
     return key

@@ -7,12 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from quietdesk import bundles, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable
+from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable, WrongDocument
 from quietdesk.hpke import Kid
-from quietdesk.signed import Trust, verify_signatures
+from quietdesk.signed import VERSION, Trust, read_signed
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
@@ -94,7 +95,7 @@ def line_hash(line: Line) -> str:
 def record_head(queue: str, lines: Sequence[Line]) -> bytes:
     """The bytes that custodians sign to vouch for the record as it stands."""
     head = {
-        "v": 1,
+        "v": VERSION,
         "queue": queue,
         "lines": len(lines),
         "head": line_hash(lines[-1]) if lines else "",
@@ -106,21 +107,22 @@ def verify_record(raw: bytes, signed_head: bytes, trust: Trust, queue: str) -> l
     """The lines of the record, of which at least those under the signed head are as custodians
     saw them. Raises BadRecord or BadSignature."""
     lines = read_record(raw)
-    head = verify_signatures(signed_head, "record", trust.custodians, trust.threshold)
     try:
-        count = head["lines"]
-        if type(count) is not int:
-            raise TypeError("a count")
-        expected = {"v": 1, "queue": queue, "lines": count, "head": head["head"]}
-    except (ValueError, TypeError, KeyError):
-        raise BadRecord("the signed head of the record is malformed") from None
-    if (
-        head != expected
-        or count > len(lines)
-        or json.loads(record_head(queue, lines[:count])) != head
-    ):
+        head = read_signed(
+            signed_head, "record", trust.custodians, trust.threshold, _head, queue=queue
+        )
+    except WrongDocument as wrong:
+        raise BadRecord(f"the signed head of the record: {wrong}") from None
+    count = head["lines"]
+    if count > len(lines) or json.loads(record_head(queue, lines[:count])) != head:
         raise BadRecord("the record is not the one that custodians signed")
     return lines
+
+
+def _head(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict) or type(document["lines"]) is not int:
+        raise TypeError("a count of lines")
+    return document
 
 
 # --- The sweep -----------------------------------------------------------------------------------

@@ -9,12 +9,21 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from quietdesk import bundles, hpke, openings, sweep, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
-from quietdesk.signed import Trust, key_id, signed_document, verify_signatures
+from quietdesk.signed import (
+    VERSION,
+    Trust,
+    key_id,
+    own_key,
+    read_signed,
+    signed_document,
+    verify_signatures,
+)
 from quietdesk.staff import keyring
 from quietdesk.staff.keyring import WEEKS_AHEAD, Keyring, wrap_info
 from quietdesk.store import Store
@@ -57,20 +66,21 @@ def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, b
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
     try:
-        # The document names its own key: the device's id is that key's hash, so only it fits.
-        spki = unb64(json.loads(unb64(json.loads(held[0])["body"]))["spki"])
+        spki = own_key(held[0])
         if key_id(spki).hex() != device:
-            raise ValueError("another device's key")
-        document = verify_signatures(held[0], "wrap-keys", [spki], 1)
-        if document["deployment"] != trust.deployment:
-            raise ValueError("another deployment")
-        wrap_keys = {
-            str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
-            for epoch, pk in document["keys"].items()
-        }
-    except (BadSignature, ValueError, TypeError, KeyError, AttributeError):
+            raise BadSignature("another device's key")
+        says = {"deployment": trust.deployment}
+        wrap_keys = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, **says)
+    except BadSignature:
         raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
     return spki, wrap_keys
+
+
+def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
+    return {
+        str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
+        for epoch, pk in document["keys"].items()
+    }
 
 
 def devices(store: Store, trust: Trust) -> list[str]:
@@ -83,7 +93,7 @@ def admit(store: Store, trust: Trust, custodians: Sequence[Keyring], device: str
     offered(store, device, trust)
     before, seq = _devices(store, trust)
     admitted = sorted({*before, device})
-    body = json.dumps({"v": 1, "deployment": trust.deployment, "devices": admitted}).encode()
+    body = json.dumps({"v": VERSION, "deployment": trust.deployment, "devices": admitted}).encode()
     # Over the list that was read: who admitted another device meanwhile is not undone.
     store.publish("devices", _signed(body, "devices", custodians, trust), seq)
 
