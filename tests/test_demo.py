@@ -45,7 +45,8 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
     for week in range(60):
         now = START + timedelta(weeks=week)
         data = keyring.forget(
-            chosen.keyring.read_bytes(), lambda epoch, now=now: desk.over(city, now, epoch)
+            chosen.keyring.read_bytes(),
+            lambda epoch, now=now: weeks.over(epoch, now, city.zone, city.serve_days),
         )
         keyring.save(chosen.keyring, data)
         sweep.run(store, city, now)

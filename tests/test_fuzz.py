@@ -493,7 +493,9 @@ def locked(world):
 def test_changed_keyring_is_refused_or_gives_what_was_locked(world, locked, data):
     file = data.draw(changed(locked) | edited(json.loads(locked)))
     try:
-        kept = keyring.forget(file, lambda epoch: desk.over(world.city, NOON, epoch))
+        kept = keyring.forget(
+            file, lambda epoch: weeks.over(epoch, NOON, world.city.zone, world.city.serve_days)
+        )
         keyring.epochs(file)
         keyring.made_for(file)
         opened = keyring.unlock(kept, PASSPHRASE)
@@ -511,7 +513,8 @@ def test_keyring_with_keys_of_any_week_is_swept_or_refused(world, locked, week):
     doc["boxes"][week] = doc["boxes"]["main"]
     try:
         kept = keyring.forget(
-            json.dumps(doc).encode(), lambda epoch: desk.over(world.city, NOON, epoch)
+            json.dumps(doc).encode(),
+            lambda epoch: weeks.over(epoch, NOON, world.city.zone, world.city.serve_days),
         )
     except BadKeyring:
         return

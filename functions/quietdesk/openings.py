@@ -51,7 +51,7 @@ class Opening:
     @property
     def epoch(self) -> Epoch:
         """The week of the visit: a request that takes the opening is sealed to its key."""
-        return Epoch(*self.day.isocalendar()[:2])
+        return Epoch.of(self.day)
 
     @property
     def part_of_day(self) -> str:

@@ -145,7 +145,7 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
     lines: list[Line] = []
     current = weeks.epoch_at(now, city.zone)
     for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
-        if str(epoch) in recorded or weeks.destroyed_at(epoch, city.zone, city.serve_days) > now:
+        if str(epoch) in recorded or not weeks.over(epoch, now, city.zone, city.serve_days):
             continue
         try:
             destroyed = _destroy(store, city, epoch)

@@ -30,18 +30,26 @@ class Epoch:
         date.fromisocalendar(year, week, 1)
         return cls(year, week)
 
+    @classmethod
+    def of(cls, day: date) -> Self:
+        """The week that the day lies in."""
+        return cls(*day.isocalendar()[:2])
+
     def __str__(self) -> str:
         return f"{self.year:04d}-W{self.week:02d}"
 
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Its seven days, from Monday on."""
+        return tuple(date.fromisocalendar(self.year, self.week, n) for n in range(1, 8))
+
     def plus(self, weeks: int) -> "Epoch":
         """The epoch so many weeks later, or earlier when negative."""
-        monday = date.fromisocalendar(self.year, self.week, 1) + timedelta(weeks=weeks)
-        return Epoch(*monday.isocalendar()[:2])
+        return Epoch.of(date.fromisocalendar(self.year, self.week, 1) + timedelta(weeks=weeks))
 
     def start(self, zone: ZoneInfo) -> datetime:
         """Monday 00:00 in the programme's time zone, as UTC."""
-        monday = date.fromisocalendar(self.year, self.week, 1)
-        return datetime.combine(monday, time(), zone).astimezone(UTC)
+        return begins(date.fromisocalendar(self.year, self.week, 1), zone)
 
     def end(self, zone: ZoneInfo) -> datetime:
         """The instant the week after begins, as UTC."""
@@ -50,7 +58,12 @@ class Epoch:
 
 def epoch_at(now: datetime, zone: ZoneInfo) -> Epoch:
     """The week that `now` lies in."""
-    return Epoch(*now.astimezone(zone).isocalendar()[:2])
+    return Epoch.of(now.astimezone(zone).date())
+
+
+def begins(day: date, zone: ZoneInfo) -> datetime:
+    """The midnight with which the day begins in the programme's time zone, as UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def accepted(now: datetime, zone: ZoneInfo) -> tuple[Epoch, ...]:
@@ -63,15 +76,19 @@ def live(now: datetime, zone: ZoneInfo, serve_days: int) -> tuple[Epoch, ...]:
     """Every week whose envelopes may still be read, oldest first: served, current and ahead."""
     current = epoch_at(now, zone)
     weeks = (current.plus(n) for n in range(-1 - MAX_SERVE_DAYS // 7, WEEKS_AHEAD + 1))
-    return tuple(epoch for epoch in weeks if destroyed_at(epoch, zone, serve_days) > now)
+    return tuple(epoch for epoch in weeks if not over(epoch, now, zone, serve_days))
 
 
 def destroyed_at(epoch: Epoch, zone: ZoneInfo, serve_days: int) -> datetime:
     """The announced instant at which the week's keys are destroyed, as UTC: 00:00 in the
     programme's time zone, also when clocks changed since the week ended."""
     monday = date.fromisocalendar(epoch.year, epoch.week, 1)
-    day = monday + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS))
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+    return begins(monday + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS)), zone)
+
+
+def over(epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int) -> bool:
+    """Whether the week's keys are due to be destroyed by now."""
+    return destroyed_at(epoch, zone, serve_days) <= now
 
 
 def look_again(
@@ -87,5 +104,14 @@ def look_again(
 def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:
     """When an envelope ends, in Unix seconds: with its week's keys, and never more than 60 days
     after the week of its first sealing began."""
-    end = min(destroyed_at(epoch, zone, serve_days), born.start(zone) + MAX_AGE)
-    return int(end.timestamp())
+    return int(min(destroyed_at(epoch, zone, serve_days), oldest(born, zone)).timestamp())
+
+
+def oldest(born: Epoch, zone: ZoneInfo) -> datetime:
+    """When an envelope that was first sealed in that week ends at the latest, as UTC."""
+    return born.start(zone) + MAX_AGE
+
+
+def end_day(expires: int, zone: ZoneInfo) -> date:
+    """The day on which an envelope that `expires` then (Unix seconds) is destroyed."""
+    return datetime.fromtimestamp(expires, UTC).astimezone(zone).date()

@@ -444,14 +444,14 @@ class Console:
         asked = one(call.query, "week")
         # From tomorrow on there is something to take: on a Sunday, that is next week.
         tomorrow = now.astimezone(self._city.zone).date() + timedelta(days=1)
-        first = Epoch(*tomorrow.isocalendar()[:2])
+        first = Epoch.of(tomorrow)
         week = next((it for it in ahead if str(it) == asked), first)
-        days = [date.fromisocalendar(week.year, week.week, n) for n in range(1, 8)]
+        days = week.days
         listing = published[""]
         return self._page(
             "openings.html",
             notice=notice,
-            weeks=[(str(it), date.fromisocalendar(it.year, it.week, 1)) for it in ahead],
+            weeks=[(str(it), it.days[0]) for it in ahead],
             week=str(week),
             days=days,
             table=self._capacity(published.values(), week, days),

@@ -4,7 +4,7 @@ memory; what is written goes into the store sealed."""
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from quietdesk import bundles, codes, envelopes, hpke, replies, request, weeks
@@ -116,7 +116,7 @@ class Desk:
         since it was opened, NoSeats, TooOld when its 60 days end before the visit, and
         CannotOpen or BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
-        if self._expires(opening.epoch, item) < _midnight(opening.day, 1, self._city):
+        if self._expires(opening.epoch, item) < self._day_after(opening.day):
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
 
@@ -127,7 +127,7 @@ class Desk:
         again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
-            if self._expires(epoch, item) >= _midnight(again, 1, self._city):
+            if self._expires(epoch, item) >= self._day_after(again):
                 return self._write(item, "", epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
@@ -209,6 +209,9 @@ class Desk:
         born = Epoch.parse(item.envelope.born)
         return weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
 
+    def _day_after(self, day: date) -> float:
+        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
+
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
         held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
@@ -241,11 +244,6 @@ class Desk:
             return bundles.signed(held[0], self._trust, kid.queue).keys[kid.part]
         except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
             raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
-
-
-def _midnight(day: date, after: int, city: City) -> float:
-    """When the day so many days later begins, in Unix seconds."""
-    return datetime.combine(day + timedelta(days=after), time(), city.zone).timestamp()
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:
@@ -291,11 +289,6 @@ def shown(text: str) -> str:
     return "".join(
         letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
     )
-
-
-def over(city: City, now: datetime, epoch: Epoch) -> bool:
-    """Whether the week's keys are due to be destroyed by now."""
-    return weeks.destroyed_at(epoch, city.zone, city.serve_days) <= now
 
 
 def _live(city: City, now: datetime) -> list[str]:

@@ -7,7 +7,7 @@ publishing again, also after a crash half-way, ends in the same counts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from quietdesk import bundles, openings, weeks
 from quietdesk.city import Center, City
@@ -158,8 +158,7 @@ class Publisher:
         for epoch in (current.plus(n) for n in range(WEEKS_AHEAD + 1)):
             if self._store.read(bundles.name(self._city.queue, epoch)) is None:
                 break
-            monday = date.fromisocalendar(epoch.year, epoch.week, 1)
-            days += [monday + timedelta(days=n) for n in range(7)]
+            days += epoch.days
         pairs = [
             (Opening(day, at, center.id, center.path), Opening(day, at, center.id, DESK), seats)
             for day in days
