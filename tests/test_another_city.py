@@ -6,9 +6,10 @@ from html import unescape
 
 import pytest
 
-from quietdesk import city as cities
+from quietdesk.city import City
 from quietdesk.pages import Pages
 from quietdesk.staff import ceremony, keyring
+from quietdesk.website.profile import compile_profile
 from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
 from tests.serving import build_site
@@ -19,7 +20,7 @@ RIVERTON = ROOT / "tests/cities/riverton"
 
 @pytest.fixture(scope="module")
 def city():
-    return cities.from_data(cities.compile_profile(RIVERTON, ROOT / "site/words"))
+    return City.from_data(compile_profile(RIVERTON, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="module")

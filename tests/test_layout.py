@@ -23,7 +23,7 @@ TABLE = {
     "hpke": ["weeks", "errors"],
     "signed": ["wire", "errors"],
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
-    "city": ["errors", "openings"],
+    "city": ["errors"],
     "settings": ["wire", "signed", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "weeks", "wire", "errors"],
     "openings": ["signed", "weeks", "wire", "errors"],

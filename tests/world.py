@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from quietdesk import bundles, codes, envelopes, replies, request, weeks
-from quietdesk import city as cities
 from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
@@ -17,9 +16,11 @@ from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
 from quietdesk.staff.publisher import Publisher
 from quietdesk.store import Store, open_store
+from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 
 ROOT = Path(__file__).resolve().parent.parent
+PROFILE = ROOT / "build" / "city.json"  # what `make site` writes and the commands read
 CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)  # for tests only
 PASSPHRASE = "correct horse battery staple"
 # A Wednesday noon in New York, week 2026-W47.
@@ -43,7 +44,7 @@ ASKED: Mapping[str, Sequence[str]] = {
 
 
 def compiled_city() -> City:
-    return cities.from_data(cities.compile_profile(ROOT / "site/city", ROOT / "site/words"))
+    return City.from_data(compile_profile(ROOT / "site/city", ROOT / "site/words"))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from quietdesk import bundles, settings, sweep, weeks
-from quietdesk import city as cities
 from quietdesk.city import Center, City
 from quietdesk.errors import (
     BadCity,
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(chosen, args)
         if args.command == "translations":  # which needs no keyring, and no compiled city
             return _translations(chosen, args)
-        return int(args.run(Here(chosen, cities.load(), now).forget(), args))
+        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
@@ -280,8 +279,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     # These serve residents and no other command needs them.
     from quietdesk import intake, local
     from quietdesk.pages import Pages
+    from quietdesk.website.profile import compile_profile
 
-    city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
+    city = City.from_data(compile_profile(chosen.city, Path("site/words")))
     if city.deployment == DEMO:
         demo.set_up(chosen, city)
         demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
