@@ -6,11 +6,11 @@ import shutil
 import pytest
 import yaml
 
-from quietdesk import city as cities
-from quietdesk.site import translations, words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import CHECKS, Translations, back_translations
 from quietdesk.staff.cli import main
+from quietdesk.website import translations, words
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.sources import source_hash
+from quietdesk.website.translations import CHECKS, Translations, back_translations
 from tests.world import ROOT
 
 BACK = ROOT / "tests/back_translation"
@@ -397,6 +397,6 @@ def test_another_city_gets_files_of_its_own(small, monkeypatch):
     Translations(small.folder, other).update()
 
     assert (small.folder / "words/ht.po").read_bytes() == before
-    name = cities.read_yaml(programme)["name"]
+    name = read_yaml(programme)["name"]
     assert words.catalog(other / "words/ht.po") == {name: ""}
     assert "Leave this page" in words.catalog(other / "words/ur.po")

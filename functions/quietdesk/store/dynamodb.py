@@ -32,7 +32,7 @@ from botocore.exceptions import (
 )
 from botocore.session import get_session
 
-from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
     BadSetting,
     CannotOpen,
@@ -45,7 +45,7 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=1

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
@@ -20,7 +20,7 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0

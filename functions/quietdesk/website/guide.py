@@ -2,7 +2,6 @@
 while the site is built, never in a function.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -13,13 +12,13 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
-from quietdesk import city as cities
-from quietdesk.city import City, Locale
+from quietdesk.city import Locale
 from quietdesk.errors import BadCity
-from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
-from quietdesk.site import documents, outreach
-from quietdesk.site.documents import Paper, Rules
+from quietdesk.website import documents, outreach
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.documents import Paper, Rules
+from quietdesk.weeks import MAX_AGE
 
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
@@ -67,9 +66,9 @@ class Guide:
     def __init__(self, pages: Pages, folder: Path, site: str = ""):
         self._pages = pages
         self._site = site
-        papers = cities.read_yaml(folder / "documents.yml")
+        papers = read_yaml(folder / "documents.yml")
         self._rules = documents.parse(papers)
-        self._stated = _stated(cities.read_yaml(folder / "facts.yml"))
+        self._stated = _stated(read_yaml(folder / "facts.yml"))
         ruled = _ruled(papers)
         if twice := sorted(set(self._stated) & set(ruled)):
             raise BadCity(f"facts.yml: documents.yml has these facts already: {', '.join(twice)}")
@@ -307,15 +306,3 @@ def _ruled(papers: Mapping[str, Any]) -> dict[str, tuple[Any, bool]]:
     facts["card_years_young"] = (ages["card_years"]["under_14"], verified)
     facts["card_years"] = (ages["card_years"]["from_14"], verified)
     return facts
-
-
-def write_profile(city: Path, words: Path, target: Path) -> City:
-    """Compiles the city profile into `target`, if it changed, and gives the City in it."""
-    data = cities.compile_profile(city, words)
-    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
-    if not target.exists() or target.read_text("utf-8") != text:
-        # Never half a file: a server may be reading it.
-        fresh = target.with_suffix(".new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(target)
-    return cities.from_data(json.loads(text))

@@ -17,9 +17,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from quietdesk import city as cities
-from quietdesk.site import words
-from quietdesk.site.sources import ENGLISH, STATUSES, Sources, State, Text, read_text
+from quietdesk.website import words
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.sources import ENGLISH, STATUSES, Sources, State, Text, read_text
 
 # Words of French that are spelled otherwise in Haitian Creole, or are not in it at all.
 FRENCH = frozenset(
@@ -60,7 +60,7 @@ class Translations:
 
     def __init__(self, site: Path, city: Path):
         self._site, self._city = site, city
-        rows = cities.read_yaml(city / "languages.yml")["locales"]
+        rows = read_yaml(city / "languages.yml")["locales"]
         self.languages = tuple(
             Language(row["tag"], row["name"], bool(row.get("draft")), bool(row.get("desk")))
             for row in rows
@@ -68,7 +68,7 @@ class Translations:
         )
         tags = [ENGLISH, *(language.tag for language in self.languages)]
         self.sources = Sources(site / "pages", city / "pages", tags)
-        self.glossary = cities.read_yaml(site / "words/glossary.yml")
+        self.glossary = read_yaml(site / "words/glossary.yml")
 
     def language(self, tag: str) -> Language:
         """The language of that tag."""

@@ -11,8 +11,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from quietdesk.city import read_yaml
 from quietdesk.errors import BadCity
+from quietdesk.website.checked import read_yaml
 
 HALVES = ("identity", "residency")
 MODELS = ("points", "one_of", "n_of_lists")

@@ -16,10 +16,10 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk import city as cities
 from quietdesk import pages
 from quietdesk.errors import BadCity
-from quietdesk.site import documents, guide, outreach
+from quietdesk.website import documents, guide, outreach
+from quietdesk.website.checked import read_yaml
 
 PACKAGE = Path(quietdesk.__file__).parent
 NOTE = "translation-note"  # says that nobody has reviewed; every language but English has it
@@ -41,7 +41,7 @@ def of_site() -> list[str]:
         *_of_templates(PACKAGE / "templates"),
         *(title for _, title in (*pages.MENU, *pages.MORE)),
     ]
-    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "site").glob("*.py"))):
+    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "website").glob("*.py"))):
         found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
     found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, guide.NEED_LIST)
@@ -59,7 +59,7 @@ def of_desk() -> list[str]:
 
 def of_city(folder: Path) -> list[str]:
     """What residents read of the city profile: its name and the names of papers."""
-    found = [cities.read_yaml(folder / "programme.yml")["name"]]
+    found = [read_yaml(folder / "programme.yml")["name"]]
     found += documents.read(folder / "documents.yml").texts()
     return _once(found)
 
