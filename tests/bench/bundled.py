@@ -17,7 +17,7 @@ from infra import bundle
 from quietdesk import cloud
 from quietdesk import envelope as envelopes
 from quietdesk.code import b64
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from tests import events
 from tests.bench.starting import BASELINE as SEALING
 from tests.bench.table import Row

@@ -15,7 +15,7 @@ from quietdesk import envelope as envelopes
 from quietdesk.code import b64
 from quietdesk.errors import BadCity
 from quietdesk.site.guide import write_profile
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from tests import events
 from tests.bench.table import Row
 from tests.emulators import emulator

@@ -459,7 +459,7 @@ def _store_create(at: Here, _: argparse.Namespace) -> int:
     kind, prefix = at.settings.store.partition(":")[::2]
     if kind != "dynamodb" or not prefix:
         raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
-    from quietdesk.store.dynamodb import create_tables
+    from quietdesk.store.dynamodb.tables import create_tables
 
     for table in create_tables(prefix):
         print(f"Table {table} made.")
