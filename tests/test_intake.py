@@ -6,9 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import intake, keys
+from quietdesk import codes, envelopes, intake, keys
 from quietdesk.errors import StoreUnavailable
 from quietdesk.keys import Epoch
 from tests.events import FORM, error, event, fill_in, get, post, submit, text

@@ -21,9 +21,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from quietdesk import envelope as envelopes
-from quietdesk import sweep
-from quietdesk.code import b64
+from quietdesk import envelopes, sweep
 from quietdesk.errors import (
     BadSetting,
     ClockWrong,
@@ -38,6 +36,7 @@ from quietdesk.store import open_store
 from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.calls import CONFIG
 from quietdesk.store.dynamodb.tables import TABLES, create_tables
+from quietdesk.wire import b64
 from tests.aws_stub import error, stub
 from tests.events import post, submit
 from tests.process import quietdesk

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     Conflict,

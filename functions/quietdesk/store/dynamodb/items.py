@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import Conflict, StoreUnavailable
 from quietdesk.keys import Kid
 
