@@ -25,13 +25,13 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import bundle, costs, rules, template
-from quietdesk import city as cities
-from quietdesk import keys
+from quietdesk import bundles, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadBundle, BadCity, BadSignature, QuietdeskError
-from quietdesk.keys import DEMO, Trust
 from quietdesk.pages import Pages
+from quietdesk.signed import DEMO, Trust
 from quietdesk.store import open_store
+from quietdesk.website.profile import compile_profile
 from quietdesk.website.sources import State
 from quietdesk.website.translations import Translations
 from quietdesk.wire import unb64
@@ -123,13 +123,13 @@ def unreviewed_privacy(city: Path) -> list[str]:
 def bundle_problem(city: City, trust: Trust, now: datetime) -> str:
     """What keeps the form closed: no key of this week that enough custodians signed. "" if none.
     Raises StoreUnavailable: whether there is one is then not known."""
-    week = keys.epoch_at(now, city.zone)
+    week = weeks.epoch_at(now, city.zone)
     with closing(open_store(f"dynamodb:{_name(city)}")) as store:
-        held = store.read(keys.bundle_name(city.queue, week))
+        held = store.read(bundles.name(city.queue, week))
     if held is None:
         return f"no key for {week} is published"
     try:
-        keys.verify_bundle(held[0], trust, city.queue, now, week)
+        bundles.verify(held[0], trust, city.queue, now, week)
     except (BadBundle, BadSignature) as error:
         return f"the key for {week}: {error}"
     return ""
@@ -144,7 +144,7 @@ class Deployment:
     def __init__(self, folder: Path, stage: str, say: Say, yes: bool):
         self.folder, self.stage, self._say, self._yes = folder, stage, say, yes
         self.plan = read_plan(folder, stage)
-        self.city = cities.from_data(cities.compile_profile(folder, ROOT / "site" / "words"))
+        self.city = City.from_data(compile_profile(folder, ROOT / "site" / "words"))
         session = boto3.Session(region_name=template.REGION)
         self._s3, self._stacks = session.client("s3"), session.client("cloudformation")
         self._secrets = session.client("secretsmanager")
@@ -306,21 +306,14 @@ class Deployment:
             **os.environ,
             "SITE_URL": address,
             "QUIETDESK_CITY": str(self.folder),
+            # The commands of this computer keep the city that they know.
+            "QUIETDESK_PROFILE": str(folder.with_name("city.json")),
             "QUIETDESK_CUSTODIANS": " ".join(self.plan.custodians),
             "QUIETDESK_THRESHOLD": str(self.plan.threshold),
             "NO_MKDOCS_2_WARNING": "1",
         }
         command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
-        # The build compiles the city for the commands of this computer. They keep the one they had.
-        compiled = Path(cities.__file__).with_name("data.json")
-        before = compiled.read_bytes() if compiled.exists() else None
-        try:
-            built = subprocess.run(command, cwd=ROOT, env=env)  # noqa: S603 - our interpreter
-        finally:
-            if before is None:
-                compiled.unlink(missing_ok=True)
-            else:
-                compiled.write_bytes(before)
+        built = subprocess.run(command, cwd=ROOT, env=env)  # noqa: S603 - our own interpreter
         if built.returncode:
             raise CannotDeploy("the site does not build; what is wrong stands above")
 

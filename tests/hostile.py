@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quietdesk import codes, envelopes, keys, request
+from quietdesk import codes, envelopes, request, weeks
 from quietdesk.envelopes import PART_BYTES, WAITING, Envelope
 from quietdesk.errors import TooLong
 from quietdesk.request import ANY, Request
@@ -143,6 +143,6 @@ def malformed(world: World) -> dict[str, Envelope]:
 
 
 def _admitted(world: World, envelope: Envelope) -> Envelope:
-    week = keys.epoch_at(NOON, world.city.zone)
-    end = keys.expires(week, week, world.city.zone, world.city.serve_days)
+    week = weeks.epoch_at(NOON, world.city.zone)
+    end = weeks.expires(week, week, world.city.zone, world.city.serve_days)
     return envelopes.admitted(envelope, "P", end)

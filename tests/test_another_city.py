@@ -6,10 +6,11 @@ from html import unescape
 
 import pytest
 
-from quietdesk import city as cities
+from quietdesk.city import City
 from quietdesk.pages import Pages
 from quietdesk.staff import ceremony, keyring
 from quietdesk.website import faults
+from quietdesk.website.profile import compile_profile
 from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
 from tests.serving import build_site
@@ -20,7 +21,7 @@ RIVERTON = ROOT / "tests/cities/riverton"
 
 @pytest.fixture(scope="module")
 def city():
-    return cities.from_data(cities.compile_profile(RIVERTON, ROOT / "site/words"))
+    return City.from_data(compile_profile(RIVERTON, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_command_names_what_the_languages_of_the_folder_lack():
 
 
 def riverton(city, spec):
-    from quietdesk.keys import Trust
+    from quietdesk.signed import Trust
     from quietdesk.store import open_store
 
     store, custodians = open_store(spec, patient=True), [make_custodian(), make_custodian()]

@@ -11,14 +11,16 @@ import pytest
 import yaml
 from infra import bundle, deploy, template
 
-from quietdesk import city as cities
-from quietdesk.keys import Trust
+from quietdesk.city import City
+from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
+from quietdesk.signed import Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.store import open_store
+from quietdesk.website.profile import compile_profile
 from quietdesk.wire import b64
 from tests.emulators import emulator
-from tests.world import CHEAP, PASSPHRASE, ROOT, make_custodian
+from tests.world import CHEAP, PASSPHRASE, PROFILE, ROOT, make_custodian
 
 ACCOUNT = "000000000000"
 KEY = b64(b"a public key")
@@ -83,12 +85,12 @@ def test_no_translation_that_ships_has_been_reviewed():
 def test_a_plan_that_is_not_whole_names_its_file(tmp_path, text):
     (tmp_path / "deploy.yml").write_text(text)
 
-    with pytest.raises(cities.BadCity, match=r"deploy\.yml: production needs account"):
+    with pytest.raises(BadCity, match=r"deploy\.yml: production needs account"):
         deploy.read_plan(tmp_path, "production")
 
 
 def test_a_city_without_a_plan_is_told_so(tmp_path):
-    with pytest.raises(cities.BadCity, match="no such file"):
+    with pytest.raises(BadCity, match="no such file"):
         deploy.read_plan(tmp_path, "demo")
 
 
@@ -171,7 +173,7 @@ def run(folder, command):
 
 
 def mint(folder, custodians):
-    city = cities.from_data(cities.compile_profile(folder, ROOT / "site" / "words"))
+    city = City.from_data(compile_profile(folder, ROOT / "site" / "words"))
     trust = Trust(tuple(it.public_key for it in custodians), 2, city.deployment)
     now = datetime.now(UTC)
     store = open_store("dynamodb:quietdesk-oak")
@@ -237,7 +239,7 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     # The site is published at its own address, and the edge serves that folder. The commands of
     # this computer still know the city they knew.
     assert run(folder, "publish-site") == 0
-    assert cities.load().deployment == "demo"
+    assert City.load(PROFILE).deployment == "demo"
     release = word()[2].removeprefix("/")
     s3 = boto3.client("s3")
     bucket = f"quietdesk-oak-site-{ACCOUNT}"

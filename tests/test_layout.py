@@ -11,26 +11,29 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "codes", "keys", "envelopes", "city", "openings", "replies", "request",
-    "settings", "store", "pages",
+    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "envelopes", "city",
+    "openings", "replies", "request", "settings", "store", "pages",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
     "wire": [],
+    "weeks": [],
     "codes": ["errors"],
-    "city": ["errors", "openings"],
-    "keys": ["wire", "errors"],
-    "settings": ["wire", "keys", "errors"],
-    "envelopes": ["codes", "keys", "wire", "errors"],
-    "openings": ["wire", "keys", "errors"],
+    "hpke": ["weeks", "errors"],
+    "signed": ["wire", "errors"],
+    "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
+    "city": ["errors"],
+    "settings": ["wire", "signed", "errors"],
+    "envelopes": ["bundles", "codes", "hpke", "weeks", "wire", "errors"],
+    "openings": ["signed", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
-    "store": ["envelopes", "keys", "errors"],
-    "pages": ["request", "city", "openings", "replies", "settings", "errors", "wire", "keys"],
+    "store": ["envelopes", "hpke", "errors"],
+    "pages": ["request", "city", "openings", "replies", "wire"],
     "intake": BELOW,
     "gateway": [],
-    "sweep": ["city", "wire", "keys", "store", "errors"],
+    "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
     "local": [*BELOW, "gateway", "intake", "sweep"],
     "cloud": [*BELOW, "intake", "sweep"],
     "handler": ["cloud"],
@@ -61,7 +64,7 @@ def imports_of(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from quietdesk import keys` names a module, `from quietdesk.keys import Kid` is in it
+            # `from quietdesk import hpke` names a module, `from quietdesk.hpke import Kid` is in it
             names = [node.module]
             if node.module in ("quietdesk", "quietdesk.website", "quietdesk.staff"):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -79,11 +82,11 @@ def test_module_imports_only_what_the_table_allows(path):
 def test_the_import_test_sees_every_form_of_import(tmp_path):
     file = tmp_path / "probe.py"
     file.write_text(
-        "import quietdesk.store\nfrom quietdesk import keys\n"
+        "import quietdesk.store\nfrom quietdesk import hpke\n"
         "def f():\n    from quietdesk.staff.desk import Desk\n"
     )
 
-    assert imports_of(file) == {"store", "keys", "staff"}
+    assert imports_of(file) == {"store", "hpke", "staff"}
 
 
 def test_every_module_opens_with_what_it_hides():

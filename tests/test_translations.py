@@ -6,9 +6,9 @@ import shutil
 import pytest
 import yaml
 
-from quietdesk import city as cities
 from quietdesk.staff.cli import main
 from quietdesk.website import faults, prose, words
+from quietdesk.website.checked import read_yaml
 from quietdesk.website.faults import CHECKS, back_translations
 from quietdesk.website.sources import source_hash
 from quietdesk.website.translations import Translations
@@ -394,6 +394,6 @@ def test_another_city_gets_files_of_its_own(small, monkeypatch):
     Translations(small.folder, other).update()
 
     assert (small.folder / "words/ht.po").read_bytes() == before
-    name = cities.read_yaml(programme)["name"]
+    name = read_yaml(programme)["name"]
     assert words.catalog(other / "words/ht.po") == {name: ""}
     assert "Leave this page" in words.catalog(other / "words/ur.po")

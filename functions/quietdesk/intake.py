@@ -22,7 +22,8 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from quietdesk import codes, envelopes, keys, openings, replies, request
+from quietdesk import bundles, codes, envelopes, openings, replies, request, weeks
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.codes import Secrets
 from quietdesk.envelopes import Envelope
@@ -38,11 +39,12 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Bundle, Epoch, Trust
 from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.pages import Filled, Offer, Pages
 from quietdesk.replies import Reply
+from quietdesk.signed import Trust
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 
 # Sent with every page and every answer, by the local server and by CloudFront alike.
@@ -266,7 +268,7 @@ class _Intake:
         if envelope.queue != self._city.queue:
             raise BadEnvelope("queue")
         epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-        if born not in keys.accepted(now, zone):
+        if born not in weeks.accepted(now, zone):
             raise BadEnvelope("epoch")
         if envelope.opening:
             if self._offered(envelope.opening, held).epoch != epoch:
@@ -280,7 +282,7 @@ class _Intake:
 
     def _in_lane(self, envelope: Envelope, lane: str) -> Envelope:
         epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-        end = keys.expires(epoch, born, self._city.zone, self._city.serve_days)
+        end = weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
         return envelopes.admitted(envelope, lane, end)
 
     def _offered(self, text: str, held: str = "") -> Opening:
@@ -334,17 +336,17 @@ class _Intake:
             return None
 
     def _bundle(self, epoch: Epoch) -> Bundle:
-        held = self._store.read(keys.bundle_name(self._city.queue, epoch))
+        held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
             raise BadBundle("stale")
-        return keys.verify_bundle(held[0], self._trust, self._city.queue, self._clock(), epoch)
+        return bundles.verify(held[0], self._trust, self._city.queue, self._clock(), epoch)
 
     def _current(self) -> Epoch:
-        return keys.epoch_at(self._clock(), self._city.zone)
+        return weeks.epoch_at(self._clock(), self._city.zone)
 
     def _look_again(self, epoch: Epoch) -> date:
         city = self._city
-        return keys.look_again(
+        return weeks.look_again(
             epoch, self._clock(), city.zone, city.serve_days, city.answer_by_days
         )
 
@@ -358,8 +360,8 @@ class _Intake:
 
     def _plain(self, typed: dict[str, list[str]], at: _Carried) -> Answer:
         """One step of the form: `change` and `review` show it and read it back, `send` sends it."""
-        weeks = keys.accepted(self._clock(), self._city.zone)
-        week = next((it for it in weeks if str(it) == at.week), weeks[0])
+        accepted = weeks.accepted(self._clock(), self._city.zone)
+        week = next((it for it in accepted if str(it) == at.week), accepted[0])
         path = _path(at.path) or _path_of(_first(typed, "opening"))
 
         def form(status: int, problems: Mapping[str, str] = {}, notice: str = "") -> Answer:
@@ -466,7 +468,7 @@ class _Submit(_Intake):
         """The signed bundle of a week, or of the current one."""
         try:
             epoch = self._current() if week == "current" else Epoch.parse(week)
-            held = self._store.read(keys.bundle_name(queue, epoch))
+            held = self._store.read(bundles.name(queue, epoch))
             document = None if held is None else held[0].decode()
         except UnicodeDecodeError:  # what was published is damaged
             return self._refused("closed")
@@ -608,8 +610,8 @@ class _Check(_Intake):
     def _find(self, id: bytes) -> Envelope | None:
         """The envelope of that id in any live week: one question, whether there is one or not."""
         now = self._clock()
-        weeks = [str(it) for it in keys.live(now, self._city.zone, self._city.serve_days)]
-        return self._store.find(self._city.queue, id, weeks, now)
+        live = [str(it) for it in weeks.live(now, self._city.zone, self._city.serve_days)]
+        return self._store.find(self._city.queue, id, live, now)
 
     def _cancel(self, id: bytes, auth: bytes) -> bool:
         """Erase whatever has that id, if `auth` is its secret; whether there was something. A desk

@@ -104,6 +104,7 @@ def _start(python: str, program: str, task: Path, world: object) -> tuple[float,
     env = {
         **os.environ,
         "QUIETDESK_FUNCTION": "submit",
+        "QUIETDESK_PROFILE": str(task / bundle.PROFILE),
         "QUIETDESK_STORE": "dynamodb:bench",
         "QUIETDESK_ORIGIN": "word",
         "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),  # type: ignore[attr-defined]

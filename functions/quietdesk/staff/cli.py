@@ -17,8 +17,7 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from quietdesk import city as cities
-from quietdesk import keys, settings, sweep
+from quietdesk import bundles, settings, sweep, weeks
 from quietdesk.city import Center, City
 from quietdesk.errors import (
     BadCity,
@@ -37,8 +36,8 @@ from quietdesk.errors import (
     TracesRemain,
     WrongPassphrase,
 )
-from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, commands, demo, keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.staff.terminal import Here, agreed, new_passphrase, unlock
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(chosen, args)
         if args.command == "translations":  # which needs no keyring, and no compiled city
             return _translations(chosen, args)
-        return int(args.run(Here(chosen, cities.load(), now).forget(), args))
+        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
@@ -280,8 +279,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     # These serve residents and no other command needs them.
     from quietdesk import intake, local
     from quietdesk.pages import Pages
+    from quietdesk.website.profile import compile_profile
 
-    city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
+    city = City.from_data(compile_profile(chosen.city, Path("site/words")))
     if city.deployment == DEMO:
         demo.set_up(chosen, city)
         demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
@@ -329,13 +329,13 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
 
 
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
-    current = keys.epoch_at(datetime.now(UTC), city.zone)
-    held = store.read(keys.bundle_name(city.queue, current))
+    current = weeks.epoch_at(datetime.now(UTC), city.zone)
+    held = store.read(bundles.name(city.queue, current))
     if held is None:
         print("There is no key for this week: the form is closed until custodians run", end=" ")
         print("quietdesk keys mint")
     else:
-        keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
+        bundles.signed(held[0], trust, city.queue)  # or it says whose signature is missing
 
 
 def _desk(at: Here, args: argparse.Namespace) -> int:
@@ -443,15 +443,15 @@ def _sweep(at: Here, _: argparse.Namespace) -> int:
 def _record(at: Here, _: argparse.Namespace) -> int:
     queue = at.city.queue
     with closing(at.store()) as store:
-        held = store.read(keys.record_name(queue))
-        head = store.read(keys.record_head_name(queue))
+        held = store.read(sweep.record_name(queue))
+        head = store.read(sweep.record_head_name(queue))
     if held is None:
         print("Nothing has been destroyed yet.", file=sys.stderr)
         return 0
     sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
     if head is None:
         raise BadSignature("no custodian has signed the record yet")
-    signed = keys.verify_record(held[0], head[0], at.trust, queue)
+    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
     said = "weeks; nothing was changed since custodians signed it"
     print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
     return 0
@@ -520,14 +520,14 @@ def _keys_mint(at: Here, args: argparse.Namespace) -> int:
 def _keys_list(at: Here, _: argparse.Namespace) -> int:
     path = at.settings.keyring
     held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = keys.epoch_at(at.now, at.city.zone)
+    current = weeks.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
         destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
         for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
             if line := destroyed.get(str(epoch)):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
-            elif store.read(keys.bundle_name(at.city.queue, epoch)) is not None:
-                day = keys.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
+                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
                 here = "on this device too" if str(epoch) in held else "not on this device"
                 local_day = day.astimezone(at.city.zone).date()
                 print(f"{epoch}  key made, {here}; destroyed on {local_day}")

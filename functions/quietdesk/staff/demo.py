@@ -9,8 +9,8 @@ from pathlib import Path
 
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError
-from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.keyring import COST, Cost
 from quietdesk.staff.publisher import Publisher

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from quietdesk.city import read_yaml
 from quietdesk.errors import BadCity
+from quietdesk.website.checked import read_yaml
 from quietdesk.website.papers import Ages, Paper, Rules, lacking
 
 HALVES = ("identity", "residency")

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from quietdesk.city import read_yaml
 from quietdesk.errors import BadCity
+from quietdesk.website.checked import read_yaml
 
 Stated = dict[str, tuple[Any, bool]]  # name to value, and whether somebody has verified it
 

@@ -2,7 +2,6 @@
 while the site is built, never in a function.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,16 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from quietdesk import city as cities
-from quietdesk.city import City, Locale
+from quietdesk.city import Locale
 from quietdesk.errors import BadCity
-from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
 from quietdesk.website import documents, documents_page, outreach
 from quietdesk.website.facts import Facts, read_facts
+from quietdesk.weeks import MAX_AGE
 
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.
 MAP = "https://www.openstreetmap.org/search?query="
-
-
 # CENTER_ACCESS of quietdesk.city, in words.
 ACCESS = {
     "step_free": "A way in without steps",
@@ -116,15 +112,3 @@ class Guide:
             }
             for center in self._pages.city.listed
         ]
-
-
-def write_profile(city: Path, words: Path, target: Path) -> City:
-    """Compiles the city profile into `target`, if it changed, and gives the City in it."""
-    data = cities.compile_profile(city, words)
-    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
-    if not target.exists() or target.read_text("utf-8") != text:
-        # Never half a file: a server may be reading it.
-        fresh = target.with_suffix(".new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(target)
-    return cities.from_data(json.loads(text))

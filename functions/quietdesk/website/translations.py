@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from quietdesk import city as cities
 from quietdesk.website import words
+from quietdesk.website.checked import read_yaml
 from quietdesk.website.prose import plain, words_in
 from quietdesk.website.sources import ENGLISH, Sources, Text
 
@@ -36,7 +36,7 @@ class Translations:
 
     def __init__(self, site: Path, city: Path):
         self._site, self.city = site, city
-        rows = cities.read_yaml(city / "languages.yml")["locales"]
+        rows = read_yaml(city / "languages.yml")["locales"]
         self.languages = tuple(
             Language(row["tag"], row["name"], bool(row.get("draft")), bool(row.get("desk")))
             for row in rows
@@ -44,7 +44,7 @@ class Translations:
         )
         tags = [ENGLISH, *(language.tag for language in self.languages)]
         self.sources = Sources(site / "pages", city / "pages", tags)
-        self.glossary = cities.read_yaml(site / "words/glossary.yml")
+        self.glossary = read_yaml(site / "words/glossary.yml")
 
     def language(self, tag: str) -> Language:
         """The language of that tag."""

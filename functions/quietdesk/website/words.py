@@ -16,10 +16,10 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk import city as cities
 from quietdesk import pages
 from quietdesk.errors import BadCity
 from quietdesk.website import documents, documents_page, guide, outreach
+from quietdesk.website.checked import read_yaml
 
 PACKAGE = Path(quietdesk.__file__).parent
 NOTE = "translation-note"  # says that nobody has reviewed; every language but English has it
@@ -59,7 +59,7 @@ def of_desk() -> list[str]:
 
 def of_city(folder: Path) -> list[str]:
     """What residents read of the city profile: its name and the names of papers."""
-    found = [cities.read_yaml(folder / "programme.yml")["name"]]
+    found = [read_yaml(folder / "programme.yml")["name"]]
     found += documents.read(folder / "documents.yml").texts()
     return _once(found)
 

@@ -21,7 +21,7 @@ from quietdesk.errors import (
     StoreBusy,
     StoreUnavailable,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 from quietdesk.store.dynamodb import items
 from quietdesk.store.dynamodb.calls import CONFIG, TRANSACTION, Calls, delays, failed
 from quietdesk.store.dynamodb.items import Item

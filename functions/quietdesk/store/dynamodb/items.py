@@ -11,7 +11,7 @@ from typing import Any
 
 from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import Conflict, StoreUnavailable
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 
 Item = dict[str, dict[str, Any]]
 

@@ -19,7 +19,7 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
 from quietdesk.store.sqlite import schema
 
 BUSY_SECONDS = 5.0
