@@ -9,6 +9,7 @@ import pytest
 from quietdesk.city import City
 from quietdesk.pages import Pages
 from quietdesk.staff import ceremony, keyring
+from quietdesk.website import faults
 from quietdesk.website.profile import compile_profile
 from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
@@ -115,8 +116,8 @@ def test_form_takes_a_time_of_this_city(tmp_path, city, store_spec):
 def test_command_names_what_the_languages_of_the_folder_lack():
     site = Translations(ROOT / "site", RIVERTON)
 
-    assert "pt/privacy.md is missing, or a draft" in site.problems("pt")
-    assert not [it for it in site.problems("es") if "the-card" in it]
+    assert "pt/privacy.md is missing, or a draft" in faults.problems(site, "pt")
+    assert not [it for it in faults.problems(site, "es") if "the-card" in it]
 
 
 def riverton(city, spec):

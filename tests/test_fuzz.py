@@ -36,7 +36,7 @@ from quietdesk.pages import CHECK
 from quietdesk.signed import DEMO, Trust, signed_document
 from quietdesk.staff import commands, desk, keyring
 from quietdesk.staff.desk import Opened, Unopened
-from quietdesk.store import dynamodb
+from quietdesk.store.dynamodb import DynamoDB, items
 from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
@@ -721,7 +721,7 @@ def test_damaged_document_closes_the_form_and_never_breaks_it(damaged, log, colu
     )
 )
 def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, item):
-    envelope = dynamodb._envelope(item)
+    envelope = items.envelope_of(item)
 
     with pytest.raises(CannotOpen):
         damaged.desk.open(envelope)
@@ -737,13 +737,13 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 @example(item={})
 @example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
 def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
-    store = Mock(_get=lambda *_: item)
+    store = Mock(_calls=Mock(get=lambda *_: item))
     kid = "main.visit.2026-W47.00000001"
 
-    assert isinstance(dynamodb.DynamoDB.server_half(store, kid), bytes)
-    assert isinstance(dynamodb.DynamoDB.wrap(store, kid, "0" * 16), bytes)
+    assert isinstance(DynamoDB.server_half(store, kid), bytes)
+    assert isinstance(DynamoDB.wrap(store, kid, "0" * 16), bytes)
     with suppress(StoreUnavailable):
-        data, seq = dynamodb.DynamoDB.read(store, "record#main")
+        data, seq = DynamoDB.read(store, "record#main")
         assert isinstance(data, bytes)
         assert isinstance(seq, int)
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from infra import bundle
 
 from quietdesk import cloud, envelopes
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from quietdesk.wire import b64
 from tests import events
 from tests.bench.starting import BASELINE as SEALING

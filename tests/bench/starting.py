@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from quietdesk import envelopes
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from quietdesk.website.profile import write_profile
 from quietdesk.wire import b64
 from tests import events

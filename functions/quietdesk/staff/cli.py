@@ -410,7 +410,8 @@ def _center_of(city: City, args: argparse.Namespace) -> Center | None:
 
 
 def _translations(chosen: Settings, args: argparse.Namespace) -> int:
-    from quietdesk.website.translations import Translations  # Babel is not on every computer
+    from quietdesk.website import faults  # Babel is not on every computer
+    from quietdesk.website.translations import Translations
 
     site = Translations(Path("site"), chosen.city)
     tags = [language.tag for language in site.languages]
@@ -420,9 +421,10 @@ def _translations(chosen: Settings, args: argparse.Namespace) -> int:
         for path in site.update():
             print(f"{path} is up to date now.")
         return 0
-    print("\n".join(site.table()))
+    print("\n".join(faults.table(site)))
     shown = [language.tag for language in site.languages if not language.draft]
-    problems = [it for tag in ([args.tag] if args.tag else shown) for it in site.problems(tag)]
+    wanted = [args.tag] if args.tag else shown
+    problems = [it for tag in wanted for it in faults.problems(site, tag)]
     if problems:
         print("", *problems, sep="\n")
     return 1 if problems else 0
@@ -459,7 +461,7 @@ def _store_create(at: Here, _: argparse.Namespace) -> int:
     kind, prefix = at.settings.store.partition(":")[::2]
     if kind != "dynamodb" or not prefix:
         raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
-    from quietdesk.store.dynamodb import create_tables
+    from quietdesk.store.dynamodb.tables import create_tables
 
     for table in create_tables(prefix):
         print(f"Table {table} made.")

@@ -18,7 +18,7 @@ from jinja2.ext import extract_from_ast
 import quietdesk
 from quietdesk import pages
 from quietdesk.errors import BadCity
-from quietdesk.website import documents, guide, outreach
+from quietdesk.website import documents, documents_page, guide, outreach
 from quietdesk.website.checked import read_yaml
 
 PACKAGE = Path(quietdesk.__file__).parent
@@ -28,7 +28,7 @@ _CALLED = ("words", "_words")
 _NOISE = {"python-format", "python-brace-format"}
 _TABLES = (
     pages.QUESTIONS, pages.NOTICES, pages.STATES, pages.SCRIPT_WORDS, pages.NOTHING, pages.PARTS,
-    guide.ACCESS, guide.PAPER_WORDS, outreach.KINDS,
+    guide.ACCESS, documents_page.PAPER_WORDS, outreach.KINDS,
 )  # fmt: skip
 _NESTED = (*pages.PROBLEMS.values(), *pages.CHOICES.values())
 # By name only: nothing outside the desk imports it.
@@ -44,7 +44,7 @@ def of_site() -> list[str]:
     for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "website").glob("*.py"))):
         found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
-    found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, guide.NEED_LIST)
+    found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, documents_page.NEED_LIST)
     found += (text for text in pages.NOTES.values() if text != NOTE)
     return _once(found)
 
