@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from tests.waiting import CEILING, free_port, until
 from tests.world import ROOT
 

@@ -9,12 +9,12 @@ import binascii
 import hashlib
 import hmac
 import json
-import secrets as random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from secrets import token_bytes
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,13 +22,11 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
+from quietdesk import bundles, codes, envelopes, openings, replies, request, weeks
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
-from quietdesk.code import Secrets, b64, unb64
-from quietdesk.envelope import Envelope
+from quietdesk.codes import Secrets
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -41,11 +39,13 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Bundle, Epoch, Trust
 from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.pages import Filled, Offer, Pages
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
+from quietdesk.signed import Trust
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64, unb64
 
 # Sent with every page and every answer, by the local server and by CloudFront alike.
 HEADERS = {
@@ -268,7 +268,7 @@ class _Intake:
         if envelope.queue != self._city.queue:
             raise BadEnvelope("queue")
         epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-        if born not in keys.accepted(now, zone):
+        if born not in weeks.accepted(now, zone):
             raise BadEnvelope("epoch")
         if envelope.opening:
             if self._offered(envelope.opening, held).epoch != epoch:
@@ -282,7 +282,7 @@ class _Intake:
 
     def _in_lane(self, envelope: Envelope, lane: str) -> Envelope:
         epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-        end = keys.expires(epoch, born, self._city.zone, self._city.serve_days)
+        end = weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
         return envelopes.admitted(envelope, lane, end)
 
     def _offered(self, text: str, held: str = "") -> Opening:
@@ -336,17 +336,17 @@ class _Intake:
             return None
 
     def _bundle(self, epoch: Epoch) -> Bundle:
-        held = self._store.read(keys.bundle_name(self._city.queue, epoch))
+        held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
             raise BadBundle("stale")
-        return keys.verify_bundle(held[0], self._trust, self._city.queue, self._clock(), epoch)
+        return bundles.verify(held[0], self._trust, self._city.queue, self._clock(), epoch)
 
     def _current(self) -> Epoch:
-        return keys.epoch_at(self._clock(), self._city.zone)
+        return weeks.epoch_at(self._clock(), self._city.zone)
 
     def _look_again(self, epoch: Epoch) -> date:
         city = self._city
-        return keys.look_again(
+        return weeks.look_again(
             epoch, self._clock(), city.zone, city.serve_days, city.answer_by_days
         )
 
@@ -360,8 +360,8 @@ class _Intake:
 
     def _plain(self, typed: dict[str, list[str]], at: _Carried) -> Answer:
         """One step of the form: `change` and `review` show it and read it back, `send` sends it."""
-        weeks = keys.accepted(self._clock(), self._city.zone)
-        week = next((it for it in weeks if str(it) == at.week), weeks[0])
+        accepted = weeks.accepted(self._clock(), self._city.zone)
+        week = next((it for it in accepted if str(it) == at.week), accepted[0])
         path = _path(at.path) or _path_of(_first(typed, "opening"))
 
         def form(status: int, problems: Mapping[str, str] = {}, notice: str = "") -> Answer:
@@ -468,7 +468,7 @@ class _Submit(_Intake):
         """The signed bundle of a week, or of the current one."""
         try:
             epoch = self._current() if week == "current" else Epoch.parse(week)
-            held = self._store.read(keys.bundle_name(queue, epoch))
+            held = self._store.read(bundles.name(queue, epoch))
             document = None if held is None else held[0].decode()
         except UnicodeDecodeError:  # what was published is damaged
             return self._refused("closed")
@@ -601,7 +601,7 @@ class _Check(_Intake):
 
     def _sealed(self, reply: bytes | None) -> Answer:
         """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
-        nothing = random.token_bytes(envelopes.REPLY_BYTES)  # made in either case: it takes time
+        nothing = token_bytes(envelopes.REPLY_BYTES)  # made in either case: it takes time
         body = reply if reply is not None and len(reply) == len(nothing) else nothing
         return Response(
             status_code=200, content_type="application/octet-stream", body=body, headers={}
@@ -610,8 +610,8 @@ class _Check(_Intake):
     def _find(self, id: bytes) -> Envelope | None:
         """The envelope of that id in any live week: one question, whether there is one or not."""
         now = self._clock()
-        weeks = [str(it) for it in keys.live(now, self._city.zone, self._city.serve_days)]
-        return self._store.find(self._city.queue, id, weeks, now)
+        live = [str(it) for it in weeks.live(now, self._city.zone, self._city.serve_days)]
+        return self._store.find(self._city.queue, id, live, now)
 
     def _cancel(self, id: bytes, auth: bytes) -> bool:
         """Erase whatever has that id, if `auth` is its secret; whether there was something. A desk
@@ -672,7 +672,7 @@ class _Check(_Intake):
     def _held(self, secrets: Secrets) -> _Held | None:
         """The request of a code; None when there is none, or none that the code opens."""
         held = self._find(secrets.id)
-        sealed = held.reply if held else random.token_bytes(envelopes.REPLY_BYTES)
+        sealed = held.reply if held else token_bytes(envelopes.REPLY_BYTES)
         try:
             # Also tried on random bytes, so that known and unknown codes take as long.
             reply = replies.read(envelopes.open_reply(sealed, secrets.reply, secrets.id))

@@ -5,10 +5,10 @@ The functions need nothing here but Jinja2. `Guide` is the build's side and read
 text only: nothing here logs or keeps what a resident typed.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import field as default
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -17,9 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from quietdesk.city import Center, City, Locale
-from quietdesk.code import b64
 from quietdesk.openings import Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import (
     ANY,
     DAYS,
@@ -32,6 +31,7 @@ from quietdesk.request import (
     REACH,
     Request,
 )
+from quietdesk.wire import b64
 
 # One for all programmes, since what it compiles depends on none: values come with each page.
 _TEMPLATES = Environment(
@@ -251,8 +251,8 @@ class Filled:
     """What goes into the form: everything `typed`, a code of request.parse for each field that has
     a problem, a key of NOTICES or "", and for some notices the reply that stands `now`."""
 
-    typed: Mapping[str, Sequence[str]] = default(default_factory=dict)
-    problems: Mapping[str, str] = default(default_factory=dict)
+    typed: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notice: str = ""
     now: Reply | None = None
 

@@ -16,10 +16,10 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk import city as cities
 from quietdesk import pages
 from quietdesk.errors import BadCity
-from quietdesk.site import documents, guide, outreach
+from quietdesk.website import documents, documents_page, guide, outreach
+from quietdesk.website.checked import read_yaml
 
 PACKAGE = Path(quietdesk.__file__).parent
 NOTE = "translation-note"  # says that nobody has reviewed; every language but English has it
@@ -28,7 +28,7 @@ _CALLED = ("words", "_words")
 _NOISE = {"python-format", "python-brace-format"}
 _TABLES = (
     pages.QUESTIONS, pages.NOTICES, pages.STATES, pages.SCRIPT_WORDS, pages.NOTHING, pages.PARTS,
-    guide.ACCESS, guide.PAPER_WORDS, outreach.KINDS,
+    guide.ACCESS, documents_page.PAPER_WORDS, outreach.KINDS,
 )  # fmt: skip
 _NESTED = (*pages.PROBLEMS.values(), *pages.CHOICES.values())
 # By name only: nothing outside the desk imports it.
@@ -41,10 +41,10 @@ def of_site() -> list[str]:
         *_of_templates(PACKAGE / "templates"),
         *(title for _, title in (*pages.MENU, *pages.MORE)),
     ]
-    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "site").glob("*.py"))):
+    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "website").glob("*.py"))):
         found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
-    found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, guide.NEED_LIST)
+    found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, documents_page.NEED_LIST)
     found += (text for text in pages.NOTES.values() if text != NOTE)
     return _once(found)
 
@@ -59,7 +59,7 @@ def of_desk() -> list[str]:
 
 def of_city(folder: Path) -> list[str]:
     """What residents read of the city profile: its name and the names of papers."""
-    found = [cities.read_yaml(folder / "programme.yml")["name"]]
+    found = [read_yaml(folder / "programme.yml")["name"]]
     found += documents.read(folder / "documents.yml").texts()
     return _once(found)
 
