@@ -3,8 +3,10 @@
 import gc
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
 from quietdesk.staff.keyring import Keyring
+from quietdesk.store import open_store
 from quietdesk.wire import b64
-from tests.emulators import Emulator, emulator, make_tables
+from tests.emulators import Emulator, be_patient, emulator, make_tables
 from tests.runtime_api import on_lambda
 from tests.serving import (
     ADDRESS,
@@ -90,6 +93,7 @@ def store_spec(
     start: Callable[[str], Emulator] = request.getfixturevalue("emulators")
     for variable, value in start(name).environment().items():
         monkeypatch.setenv(variable, value)
+    be_patient(monkeypatch.setattr)
     prefix = f"t{secrets.token_hex(4)}"
     make_tables(prefix)
     return f"dynamodb:{prefix}"
@@ -118,11 +122,47 @@ def site_with_address(
     return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
 
 
+@pytest.fixture(scope="session")
+def minted(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A programme on SQLite that is closed again; tests get copies of its file."""
+    made = make_world(tmp_path_factory.mktemp("minted"), custodian=custodian)
+    made.store.close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def published(minted: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The same with the coming openings published."""
+    made = _copied(minted, f"sqlite:{tmp_path_factory.mktemp('published') / 'requests.db'}")
+    made.publisher().publish(NOON)
+    made.store.close()
+    return made
+
+
 @pytest.fixture
-def world(store_spec: str, tmp_path: Path, custodian: Keyring) -> Iterator[World]:
-    made = make_world(tmp_path, spec=store_spec, custodian=custodian)
+def world(
+    request: pytest.FixtureRequest, store_spec: str, tmp_path: Path, custodian: Keyring
+) -> Iterator[World]:
+    if store_spec.startswith("sqlite:"):
+        source = "published" if "open_world" in request.fixturenames else "minted"
+        made = _copied(request.getfixturevalue(source), store_spec)
+    else:
+        made = make_world(tmp_path, spec=store_spec, custodian=custodian)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def open_world(world: World, store_spec: str) -> World:
+    """The world, where staff have published the coming openings."""
+    if not store_spec.startswith("sqlite:"):
+        world.publisher().publish(NOON)
+    return world
+
+
+def _copied(world: World, spec: str) -> World:
+    shutil.copyfile(world.spec.removeprefix("sqlite:"), spec.removeprefix("sqlite:"))
+    return replace(world, spec=spec, store=open_store(spec, patient=True))
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.config import Config
 
+from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.tables import create_tables
 from tests.waiting import CEILING, free_port, until
 from tests.world import ROOT
@@ -83,6 +85,15 @@ def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
         return True
 
     until(answers)
+
+
+def be_patient(patch: Callable[[object, str, object], None] = setattr) -> None:
+    """Lets a function wait for an emulator until it hangs: how long one takes says nothing of AWS,
+    and the limits that count there have tests without any."""
+    patient = Config(connect_timeout=CEILING, read_timeout=CEILING)
+    patch(calls, "CONFIG", calls.CONFIG.merge(patient))
+    patch(calls, "PATIENT", calls.PATIENT.merge(patient))
+    patch(calls, "FUNCTION_SECONDS", CEILING)
 
 
 def make_tables(prefix: str) -> list[str]:

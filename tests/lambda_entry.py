@@ -10,12 +10,14 @@ from typing import Any
 from quietdesk import intake, settings
 from quietdesk.pages import CHECK, Pages
 from quietdesk.store import open_store
+from tests.emulators import be_patient
 from tests.events import CLOCK
 from tests.waiting import CEILING
 from tests.world import compiled_city
 
 
 def _handler() -> intake.Handler:
+    be_patient()
     chosen, city = settings.read(os.environ), compiled_city()
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)

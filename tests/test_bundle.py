@@ -125,13 +125,18 @@ def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypa
 
 # --- It runs -------------------------------------------------------------------------------------
 
-PROGRAM = """
-import json, sys
+PROGRAM = f"""
+import json, os, sys
 sys.path.insert(0, sys.argv[1])
+if os.environ["QUIETDESK_STORE"].startswith("dynamodb:"):  # an emulator may take its time
+    from botocore.config import Config
+    from quietdesk.store.dynamodb import calls
+    patient = Config(connect_timeout={CEILING}, read_timeout={CEILING})
+    calls.CONFIG, calls.FUNCTION_SECONDS = calls.CONFIG.merge(patient), {CEILING}
 from quietdesk.handler import handler
 answers = [handler(event, None) for event in json.load(sys.stdin)]
 loaded = sys.modules.get("botocore")
-said = {"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}
+said = {{"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}}
 print(json.dumps(said))
 """
 

@@ -26,13 +26,12 @@ HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
 
 
 @pytest.fixture
-def office(world, tmp_path):
+def office(open_world, tmp_path):
     """A programme with published openings, and a device whose keyring lies in a file."""
     folder = tmp_path / "office"
-    keyring.save(folder / "device.keyring", keyring.lock(world.device))
+    keyring.save(folder / "device.keyring", keyring.lock(open_world.device))
     (folder / "pass").write_text(PASSPHRASE + "\n")
-    world.publisher().publish(NOON)
-    return world, folder
+    return open_world, folder
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from quietdesk.staff import ceremony, keyring
 from quietdesk.store import open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.wire import b64
-from tests.emulators import emulator
+from tests.emulators import be_patient, emulator
 from tests.world import CHEAP, PASSPHRASE, PROFILE, ROOT, make_custodian
 
 ACCOUNT = "000000000000"
@@ -146,6 +146,7 @@ def emulated_aws(emulators, tmp_path_factory, monkeypatch):
     with emulator("ministack", tmp_path_factory.mktemp("aws"), services="") as running:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
+        be_patient(monkeypatch.setattr)
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield running
 

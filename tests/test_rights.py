@@ -14,7 +14,7 @@ from quietdesk import cloud, codes, sweep
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb.tables import TABLES
 from quietdesk.wire import b64
-from tests.emulators import emulator, make_tables
+from tests.emulators import be_patient, emulator, make_tables
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text
 from tests.runtime_api import on_lambda
 from tests.world import ASKED, NOON, WEEK, make_custodian, make_world
@@ -40,6 +40,7 @@ def emulated_aws(emulators, tmp_path_factory):
     ):
         for name, value in running.environment().items():
             patch.setenv(name, value)
+        be_patient(patch.setattr)
         make_tables(PREFIX)
         yield running
 
