@@ -21,12 +21,12 @@ SITE = "https://help.example.org"
 HIDDEN = Center("hall", "Union Hall", "1 Street", (), True, path="some-word")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pages(city):
     return Pages(replace(city, centers=(*city.centers, HIDDEN)), (b"one",), 1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def built(pages):
     return dict(outreach.built(pages, SITE))
 
