@@ -17,6 +17,7 @@ from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import gateway, intake
 from quietdesk.code import b64
+from quietdesk.web import HEADERS
 from tests.events import FORM, JSON, event, submit
 from tests.events import check as check_of
 from tests.runtime_api import on_lambda, over_http
@@ -202,7 +203,7 @@ def test_answers_are_alike(near, far, name):
     assert alike(here) == alike(there)
     assert here[0] == status
     sent = dict(here[1])
-    assert {header: sent[header.lower()] for header in intake.HEADERS} == intake.HEADERS
+    assert {header: sent[header.lower()] for header in HEADERS} == HEADERS
     times = any(path.encode() in request for path in CACHED) and status == 200
     assert sent["cache-control"] == ("public, max-age=60" if times else "no-store")
 

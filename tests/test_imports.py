@@ -22,6 +22,7 @@ NOT_NEEDED = [
     "s3transfer",
     "segno",
     "waitress",
+    "werkzeug",
     "whitenoise",
     "yaml",
     "quietdesk.local",

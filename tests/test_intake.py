@@ -8,9 +8,10 @@ import pytest
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import intake, keys
+from quietdesk import keys
 from quietdesk.errors import StoreUnavailable
 from quietdesk.keys import Epoch
+from quietdesk.web import HEADERS
 from tests.events import FORM, error, event, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
@@ -333,7 +334,7 @@ def test_every_answer_has_the_headers_and_is_not_cached(world):
     ]
 
     for answer in answers:
-        assert answer["headers"].items() >= intake.HEADERS.items()
+        assert answer["headers"].items() >= HEADERS.items()
         assert answer["headers"]["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer["headers"]
         assert "cookies" not in answer or not answer["cookies"]

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
     "errors", "code", "keys", "envelope", "city", "openings", "reply", "request", "settings",
-    "store", "pages",
+    "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
@@ -27,16 +27,19 @@ TABLE = {
     "request": ["city", "code", "envelope", "errors", "openings"],
     "store": ["envelope", "keys", "code", "errors"],
     "pages": ["request", "city", "openings", "reply", "settings", "errors", "code", "keys"],
+    "web": [],
+    "wsgi": ["web"],
+    "programme": ["city", "keys", "pages", "store"],
     "intake": BELOW,
     "gateway": [],
     "sweep": ["city", "code", "keys", "store", "errors"],
-    "local": [*BELOW, "gateway", "intake", "sweep"],
+    "local": [*BELOW, "gateway", "wsgi", "intake", "sweep"],
     "cloud": [*BELOW, "intake", "sweep"],
     "handler": ["cloud"],
     "site": BELOW,
     "hooks": [*BELOW, "site"],
 }
-STAFF = [*BELOW, "gateway", "intake", "sweep", "local", "site", "staff"]
+STAFF = [*BELOW, "gateway", "wsgi", "intake", "sweep", "local", "site", "staff"]
 
 
 def modules():

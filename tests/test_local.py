@@ -8,8 +8,8 @@ import pytest
 
 from quietdesk import local
 from quietdesk.errors import BadRecord
-from quietdesk.intake import HEADERS
 from quietdesk.pages import Pages
+from quietdesk.web import HEADERS
 from tests.serving import Served
 
 

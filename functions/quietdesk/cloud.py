@@ -15,6 +15,7 @@ from quietdesk.city import City
 from quietdesk.errors import BadSetting, NotSwept
 from quietdesk.settings import Settings
 from quietdesk.store import Store, open_store
+from quietdesk.web import HEADERS
 
 ORIGIN_HEADER = "x-quietdesk-origin"  # CloudFront adds it to every request that it passes on
 NAMESPACE = "Quietdesk"
@@ -37,7 +38,7 @@ def answering(name: str, chosen: Settings, city: City, clock: Clock) -> Handler:
     refusal = {
         "statusCode": 403,
         "headers": {
-            **intake.HEADERS,
+            **HEADERS,
             "Cache-Control": "no-store",
             "Content-Type": "text/html; charset=utf-8",
         },

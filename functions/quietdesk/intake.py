@@ -46,22 +46,8 @@ from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.pages import Filled, Offer, Pages
 from quietdesk.reply import Reply
 from quietdesk.store import Store
+from quietdesk.web import HEADERS
 
-# Sent with every page and every answer, by the local server and by CloudFront alike.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": (
-        "camera=(), clipboard-read=(), clipboard-write=(self), display-capture=(), geolocation=(), "
-        "microphone=(), payment=(), usb=()"
-    ),
-}
 RETRY_AFTER_SECONDS = 120
 FORM_BYTES = 16_384
 FORM_VALUES = 100

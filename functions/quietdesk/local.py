@@ -22,8 +22,9 @@ from whitenoise import WhiteNoise
 
 from quietdesk import gateway
 from quietdesk.errors import QuietdeskError
-from quietdesk.intake import HEADERS, Handler
+from quietdesk.intake import Handler
 from quietdesk.pages import CHECK, Pages
+from quietdesk.web import HEADERS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

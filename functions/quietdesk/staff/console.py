@@ -26,7 +26,6 @@ from quietdesk import code as codes
 from quietdesk import gateway, keys, local
 from quietdesk.city import City
 from quietdesk.errors import Invalid, QuietdeskError, StoreRefused, StoreUnavailable
-from quietdesk.intake import HEADERS
 from quietdesk.keys import WEEKS_AHEAD, Epoch
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
@@ -48,6 +47,7 @@ from quietdesk.staff.session import (
 )
 from quietdesk.staff.view import NOTICES, REFUSED, TROUBLES, Form, View, number, one, said
 from quietdesk.store import Store
+from quietdesk.web import HEADERS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
