@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from quietdesk import intake, settings
+from quietdesk import events, intake, settings
+from quietdesk.events import Handler
 from quietdesk.pages import CHECK, Pages
+from quietdesk.programme import Programme
 from quietdesk.store import open_store
 from tests.events import CLOCK
 from tests.world import compiled_city
 
 
-def _handler() -> intake.Handler:
+def _handler() -> Handler:
     chosen, city = settings.read(os.environ), compiled_city()
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
     now, store = [datetime.fromisoformat(os.environ["TEST_NOW"])], open_store(chosen.store)
-    submit = intake.submit(city, pages, store, trust, lambda: now[0])
-    check = intake.check(city, pages, store, trust, lambda: now[0])
+    programme = Programme(city, store, trust, pages, lambda: now[0])
+    submit = events.handler(intake.SUBMIT, programme)
+    check = events.handler(intake.CHECK, programme)
 
     def route(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         if told := (event.get("headers") or {}).get(CLOCK):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from quietdesk import gateway
+from tests import gateway
 from tests.world import ROOT
 
 # API Gateway's own words, which say nothing of what went wrong.

@@ -15,9 +15,9 @@ from infra import template
 
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
-from quietdesk import gateway, intake
 from quietdesk.code import b64
 from quietdesk.web import HEADERS
+from tests import gateway
 from tests.events import FORM, JSON, event, submit
 from tests.events import check as check_of
 from tests.runtime_api import on_lambda, over_http
@@ -311,18 +311,15 @@ def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, far, log
     assert PLANTED not in log.read_text()
 
 
-def test_handler_that_raises_is_a_500_that_quotes_nothing(
-    world, environment, empty_site, tmp_path, monkeypatch
-):
+def test_handler_that_raises_is_a_500_that_quotes_nothing(world, environment, empty_site, tmp_path):
     """And why ours never does: Lambda's client writes the text of an exception into the log."""
 
     def raising(*_):
         raise ValueError(PLANTED)
 
-    monkeypatch.setattr(intake, "submit", lambda *_: raising)
     sent, log = post(PLANTED.encode(), JSON), tmp_path / "log"
     with (
-        serving(world, empty_site) as served,
+        serving(world, empty_site, raising) as served,
         on_lambda("tests.lambda_entry.broken", environment, log) as function,
         over_http(function) as far,
     ):

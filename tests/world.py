@@ -1,6 +1,6 @@
 """A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,8 @@ from quietdesk.city import City
 from quietdesk.envelope import Envelope
 from quietdesk.keys import DEMO, Bundle, Epoch, Trust
 from quietdesk.openings import Opening
+from quietdesk.pages import Pages
+from quietdesk.programme import Programme
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
@@ -76,6 +78,11 @@ class World:
         epoch = Epoch.parse(envelope.epoch)
         end = keys.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
+
+    def programme(self, clock: Callable[[], datetime] = lambda: NOON) -> Programme:
+        """What the functions answer for."""
+        pages = Pages(self.city, self.trust.custodians, self.trust.threshold)
+        return Programme(self.city, self.store, self.trust, pages, clock)
 
     def desk(self, device: Keyring | None = None) -> Desk:
         return Desk(self.store, self.city, self.trust, device or self.device)

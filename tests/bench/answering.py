@@ -15,7 +15,7 @@ from quietdesk import envelope as envelopes
 from quietdesk import keys
 from quietdesk.code import b64
 from quietdesk.envelope import Envelope
-from quietdesk.intake import Handler
+from quietdesk.events import Handler
 from quietdesk.store import Store
 from tests import events
 from tests.bench.table import Row, medians, spread

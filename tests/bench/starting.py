@@ -30,10 +30,11 @@ print(peak_mb())
 SUBMIT = f"""
 import json, sys
 from datetime import UTC, datetime
-from quietdesk import city, intake
+from quietdesk import city, events, intake
 from quietdesk.code import unb64
 from quietdesk.keys import Trust
 from quietdesk.pages import Pages
+from quietdesk.programme import Programme
 from quietdesk.store import open_store
 
 told = json.load(sys.stdin)
@@ -41,7 +42,8 @@ city = city.load()
 trust = Trust((unb64(told["custodian"]),), 1, city.deployment)
 pages = Pages(city, trust.custodians, trust.threshold)
 now = datetime.fromtimestamp(told["now"], UTC)
-submit = intake.submit(city, pages, open_store(told["store"]), trust, lambda: now)
+programme = Programme(city, open_store(told["store"]), trust, pages, lambda: now)
+submit = events.handler(intake.SUBMIT, programme)
 print(submit(told["event"], None)["statusCode"], flush=True)
 {COSTS}"""
 BASELINE = f"""

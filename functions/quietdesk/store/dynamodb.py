@@ -7,6 +7,7 @@ is best effort (days, says AWS), so every read leaves out what has ended.
 import hmac
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -106,6 +107,12 @@ _LIVE = "attribute_exists(visit)"  # a stub has no parts
 Item = dict[str, dict[str, Any]]
 
 
+class _Answer(threading.local):
+    """Until when a call may begin: of each thread its own, as each answers somebody else."""
+
+    until = math.inf
+
+
 class DynamoDB:
     """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
     (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_DEFAULT_REGION`, profile or role)."""
@@ -113,11 +120,11 @@ class DynamoDB:
     def __init__(self, prefix: str, config: Config = CONFIG):
         with _named_errors():
             self._client = _client(config)
-        self._until = math.inf
+        self._answer = _Answer()
         self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
 
     def begin(self) -> None:
-        self._until = time.monotonic() + FUNCTION_SECONDS
+        self._answer.until = time.monotonic() + FUNCTION_SECONDS
 
     def put(self, envelope: Envelope) -> None:
         with self._in_time():
@@ -409,7 +416,7 @@ class DynamoDB:
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """One call, if it may still begin. Raises StoreUnavailable and its kind."""
-        if time.monotonic() > self._until:
+        if time.monotonic() > self._answer.until:
             raise StoreUnavailable("the store takes too long to answer")
         with _named_errors():
             yield
