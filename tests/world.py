@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from quietdesk import city as cities
 from quietdesk import code as codes
@@ -103,6 +104,19 @@ class World:
         envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
         end = keys.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
+
+
+class BrokenStore:
+    """A store in which everything fails as no store should. It quotes what it was given."""
+
+    def begin(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*given: object) -> None:
+            raise RuntimeError(f"broken in {name} {given}")
+
+        return fail
 
 
 def make_custodian() -> Keyring:

@@ -59,7 +59,9 @@ def application(site: Path, pages: Pages, functions: "WSGIApplication") -> "WSGI
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = str(environ["PATH_INFO"])
-        if path.startswith("/api/"):
+        # Waitress makes one slash of those at the beginning; an address of ours has one.
+        several = str(environ.get("REQUEST_URI", "")).startswith("//")
+        if path.startswith("/api/") and not several:
             return functions(environ, start_response)
         answer = Answer.html(404, pages.not_found())
         if form := _AT.fullmatch(path):
