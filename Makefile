@@ -7,6 +7,8 @@ CITY ?= site/city
 STAGE ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
+# Where it is set, each process of the tests would compile all of it anew: half a minute for each run.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test lint site words script shots access bench bundle desk-bundle deploy publish-site \

@@ -1,5 +1,6 @@
 """Fixtures that more than one file uses."""
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -31,10 +32,20 @@ from tests.world import (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled() -> None:
-    """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
-    compile_ours()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before any worker starts, what `make site` writes and the commands read: on a fresh clone it
+    is not there yet."""
+    gc.disable()  # until everything is imported and collected: none of it ever goes
+    if not hasattr(session.config, "workerinput"):
+        compile_ours()
+
+
+def pytest_collection_finish() -> None:
+    """The console collects garbage whenever it locks: let it look at what tests made, and not at
+    all the modules and tests that there are."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ from tests.hostile import FIELDS, PAYLOADS, malformed, sealed_reply, sealed_with
 from tests.serving import Clock
 from tests.test_pages import NEVER_SAID
 from tests.test_silence import leaks
-from tests.world import ASKED, NOON, PASSPHRASE, ROOT
+from tests.world import ASKED, NOON, PASSPHRASE, ROOT, any_secrets
 
 TOKEN, PORT = "a-token-of-the-test", 43210
 HOST = f"127.0.0.1:{PORT}"
@@ -615,7 +615,7 @@ def test_queue_is_read_lane_by_lane_the_oldest_week_first(staff, world):
     for name, lane in (("Nadia", "N"), ("Karim", "K"), ("Pedro", "P"), ("Vera", "V")):
         put(world, lane, name=[name])
     earlier = NOON - timedelta(weeks=1)
-    key = codes.derive(codes.new(), world.city.deployment)
+    key = any_secrets()
     asked = request.parse({**ASKED, "name": ["Paula"]}, world.city)
     old = envelopes.seal(
         request.pack(asked, key.reply),
@@ -1043,7 +1043,7 @@ def test_what_waits_is_told_when_to_look_again(staff, world):
 
 def test_request_that_would_be_over_first_is_not_kept_waiting(staff, world):
     week = keys.epoch_at(NOON, world.city.zone)
-    key = codes.derive(codes.new(), world.city.deployment)
+    key = any_secrets()
     asked = request.parse(ASKED, world.city)
     old = envelopes.seal(request.pack(asked, key.reply), world.bundle(), key, born=week.plus(-8))
     end = int(NOON.timestamp()) + 86_400

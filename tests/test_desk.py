@@ -33,7 +33,7 @@ from quietdesk.reply import Reply
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import Desk, Opened, Unopened
 from quietdesk.store import sqlite
-from tests.world import ASKED, NOON, WEEK
+from tests.world import ASKED, NOON, WEEK, any_secrets
 
 DAY = timedelta(days=1)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
@@ -660,7 +660,7 @@ def test_erasing_while_somebody_reads_the_file_says_that_traces_remain(hasty, wo
 
 def forged(world, inside="", outside=None, **more):
     """An envelope made by hand and put past the functions; `more` goes to `envelopes.seal`."""
-    secrets = codes.derive(codes.new(), world.city.deployment)
+    secrets = any_secrets()
     asked = replace(request.parse({**ASKED, "name": ["forged"]}, world.city), opening=inside)
     envelope = envelopes.seal(
         request.pack(asked, secrets.reply),
@@ -789,7 +789,7 @@ def test_day_to_look_again_beyond_the_calendar_stops_no_proposals(world):
 
 @pytest.mark.parametrize("change", [{"people": -1}, {"name": 7}, {"more": ""}, {"access": "quiet"}])
 def test_parts_that_hold_no_request_do_not_open(world, change):
-    secrets = codes.derive(codes.new(), world.city.deployment)
+    secrets = any_secrets()
     parts = request.pack(request.parse(ASKED, world.city), secrets.reply)
     visit = json.dumps(json.loads(parts.visit) | change).encode().ljust(1024)
     envelope = envelopes.seal(Parts(visit, parts.contact), world.bundle(), secrets)

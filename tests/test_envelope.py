@@ -12,7 +12,7 @@ from quietdesk.code import b64
 from quietdesk.envelope import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
 from quietdesk.keys import PrivateKey
-from tests.world import ASKED, NOON, another_device
+from tests.world import ASKED, NOON, another_device, any_secrets
 
 
 def private_keys(world, envelope):
@@ -136,7 +136,7 @@ def test_unknown_version_is_refused(world, version):
 
 def test_text_over_a_part_is_never_sealed(world):
     parts = request.pack(request.parse(ASKED, world.city), bytes(32))
-    secrets = codes.derive(codes.new(), "demo")
+    secrets = any_secrets()
 
     with pytest.raises(ValueError, match="1,024 bytes"):
         envelopes.seal(replace(parts, visit=parts.visit + b" "), world.bundle(), secrets)
@@ -226,7 +226,7 @@ def test_junk_is_refused(raw):
 
 
 def test_reply_opens_with_its_code_and_no_other(world):
-    secrets = codes.derive(codes.new(), "demo")
+    secrets = any_secrets()
     sealed = envelopes.seal_reply({"state": "placed"}, secrets.reply, secrets.id)
 
     assert len(sealed) == 284

@@ -11,7 +11,7 @@ import pytest
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
-from tests.world import ASKED, NOON, ROOT
+from tests.world import ASKED, NOON, ROOT, any_secrets
 
 SCRIPT = ROOT / "site" / "script"
 ASSETS = ROOT / "site" / "pages" / "assets"
@@ -160,7 +160,7 @@ def test_what_python_seals_opens_in_javascript(script):
     kids = {part: f"main.{part}.{week}.0000000a" for part in keys.PARTS}
     seeds = {kid: secrets.token_bytes(32) for kid in kids.values()}
     public = {part: (kid, keys.public_key(seeds[kid])) for part, kid in kids.items()}
-    made = codes.derive(codes.new(), "demo")
+    made = any_secrets()
     parts = envelopes.Parts(b'{"a":"visit"}'.ljust(1024), '{"a":"রহিমা"}'.encode().ljust(1024))
     sealed = envelopes.seal(parts, keys.Bundle("main", "demo", week, 0, 0, public), made)
     told = {

@@ -33,6 +33,15 @@ from quietdesk.request import (
     Request,
 )
 
+# One for all programmes, since what it compiles depends on none: values come with each page.
+_TEMPLATES = Environment(
+    loader=PackageLoader("quietdesk"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
 # Where "Leave this page" goes: a page that says nothing about the person.
 EXIT = "https://www.weather.gov/"
 
@@ -275,13 +284,6 @@ class Pages:
         self.city = city
         self._custodians = " ".join(b64(key) for key in custodians)
         self._threshold = threshold
-        self._env = Environment(
-            loader=PackageLoader("quietdesk"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def form(
         self,
@@ -514,8 +516,8 @@ class Pages:
         values = self._common(locale, words) | {"name": name}
         said = [words(NOTES[note]) for note in notes if NOTES[note] != _NOTE or words.has(_NOTE)]
         return {
-            "top": Markup(self._env.get_template("top.html").render(values)),  # noqa: S704
-            "bottom": Markup(self._env.get_template("bottom.html").render(values)),  # noqa: S704
+            "top": Markup(_TEMPLATES.get_template("top.html").render(values)),  # noqa: S704
+            "bottom": Markup(_TEMPLATES.get_template("bottom.html").render(values)),  # noqa: S704
             "script": "/assets/documents.js" if name == "documents" else "",
             "locale": locale,
             "notes": said,
@@ -656,4 +658,4 @@ class Pages:
 
     def _render(self, template: str, locale: Locale, **values: Any) -> str:
         common = self._common(locale, Words(self.city, locale.tag)) | {"name": "request"}
-        return self._env.get_template(template).render(common | values)
+        return _TEMPLATES.get_template(template).render(common | values)

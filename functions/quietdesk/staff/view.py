@@ -174,6 +174,17 @@ def shown(text: str) -> Markup:
     return Markup('<bdi class="told">{}</bdi>').format(desk.shown(text))
 
 
+# One for all languages, since what it compiles depends on none: values come with each page.
+_TEMPLATES = Environment(
+    loader=PackageLoader("quietdesk.staff"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["shown"] = shown
+
+
 class View:
     """Puts what is there into words and pages, in one language."""
 
@@ -184,15 +195,7 @@ class View:
         self._locale = city.locale(lang)
         self._words = Words(city, self._locale.tag)
         self._choices = self._pages.choices(self._words, self._locale)
-        self._env = Environment(
-            loader=PackageLoader("quietdesk.staff"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._env.filters["shown"] = shown
-        self._env.globals |= {
+        self._values: dict[str, Any] = {  # what every page may use
             "_": self._words,
             "city": city,
             "locale": self._locale,
@@ -216,7 +219,9 @@ class View:
 
     def render(self, template: str, **values: Any) -> str:
         """The page."""
-        return self._env.get_template(template).render({"base": self.base, **values})
+        return _TEMPLATES.get_template(template).render(
+            {**self._values, "base": self.base, **values}
+        )
 
     def problem(self, name: str, code: str) -> Markup:
         """What is wrong with a field of the form, in words."""
