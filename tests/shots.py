@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from quietdesk.pages import MENU, MORE
+from quietdesk.pages.english import MENU, MORE
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
 from tests.world import ASKED, NOON, PASSPHRASE, ROOT, World, make_world
 

@@ -40,6 +40,13 @@ TABLE = {
     "site": BELOW,
     "hooks": [*BELOW, "site"],
 }
+# Inside a package: each module may import those before it.
+INSIDE = {
+    "pages": ["english", "speech", "visits", "__init__"],
+    "intake": [
+        "answers", "posted", "offer", "entry", "held", "plain", "submit", "check", "__init__",
+    ],
+}  # fmt: skip
 STAFF = [*BELOW, "gateway", "wsgi", "intake", "sweep", "local", "site", "staff"]
 
 
@@ -77,6 +84,27 @@ def imports_of(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_imports_only_what_the_table_allows(path):
     assert imports_of(path) <= {name_of(path), *allowed_to(path)}
+
+
+@pytest.mark.parametrize("package", INSIDE)
+def test_inside_a_package_there_is_one_way_down(package):
+    order = INSIDE[package]
+    files = list((PACKAGE / package).glob("*.py"))
+
+    assert sorted(path.stem for path in files) == sorted(order)
+    for path in files:
+        assert siblings_of(path, package) <= set(order[: order.index(path.stem)]), path
+
+
+def siblings_of(path, package):
+    """The modules of its package that a file imports."""
+    found, inside = set(), f"quietdesk.{package}."
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == f"quietdesk.{package}":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module.removeprefix(f"quietdesk.{package}.")} - {node.module}
+    return found
 
 
 def test_the_import_test_sees_every_form_of_import(tmp_path):

@@ -73,10 +73,8 @@ class Answer:
         return cls(status, {"Location": address})
 
     def under(self, headers: Mapping[str, str]) -> "Answer":
-        """The same with these headers too, save those that it has."""
-        there = {name.lower() for name in self.headers}
-        more = {name: text for name, text in headers.items() if name.lower() not in there}
-        return replace(self, headers={**more, **self.headers})
+        """The same with these headers too, save those that it has. Names are written one way."""
+        return replace(self, headers={**headers, **self.headers})
 
     def saying(self, name: str, text: str) -> "Answer":
         """The same with that header, in the place of one of this name."""

@@ -18,6 +18,7 @@ from quietdesk.intake import entry, held, plain, posted
 from quietdesk.intake.answers import later
 from quietdesk.intake.held import Held
 from quietdesk.intake.posted import Form
+from quietdesk.pages import visits
 from quietdesk.programme import Programme
 from quietdesk.reply import Reply
 from quietdesk.web import Answer, Call
@@ -134,7 +135,8 @@ def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
         return _found(form, programme, "nothing")
     opening = there.reply.opening
     if form.step == "calendar" and opening:
-        answer = Answer.of(200, _CALENDAR, programme.pages.calendar(form.lang, opening))
+        file = visits.calendar(programme.pages.speak(form.lang), opening)
+        answer = Answer.of(200, _CALENDAR, file)
         return answer.saying("Content-Disposition", 'attachment; filename="appointment.ics"')
     if form.step == "move":
         return plain.begun(form, there, programme)

@@ -14,10 +14,12 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
 from quietdesk import city as cities
-from quietdesk.city import City, Locale
+from quietdesk.city import City
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
-from quietdesk.pages import CONFIRM, Pages, Words
+from quietdesk.pages import Pages, speech, visits
+from quietdesk.pages.english import CONFIRM
+from quietdesk.pages.speech import Words
 from quietdesk.site import documents, outreach
 from quietdesk.site.documents import Paper, Rules
 
@@ -82,7 +84,7 @@ class Guide:
         in this language. Raises BadCity for a fact that does not exist, and for an unverified
         one that the page does not mark with `{{ confirm('name') }}`."""
         pages, facts = self._pages, Facts(self._values)
-        locale, words = pages.speak(lang)
+        words = pages.speak(lang)
 
         def confirm(*names: str) -> Markup:
             if not facts.mark(*names):
@@ -101,12 +103,12 @@ class Guide:
             filled = self._env.from_string(text).render(
                 facts=facts,
                 programme=pages.city,
-                phone=pages.phone(),
+                phone=words.phone,
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
                 words=words,
                 papers=lambda name: part("papers.html", **self._papers(name, words)),
-                centers=lambda: part("centers.html", centers=self.centers(locale, words)),
+                centers=lambda: part("centers.html", centers=self.centers(words)),
                 languages=lambda: part("languages.html"),
                 outreach=lambda: in_line(outreach.overview(pages, lang, self._site)),
             )
@@ -121,18 +123,18 @@ class Guide:
         """The facts of facts.yml that no page used so far."""
         return sorted(set(self._stated) - self._used)
 
-    def centers(self, locale: Locale, words: Words) -> list[dict[str, Any]]:
+    def centers(self, words: Words) -> list[dict[str, Any]]:
         """What the page of centers shows of each one that is listed, in words."""
-        languages = self._pages.choices(words, locale)["language"]
+        languages = speech.choices(words)["language"]
 
         def days(given: tuple[str, ...]) -> list[str]:
-            return [locale.day(date.fromisoformat(day)) for day in sorted(given)]
+            return [words.locale.day(date.fromisoformat(day)) for day in sorted(given)]
 
         return [
             {
                 "name": center.name,
                 "address": center.address,
-                "hours": self._pages.hours(center, locale, words),
+                "hours": visits.hours(center, words),
                 "verified": center.verified,
                 "dates": days(center.dates),
                 "closed": days(center.closed),
