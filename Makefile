@@ -80,7 +80,7 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --no-annotate --no-header -o infra/locks/ministack.txt -
 
 clean: ## Remove what was built (never var/, where requests and keys lie)
-	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
+	rm -rf build $(VENV) site/script/node_modules
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk.code import b64
-from quietdesk.envelope import PART_BYTES, WAITING, Envelope
+from quietdesk import envelopes, request, weeks
+from quietdesk.envelopes import PART_BYTES, WAITING, Envelope
 from quietdesk.errors import TooLong
 from quietdesk.request import ANY, Request
+from quietdesk.wire import b64
 from tests.world import NOON, World, any_secrets
 
 # Name of the attack: the text. Longer than a part is cut to what fits.
@@ -144,6 +143,6 @@ def malformed(world: World) -> dict[str, Envelope]:
 
 
 def _admitted(world: World, envelope: Envelope) -> Envelope:
-    week = keys.epoch_at(NOON, world.city.zone)
-    end = keys.expires(week, week, world.city.zone, world.city.serve_days)
+    week = weeks.epoch_at(NOON, world.city.zone)
+    end = weeks.expires(week, week, world.city.zone, world.city.serve_days)
     return envelopes.admitted(envelope, "P", end)

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from quietdesk.code import b64
+from quietdesk.wire import b64
 from tests.world import NOON, ROOT, World
 
 HANGS = 300  # seconds; no function of a test takes so long

@@ -19,10 +19,7 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from jinja2 import Environment
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, replies, request, weeks
 from quietdesk.errors import (
     BadKeyring,
     BadSetting,
@@ -490,8 +487,8 @@ def test_no_setting_keeps_a_desk_open_for_longer_than_half_an_hour(world, tmp_pa
 
 def test_open_desk_locks_on_a_key_day(staff, world, clock):
     """So that what is destroyed is not readable for as long as somebody works."""
-    clock.now = keys.destroyed_at(
-        keys.epoch_at(NOON, world.city.zone).plus(-1), world.city.zone, world.city.serve_days
+    clock.now = weeks.destroyed_at(
+        weeks.epoch_at(NOON, world.city.zone).plus(-1), world.city.zone, world.city.serve_days
     ) - timedelta(minutes=1)
     staff.unlock()
 
@@ -611,7 +608,7 @@ except SystemExit:
 
 
 def test_queue_is_read_lane_by_lane_the_oldest_week_first(staff, world):
-    week = keys.epoch_at(NOON, world.city.zone)
+    week = weeks.epoch_at(NOON, world.city.zone)
     for name, lane in (("Nadia", "N"), ("Karim", "K"), ("Pedro", "P"), ("Vera", "V")):
         put(world, lane, name=[name])
     earlier = NOON - timedelta(weeks=1)
@@ -621,9 +618,9 @@ def test_queue_is_read_lane_by_lane_the_oldest_week_first(staff, world):
         request.pack(asked, key.reply),
         world.bundle(),
         key,
-        born=keys.epoch_at(earlier, world.city.zone),
+        born=weeks.epoch_at(earlier, world.city.zone),
     )
-    world.store.put(envelopes.admitted(old, "P", keys.expires(week, week, world.city.zone, 7)))
+    world.store.put(envelopes.admitted(old, "P", weeks.expires(week, week, world.city.zone, 7)))
 
     assert names(staff.unlock()) == ["Vera", "Paula", "Pedro", "Karim", "Nadia"]
 
@@ -737,7 +734,7 @@ def test_what_does_not_open_is_counted_by_reason_and_stops_nobody(staff, world):
 
 def test_destroyed_weeks_are_counted_with_their_name(staff, world):
     put(world)
-    week = str(keys.epoch_at(NOON, world.city.zone))
+    week = str(weeks.epoch_at(NOON, world.city.zone))
     world.store.destroy_keys(world.city.queue, week)
 
     page = staff.unlock()
@@ -1042,7 +1039,7 @@ def test_what_waits_is_told_when_to_look_again(staff, world):
 
 
 def test_request_that_would_be_over_first_is_not_kept_waiting(staff, world):
-    week = keys.epoch_at(NOON, world.city.zone)
+    week = weeks.epoch_at(NOON, world.city.zone)
     key = any_secrets()
     asked = request.parse(ASKED, world.city)
     old = envelopes.seal(request.pack(asked, key.reply), world.bundle(), key, born=week.plus(-8))

@@ -12,12 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, replies, request, weeks
 from quietdesk.city import Center
-from quietdesk.envelope import Parts, SealedPart
+from quietdesk.envelopes import Parts, SealedPart
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
@@ -27,12 +24,13 @@ from quietdesk.errors import (
     TooOld,
     TracesRemain,
 )
-from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import Desk, Opened, Unopened
 from quietdesk.store import sqlite
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, WEEK, any_secrets
 
 DAY = timedelta(days=1)
@@ -70,8 +68,8 @@ def left(world, *openings):
 def told(world, code, now=NOON):
     """What somebody who looks with the code is told; None when nothing is found."""
     secrets = codes.derive(code, world.city.deployment)
-    weeks = [str(week) for week in keys.live(now, world.city.zone, world.city.serve_days)]
-    envelope = world.store.find(world.city.queue, secrets.id, weeks, now)
+    live = [str(week) for week in weeks.live(now, world.city.zone, world.city.serve_days)]
+    envelope = world.store.find(world.city.queue, secrets.id, live, now)
     if envelope is None:
         return None
     return replies.read(envelopes.open_reply(envelope.reply, secrets.reply, secrets.id))
@@ -338,7 +336,7 @@ def test_request_is_kept_week_after_week_until_60_days_are_over(world):
         mint(world, now)
         kept = world.desk().wait(only(world, now), now)
         assert kept.envelope.born == "2026-W47"
-        assert kept.envelope.epoch == str(keys.epoch_at(now, world.city.zone))
+        assert kept.envelope.epoch == str(weeks.epoch_at(now, world.city.zone))
         assert told(world, code, now).look_again == now.date() + 10 * DAY
 
     # On the 6th of January the day to look again would be the 16th; it is over on the 15th.
@@ -758,7 +756,7 @@ def test_reply_that_does_not_open_leaves_the_request_readable(world, size):
 def test_reply_that_is_no_text_of_ours_leaves_the_request_readable(world, text):
     envelope = forged(world)
     key = only(world).reply_key
-    aad = f"quietdesk/1|reply|{codes.b64(envelope.id)}".encode()
+    aad = f"quietdesk/1|reply|{b64(envelope.id)}".encode()
     sealed = bytes(12) + AESGCM(key).encrypt(bytes(12), text, aad)
     world.store.replace(envelope, replace(envelope, reply=sealed))
 

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from infra import template
 
-from quietdesk import envelope as envelopes
-from quietdesk import intake
+from quietdesk import envelopes, intake
 from quietdesk.web import FORM, JSON
 from tests import gateway
 from tests.events import check, event, submit

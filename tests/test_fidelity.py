@@ -16,12 +16,10 @@ from urllib.parse import unquote, urlencode
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import intake
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, intake
 from quietdesk.pages import CHECK, SUBMIT
 from quietdesk.web import FORM, HEADERS, JSON
+from quietdesk.wire import b64
 from tests import gateway
 from tests.runtime_api import programme_on_lambda
 from tests.serving import serving

@@ -32,7 +32,7 @@ NOT_NEEDED = [
     "whitenoise",
     "yaml",
     "quietdesk.local",
-    "quietdesk.site",
+    "quietdesk.website",
     "quietdesk.staff",
     "quietdesk.wsgi",
 ]

@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import bundles, codes, envelopes, hpke, request, weeks
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, ROOT, any_secrets
 
 SCRIPT = ROOT / "site" / "script"
@@ -103,9 +102,7 @@ def test_what_javascript_seals_opens_in_python(script, world):
         "bundle": {
             "epoch": str(bundle.epoch),
             "queue": bundle.queue,
-            "keys": {
-                part: {"kid": kid, "pk": codes.b64(pk)} for part, (kid, pk) in bundle.keys.items()
-            },
+            "keys": {part: {"kid": kid, "pk": b64(pk)} for part, (kid, pk) in bundle.keys.items()},
         },
     }
 
@@ -129,7 +126,7 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
         "code": code,
         "raw": world.raw_bundle(world.bundle().epoch).decode(),
         "pinned": {
-            "custodians": [codes.b64(spki) for spki in world.trust.custodians],
+            "custodians": [b64(spki) for spki in world.trust.custodians],
             "threshold": world.trust.threshold,
             "queue": world.city.queue,
             "deployment": world.city.deployment,
@@ -156,13 +153,13 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
 
 
 def test_what_python_seals_opens_in_javascript(script):
-    week = keys.Epoch(2026, 47)
-    kids = {part: f"main.{part}.{week}.0000000a" for part in keys.PARTS}
+    week = weeks.Epoch(2026, 47)
+    kids = {part: f"main.{part}.{week}.0000000a" for part in hpke.PARTS}
     seeds = {kid: secrets.token_bytes(32) for kid in kids.values()}
-    public = {part: (kid, keys.public_key(seeds[kid])) for part, kid in kids.items()}
+    public = {part: (kid, hpke.public_key(seeds[kid])) for part, kid in kids.items()}
     made = any_secrets()
     parts = envelopes.Parts(b'{"a":"visit"}'.ljust(1024), '{"a":"রহিমা"}'.encode().ljust(1024))
-    sealed = envelopes.seal(parts, keys.Bundle("main", "demo", week, 0, 0, public), made)
+    sealed = envelopes.seal(parts, bundles.Bundle("main", "demo", week, 0, 0, public), made)
     told = {
         "wire": json.loads(envelopes.write(sealed)),
         "seeds": {kid: seed.hex() for kid, seed in seeds.items()},

@@ -14,8 +14,8 @@ import yaml
 from quietdesk.pages import EXIT
 from quietdesk.pages.english import MENU, MORE
 from quietdesk.pages.speech import Words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import left_to_fill_in
+from quietdesk.website.faults import left_to_fill_in
+from quietdesk.website.sources import source_hash
 from tests.serving import ADDRESS, build_site
 from tests.test_pages import NEVER_SAID, visible
 from tests.world import NO_WORDS, ROOT

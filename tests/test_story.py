@@ -11,8 +11,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import sweep
+from quietdesk import codes, sweep, weeks
 from quietdesk.errors import CannotOpen, KeyDestroyed
 from quietdesk.staff import desk, keyring
 from quietdesk.staff.desk import Desk
@@ -136,7 +135,8 @@ def test_story(world, served, browser, tmp_path):
     served.clock.now = NOON + 3 * WEEK
     lines = sweep.run(world.store, world.city, served.clock.now)
     forgotten = keyring.forget(
-        old_keyring, lambda epoch: desk.over(world.city, served.clock.now, epoch)
+        old_keyring,
+        lambda epoch: weeks.over(epoch, served.clock.now, world.city.zone, world.city.serve_days),
     )
     device = keyring.unlock(forgotten, PASSPHRASE)
     assert [(line.epoch, line.envelopes_erased) for line in lines] == [

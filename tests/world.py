@@ -8,25 +8,25 @@ from os import urandom
 from pathlib import Path
 from typing import Any
 
-from quietdesk import city as cities
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import bundles, codes, envelopes, replies, request, weeks
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
-from quietdesk.code import Secrets
-from quietdesk.envelope import Envelope
-from quietdesk.keys import DEMO, Bundle, Epoch, Trust
+from quietdesk.codes import Secrets
+from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
 from quietdesk.pages import Pages
 from quietdesk.programme import Programme
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.keyring import Cost, Keyring
 from quietdesk.staff.publisher import Publisher
 from quietdesk.store import Store, open_store
+from quietdesk.website.profile import compile_profile
+from quietdesk.weeks import Epoch
 
 ROOT = Path(__file__).resolve().parent.parent
+PROFILE = ROOT / "build" / "city.json"  # what `make site` writes and the commands read
 CHEAP = Cost(memory_kib=64, iterations=1, lanes=1)  # for tests only
 PASSPHRASE = "correct horse battery staple"
 # A Wednesday noon in New York, week 2026-W47.
@@ -52,7 +52,7 @@ ASKED: Mapping[str, Sequence[str]] = {
 @cache
 def compiled_city() -> City:
     """The city of this repository, read once by each process: twelve languages take a while."""
-    return cities.from_data(cities.compile_profile(ROOT / "site/city", ROOT / "site/words"))
+    return City.from_data(compile_profile(ROOT / "site/city", ROOT / "site/words"))
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class World:
     spec: str = ""
 
     def bundle(self, now: datetime = NOON) -> Bundle:
-        epoch = keys.epoch_at(now, self.city.zone)
+        epoch = weeks.epoch_at(now, self.city.zone)
         raw = self.raw_bundle(epoch)
-        return keys.verify_bundle(raw, self.trust, self.city.queue, now)
+        return bundles.verify(raw, self.trust, self.city.queue, now)
 
     def raw_bundle(self, epoch: Epoch) -> bytes:
-        held = self.store.read(keys.bundle_name(self.city.queue, epoch))
+        held = self.store.read(bundles.name(self.city.queue, epoch))
         assert held is not None
         return held[0]
 
@@ -82,7 +82,7 @@ class World:
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
         envelope = envelopes.seal(request.pack(asked, secrets.reply), self.bundle(now), secrets)
         epoch = Epoch.parse(envelope.epoch)
-        end = keys.expires(epoch, epoch, self.city.zone, self.city.serve_days)
+        end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 
     def programme(self, clock: Callable[[], datetime] = lambda: NOON) -> Programme:
@@ -101,13 +101,13 @@ class World:
         typed = {**ASKED, "opening": [str(opening)]}
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
         parts = request.pack(request.parse(typed, self.city), secrets.reply)
-        raw, born = self.raw_bundle(opening.epoch), keys.epoch_at(now, self.city.zone)
-        bundle = keys.verify_bundle(raw, self.trust, self.city.queue, now, opening.epoch)
+        raw, born = self.raw_bundle(opening.epoch), weeks.epoch_at(now, self.city.zone)
+        bundle = bundles.verify(raw, self.trust, self.city.queue, now, opening.epoch)
         center = self.city.center(opening.center)
         assert center is not None
         reply = replies.write(replies.placed(opening, center))
         envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
-        end = keys.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
+        end = weeks.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from quietdesk import city as cities
 from quietdesk import settings
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, NotSwept
@@ -78,7 +77,8 @@ def sweeping(store: Store, city: City, clock: Clock) -> Handler:
 def make(environ: Mapping[str, str]) -> Handler:
     """The function of a process. Raises BadSetting, BadCity and StoreUnavailable: then Lambda
     answers nobody, which is better than to answer without keys or under a wrong name."""
-    chosen, city = settings.read(environ), cities.load()
+    chosen = settings.read(environ)
+    city = City.load(chosen.profile)
     name = environ.get("QUIETDESK_FUNCTION", "")
 
     def clock() -> datetime:

@@ -10,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys
-from quietdesk.code import b64
-from quietdesk.envelope import Envelope
+from quietdesk import codes, envelopes, hpke, weeks
+from quietdesk.envelopes import Envelope
 from quietdesk.events import Handler
 from quietdesk.store import Store
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.table import Row, medians, spread
 from tests.world import NOON, make_world
@@ -40,7 +38,7 @@ class Forgetful:
 def measure(quick: bool) -> list[Row]:
     with TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
         world = make_world(Path(folder))
-        epoch = keys.epoch_at(NOON, world.city.zone)
+        epoch = weeks.epoch_at(NOON, world.city.zone)
         store = cast(Store, Forgetful(world.raw_bundle(epoch)))
         with redirect_stdout(nowhere):  # where the handler's log line goes
             handler = events.submit(replace(world, store=store))
@@ -51,7 +49,7 @@ def measure(quick: bool) -> list[Row]:
         handled, sealed = medians(
             50 if quick else 2000,
             lambda: _created(handler, event),
-            lambda: keys.seal_to(public_key, b"", bytes(envelopes.PART_BYTES)),
+            lambda: hpke.seal_to(public_key, b"", bytes(envelopes.PART_BYTES)),
         )
     seal = "one seal of 1,024 bytes"
     return [Row("warm JSON request, no store", handled * 1e3, "ms", sealed * 1e3, seal, at_most=3)]

@@ -14,10 +14,9 @@ from tempfile import TemporaryDirectory
 
 from infra import bundle
 
-from quietdesk import cloud
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
-from quietdesk.store.dynamodb import create_tables
+from quietdesk import cloud, envelopes
+from quietdesk.store.dynamodb.tables import create_tables
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.starting import BASELINE as SEALING
 from tests.bench.table import Row
@@ -105,6 +104,7 @@ def _start(python: str, program: str, task: Path, world: object) -> tuple[float,
     env = {
         **os.environ,
         "QUIETDESK_FUNCTION": "submit",
+        "QUIETDESK_PROFILE": str(task / bundle.PROFILE),
         "QUIETDESK_STORE": "dynamodb:bench",
         "QUIETDESK_ORIGIN": "word",
         "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),  # type: ignore[attr-defined]

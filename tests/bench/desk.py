@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import envelopes, request, weeks
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff import queue
 from quietdesk.staff.desk import Desk, Opened
@@ -38,7 +37,7 @@ def measure(quick: bool) -> list[Row]:
 
 def _fill(world: World, count: int) -> None:
     bundle, asked = world.bundle(), request.parse({**ASKED, "centers": ["any"]}, world.city)
-    end = keys.expires(bundle.epoch, bundle.epoch, world.city.zone, world.city.serve_days)
+    end = weeks.expires(bundle.epoch, bundle.epoch, world.city.zone, world.city.serve_days)
     asked = replace(asked, windows=("any",))
     for _ in range(count):
         # Random secrets: a real code would spend most of the time on PBKDF2, which no desk does.

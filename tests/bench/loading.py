@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
 
-from quietdesk import keys
+from quietdesk import weeks
 from quietdesk.pages import Pages
-from quietdesk.site.guide import Guide
-from quietdesk.site.sources import Sources
+from quietdesk.website.guide import Guide
+from quietdesk.website.sources import Sources
 from tests.bench.table import Row
 from tests.serving import CHROMIUM_ARGS, build_site, chromium
 from tests.world import NOON, ROOT, World, make_world
@@ -81,7 +81,7 @@ def both_sites(folder: Path, world: World) -> tuple[Path, Path, list[Row]]:
 
 def first_answers(world: World) -> dict[str, bytes]:
     """What the request page asks for when it opens: the key, and times of which there are none."""
-    epoch = keys.epoch_at(NOON, world.city.zone)
+    epoch = weeks.epoch_at(NOON, world.city.zone)
     none = {"look_again": "2026-11-28", "openings": "", "devices": "", "free": []}
     bundle = world.raw_bundle(epoch)
     return {

@@ -12,10 +12,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import request
-from quietdesk.keys import PARTS, Bundle, Epoch, PrivateKey
+from quietdesk import codes, envelopes, request
+from quietdesk.bundles import Bundle
+from quietdesk.hpke import PARTS, PrivateKey
+from quietdesk.weeks import Epoch
 from tests.bench.peak import peak_mb
 from tests.bench.table import FOLDER, Row, cores
 from tests.world import ASKED, compiled_city

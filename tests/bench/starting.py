@@ -10,16 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from quietdesk import city as cities
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
-from quietdesk.errors import BadCity
-from quietdesk.site.guide import write_profile
-from quietdesk.store.dynamodb import create_tables
+from quietdesk import envelopes
+from quietdesk.store.dynamodb.tables import create_tables
+from quietdesk.website.profile import write_profile
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.table import Row
 from tests.emulators import emulator
-from tests.world import NOON, ROOT, World, make_world
+from tests.world import NOON, PROFILE, ROOT, World, make_world
 
 # Both print a line when they are done; what they cost is printed after it.
 COSTS = """
@@ -30,15 +28,17 @@ print(peak_mb())
 SUBMIT = f"""
 import json, sys
 from datetime import UTC, datetime
-from quietdesk import city, events, intake
-from quietdesk.code import unb64
-from quietdesk.keys import Trust
+from pathlib import Path
+from quietdesk import events, intake
+from quietdesk.city import City
+from quietdesk.wire import unb64
+from quietdesk.signed import Trust
 from quietdesk.pages import Pages
 from quietdesk.programme import Programme
 from quietdesk.store import open_store
 
 told = json.load(sys.stdin)
-city = city.load()
+city = City.load(Path("build/city.json"))
 trust = Trust((unb64(told["custodian"]),), 1, city.deployment)
 pages = Pages(city, trust.custodians, trust.threshold)
 now = datetime.fromtimestamp(told["now"], UTC)
@@ -121,9 +121,5 @@ def _start(program: str, told: dict[str, Any]) -> tuple[float, int, float]:
 
 
 def _compile_city() -> None:
-    """What `make site` leaves for the functions, if it has not run."""
-    try:
-        cities.load()
-    except BadCity:
-        target = Path(cities.__file__).with_name("data.json")
-        write_profile(ROOT / "site/city", ROOT / "site/words", target)
+    """What `make site` leaves for the functions."""
+    write_profile(ROOT / "site/city", ROOT / "site/words", PROFILE)

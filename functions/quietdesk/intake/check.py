@@ -9,10 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk.code import unb64
-from quietdesk.envelope import Envelope
+from quietdesk import codes, envelopes
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadCode, BadEnvelope, Conflict, StoreUnavailable, TracesRemain
 from quietdesk.intake import entry, held, plain, posted
 from quietdesk.intake.answers import later
@@ -20,8 +18,9 @@ from quietdesk.intake.held import Held
 from quietdesk.intake.posted import Form
 from quietdesk.pages import visits
 from quietdesk.programme import Programme
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.web import Answer, Call
+from quietdesk.wire import unb64
 
 BYTES = envelopes.WIRE_BYTES + 512  # an envelope, and what to do with it
 _CALENDAR = "text/calendar; charset=utf-8"

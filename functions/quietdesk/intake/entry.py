@@ -2,13 +2,13 @@
 
 from datetime import date
 
-from quietdesk import envelope as envelopes
-from quietdesk import keys
-from quietdesk.envelope import Envelope
+from quietdesk import bundles, envelopes, weeks
+from quietdesk.bundles import Bundle
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadBundle, BadEnvelope
 from quietdesk.intake import offer
-from quietdesk.keys import Bundle, Epoch
 from quietdesk.programme import Programme
+from quietdesk.weeks import Epoch
 
 
 def admitted(programme: Programme, envelope: Envelope, held: str = "") -> Envelope:
@@ -18,7 +18,7 @@ def admitted(programme: Programme, envelope: Envelope, held: str = "") -> Envelo
     if envelope.queue != programme.city.queue:
         raise BadEnvelope("queue")
     epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-    if born not in keys.accepted(now, zone):
+    if born not in weeks.accepted(now, zone):
         raise BadEnvelope("epoch")
     if envelope.opening:
         if offer.offered(programme, envelope.opening, held).epoch != epoch:
@@ -34,7 +34,7 @@ def admitted(programme: Programme, envelope: Envelope, held: str = "") -> Envelo
 def in_lane(programme: Programme, envelope: Envelope, lane: str) -> Envelope:
     """An envelope in that lane and with its end."""
     epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-    end = keys.expires(epoch, born, programme.city.zone, programme.city.serve_days)
+    end = weeks.expires(epoch, born, programme.city.zone, programme.city.serve_days)
     return envelopes.admitted(envelope, lane, end)
 
 
@@ -49,15 +49,15 @@ def keep(programme: Programme, envelope: Envelope) -> None:
 def bundle(programme: Programme, epoch: Epoch) -> Bundle:
     """The published keys of a week. Raises BadBundle and BadSignature."""
     queue = programme.city.queue
-    held = programme.store.read(keys.bundle_name(queue, epoch))
+    held = programme.store.read(bundles.name(queue, epoch))
     if held is None:
         raise BadBundle("stale")
-    return keys.verify_bundle(held[0], programme.trust, queue, programme.clock(), epoch)
+    return bundles.verify(held[0], programme.trust, queue, programme.clock(), epoch)
 
 
 def look_again(programme: Programme, epoch: Epoch) -> date:
     """The day on which to look for an answer to what is sealed to that week."""
     city = programme.city
-    return keys.look_again(
+    return weeks.look_again(
         epoch, programme.clock(), city.zone, city.serve_days, city.answer_by_days
     )

@@ -6,15 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_bytes
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys
-from quietdesk import reply as replies
-from quietdesk.code import Secrets, b64
-from quietdesk.envelope import Envelope
+from quietdesk import codes, envelopes, replies, weeks
+from quietdesk.codes import Secrets
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import CannotOpen, StoreUnavailable, TracesRemain
 from quietdesk.programme import Programme
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
+from quietdesk.wire import b64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,8 +31,8 @@ class Held:
 def find(programme: Programme, id: bytes) -> Envelope | None:
     """The envelope of that id in any live week: one question, whether there is one or not."""
     now, city = programme.clock(), programme.city
-    weeks = [str(it) for it in keys.live(now, city.zone, city.serve_days)]
-    return programme.store.find(city.queue, id, weeks, now)
+    live = [str(it) for it in weeks.live(now, city.zone, city.serve_days)]
+    return programme.store.find(city.queue, id, live, now)
 
 
 def may(held: Envelope, auth: bytes) -> bool:

@@ -8,12 +8,9 @@ Here, and only here, a function sees what a person typed. It seals it before any
 from collections.abc import Mapping
 from dataclasses import replace
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
-from quietdesk.code import Secrets
-from quietdesk.envelope import Envelope
+from quietdesk import codes, envelopes, replies, request, weeks
+from quietdesk.codes import Secrets
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -28,13 +25,13 @@ from quietdesk.intake import entry, held, offer
 from quietdesk.intake.answers import later
 from quietdesk.intake.held import Held
 from quietdesk.intake.posted import Form
-from quietdesk.keys import Epoch
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer
 from quietdesk.programme import Programme
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import Request
 from quietdesk.web import Answer
+from quietdesk.weeks import Epoch
 
 
 def answer(form: Form, programme: Programme) -> Answer:
@@ -196,8 +193,8 @@ def _move(form: Form, asked: Request, secrets: Secrets, programme: Programme) ->
 
 def _week(form: Form, programme: Programme) -> Epoch:
     """The week that the answers were read back in, while it is accepted; else the current one."""
-    weeks = keys.accepted(programme.clock(), programme.city.zone)
-    return next((it for it in weeks if str(it) == form.week), weeks[0])
+    accepted = weeks.accepted(programme.clock(), programme.city.zone)
+    return next((it for it in accepted if str(it) == form.week), accepted[0])
 
 
 def _sealed(

@@ -2,15 +2,14 @@
 
 import json
 
-from quietdesk import envelope as envelopes
-from quietdesk import keys
+from quietdesk import bundles, envelopes, weeks
 from quietdesk.errors import BadBundle, BadEnvelope, BadSignature, StoreUnavailable
 from quietdesk.intake import entry, offer, plain, posted
 from quietdesk.intake.answers import cached, not_found, refused
-from quietdesk.keys import Epoch
 from quietdesk.pages import Offer
 from quietdesk.programme import Programme
 from quietdesk.web import Answer, Call
+from quietdesk.weeks import Epoch
 
 
 def post(call: Call, programme: Programme) -> Answer:
@@ -35,7 +34,7 @@ def key(call: Call, programme: Programme) -> Answer:
     queue, week = call.captured["queue"], call.captured["epoch"]
     try:
         epoch = _current(programme) if week == "current" else Epoch.parse(week)
-        held = programme.store.read(keys.bundle_name(queue, epoch))
+        held = programme.store.read(bundles.name(queue, epoch))
         document = None if held is None else held[0].decode()
     except UnicodeDecodeError:  # what was published is damaged
         return refused(programme, "closed")
@@ -83,4 +82,4 @@ def form(call: Call, programme: Programme) -> Answer:
 
 
 def _current(programme: Programme) -> Epoch:
-    return keys.epoch_at(programme.clock(), programme.city.zone)
+    return weeks.epoch_at(programme.clock(), programme.city.zone)

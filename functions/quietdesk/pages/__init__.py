@@ -4,10 +4,10 @@ Of what functions load only this needs Jinja2. A page is text only: nothing here
 a resident typed.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import field as default
 from datetime import date
 from functools import partial
 from typing import Any
@@ -16,13 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from quietdesk.city import City, Locale
-from quietdesk.code import b64
 from quietdesk.openings import Opening
 from quietdesk.pages import speech, visits
 from quietdesk.pages.english import BROKEN, MENU, MORE, NOT_FOUND, NOTE, NOTES, NOTHING, QUESTIONS
 from quietdesk.pages.speech import Words
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import FIELDS, MANY, MAX_CENTERS, Request
+from quietdesk.wire import b64
 
 # One for all programmes, since what it compiles depends on none: values come with each page.
 _TEMPLATES = Environment(
@@ -44,8 +44,8 @@ class Filled:
     """What goes into the form: everything `typed`, a code of request.parse for each field that has
     a problem, a key of NOTICES or "", and for some notices the reply that stands `now`."""
 
-    typed: Mapping[str, Sequence[str]] = default(default_factory=dict)
-    problems: Mapping[str, str] = default(default_factory=dict)
+    typed: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notice: str = ""
     now: Reply | None = None
 

@@ -9,7 +9,7 @@ from quietdesk.city import Center
 from quietdesk.openings import Opening
 from quietdesk.pages.english import CONFIRM, STATES
 from quietdesk.pages.speech import Words
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 
 DAYS_SHOWN = 12  # of each center, on a page without scripts
 

@@ -17,10 +17,8 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from quietdesk import city as cities
-from quietdesk import keys, settings, sweep
+from quietdesk import bundles, settings, sweep, weeks
 from quietdesk.city import Center, City
-from quietdesk.code import b64
 from quietdesk.errors import (
     BadCity,
     BadKeyring,
@@ -38,12 +36,13 @@ from quietdesk.errors import (
     TracesRemain,
     WrongPassphrase,
 )
-from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, commands, demo, keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.staff.terminal import Here, agreed, new_passphrase, unlock
 from quietdesk.store import Store, open_store
+from quietdesk.wire import b64
 
 _ID_HELP = "an id, or its first 8 digits or more"
 MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(chosen, args)
         if args.command == "translations":  # which needs no keyring, and no compiled city
             return _translations(chosen, args)
-        return int(args.run(Here(chosen, cities.load(), now).forget(), args))
+        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
     except QuietdeskError as error:
         print(f"quietdesk: {error}", file=sys.stderr)
         if hint := _HINTS.get(type(error)):
@@ -259,7 +258,7 @@ def _port(text: str) -> int:
 
 
 def _site(text: str) -> str:
-    from quietdesk.site import outreach  # which needs what no other command does
+    from quietdesk.website import outreach  # which needs what no other command does
 
     try:
         return outreach.site_address(text)
@@ -281,8 +280,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
     from quietdesk import local
     from quietdesk.pages import Pages
     from quietdesk.programme import Programme
+    from quietdesk.website.profile import compile_profile
 
-    city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
+    city = City.from_data(compile_profile(chosen.city, Path("site/words")))
     if city.deployment == DEMO:
         demo.set_up(chosen, city)
         demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
@@ -330,13 +330,13 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
 
 
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
-    current = keys.epoch_at(datetime.now(UTC), city.zone)
-    held = store.read(keys.bundle_name(city.queue, current))
+    current = weeks.epoch_at(datetime.now(UTC), city.zone)
+    held = store.read(bundles.name(city.queue, current))
     if held is None:
         print("There is no key for this week: the form is closed until custodians run", end=" ")
         print("quietdesk keys mint")
     else:
-        keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
+        bundles.signed(held[0], trust, city.queue)  # or it says whose signature is missing
 
 
 def _desk(at: Here, args: argparse.Namespace) -> int:
@@ -376,7 +376,7 @@ def _sign_in(_: Here, __: argparse.Namespace) -> int:
 
 def _poster(at: Here, args: argparse.Namespace) -> int:
     from quietdesk.pages import Pages
-    from quietdesk.site.outreach import Sheets
+    from quietdesk.website.outreach import Sheets
 
     langs = tuple(dict.fromkeys(filter(None, (args.lang, args.second))))
     tags = [locale.tag for locale in at.city.locales]
@@ -411,7 +411,8 @@ def _center_of(city: City, args: argparse.Namespace) -> Center | None:
 
 
 def _translations(chosen: Settings, args: argparse.Namespace) -> int:
-    from quietdesk.site.translations import Translations  # Babel is not on every computer
+    from quietdesk.website import faults  # Babel is not on every computer
+    from quietdesk.website.translations import Translations
 
     site = Translations(Path("site"), chosen.city)
     tags = [language.tag for language in site.languages]
@@ -421,9 +422,10 @@ def _translations(chosen: Settings, args: argparse.Namespace) -> int:
         for path in site.update():
             print(f"{path} is up to date now.")
         return 0
-    print("\n".join(site.table()))
+    print("\n".join(faults.table(site)))
     shown = [language.tag for language in site.languages if not language.draft]
-    problems = [it for tag in ([args.tag] if args.tag else shown) for it in site.problems(tag)]
+    wanted = [args.tag] if args.tag else shown
+    problems = [it for tag in wanted for it in faults.problems(site, tag)]
     if problems:
         print("", *problems, sep="\n")
     return 1 if problems else 0
@@ -442,15 +444,15 @@ def _sweep(at: Here, _: argparse.Namespace) -> int:
 def _record(at: Here, _: argparse.Namespace) -> int:
     queue = at.city.queue
     with closing(at.store()) as store:
-        held = store.read(keys.record_name(queue))
-        head = store.read(keys.record_head_name(queue))
+        held = store.read(sweep.record_name(queue))
+        head = store.read(sweep.record_head_name(queue))
     if held is None:
         print("Nothing has been destroyed yet.", file=sys.stderr)
         return 0
     sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
     if head is None:
         raise BadSignature("no custodian has signed the record yet")
-    signed = keys.verify_record(held[0], head[0], at.trust, queue)
+    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
     said = "weeks; nothing was changed since custodians signed it"
     print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
     return 0
@@ -460,7 +462,7 @@ def _store_create(at: Here, _: argparse.Namespace) -> int:
     kind, prefix = at.settings.store.partition(":")[::2]
     if kind != "dynamodb" or not prefix:
         raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
-    from quietdesk.store.dynamodb import create_tables
+    from quietdesk.store.dynamodb.tables import create_tables
 
     for table in create_tables(prefix):
         print(f"Table {table} made.")
@@ -519,14 +521,14 @@ def _keys_mint(at: Here, args: argparse.Namespace) -> int:
 def _keys_list(at: Here, _: argparse.Namespace) -> int:
     path = at.settings.keyring
     held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = keys.epoch_at(at.now, at.city.zone)
+    current = weeks.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
         destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
         for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
             if line := destroyed.get(str(epoch)):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
-            elif store.read(keys.bundle_name(at.city.queue, epoch)) is not None:
-                day = keys.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
+                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
                 here = "on this device too" if str(epoch) in held else "not on this device"
                 local_day = day.astimezone(at.city.zone).date()
                 print(f"{epoch}  key made, {here}; destroyed on {local_day}")

@@ -22,11 +22,9 @@ from urllib.parse import parse_qs, urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from quietdesk import code as codes
-from quietdesk import gateway, keys, local
+from quietdesk import codes, gateway, local, weeks
 from quietdesk.city import City
 from quietdesk.errors import Invalid, QuietdeskError, StoreRefused, StoreUnavailable
-from quietdesk.keys import WEEKS_AHEAD, Epoch
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import queue
@@ -48,6 +46,7 @@ from quietdesk.staff.session import (
 from quietdesk.staff.view import NOTICES, REFUSED, TROUBLES, Form, View, number, one, said
 from quietdesk.store import Store
 from quietdesk.web import HEADERS
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -440,19 +439,19 @@ class Console:
     def _openings(self, session: "Session", call: "_Call", notice: str = "") -> Answer:
         now = self._clock()
         published = session.publisher.published()
-        current = keys.epoch_at(now, self._city.zone)
-        weeks = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
+        current = weeks.epoch_at(now, self._city.zone)
+        ahead = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
         asked = one(call.query, "week")
         # From tomorrow on there is something to take: on a Sunday, that is next week.
         tomorrow = now.astimezone(self._city.zone).date() + timedelta(days=1)
-        first = Epoch(*tomorrow.isocalendar()[:2])
-        week = next((it for it in weeks if str(it) == asked), first)
-        days = [date.fromisocalendar(week.year, week.week, n) for n in range(1, 8)]
+        first = Epoch.of(tomorrow)
+        week = next((it for it in ahead if str(it) == asked), first)
+        days = week.days
         listing = published[""]
         return self._page(
             "openings.html",
             notice=notice,
-            weeks=[(str(it), date.fromisocalendar(it.year, it.week, 1)) for it in weeks],
+            weeks=[(str(it), it.days[0]) for it in ahead],
             week=str(week),
             days=days,
             table=self._capacity(published.values(), week, days),

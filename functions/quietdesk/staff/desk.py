@@ -4,15 +4,13 @@ memory; what is written goes into the store sealed."""
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import bundles, codes, envelopes, hpke, replies, request, weeks
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadSignature,
@@ -24,12 +22,14 @@ from quietdesk.errors import (
     TooOld,
     TracesRemain,
 )
-from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, Trust
+from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.openings import Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import Request
+from quietdesk.signed import Trust
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 
 T = TypeVar("T")
 MIN_ID = 8  # digits of an id by which staff name a request
@@ -116,7 +116,7 @@ class Desk:
         since it was opened, NoSeats, TooOld when its 60 days end before the visit, and
         CannotOpen or BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
-        if self._expires(opening.epoch, item) < _midnight(opening.day, 1, self._city):
+        if self._expires(opening.epoch, item) < self._day_after(opening.day):
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
 
@@ -125,9 +125,9 @@ class Desk:
         It is sealed to this week, or to the next where this one's key day comes before that day. A
         seat it had goes back. Raises TooOld when its 60 days end before that day."""
         again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
-        current = keys.epoch_at(now, self._city.zone)
+        current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
-            if self._expires(epoch, item) >= _midnight(again, 1, self._city):
+            if self._expires(epoch, item) >= self._day_after(again):
                 return self._write(item, "", epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
@@ -136,7 +136,7 @@ class Desk:
         back."""
         answer = replies.Reply("none")
         if item.envelope.opening:
-            return self._write(item, "", keys.epoch_at(now, self._city.zone), answer, now)
+            return self._write(item, "", weeks.epoch_at(now, self._city.zone), answer, now)
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
@@ -146,8 +146,8 @@ class Desk:
         again is stored once. Raises Invalid, Conflict and NoSeats."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
-        city, current = self._city, keys.epoch_at(now, self._city.zone)
-        again = keys.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
+        city, current = self._city, weeks.epoch_at(now, self._city.zone)
+        again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
         parts = request.pack(asked, secrets.reply)
         if asked.opening:
             opening = Opening.parse(asked.opening)
@@ -163,7 +163,7 @@ class Desk:
             born=current,
             reply=replies.write(answer),
         )
-        end = keys.expires(epoch, current, self._city.zone, self._city.serve_days)
+        end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
         ready = envelopes.admitted(sealed, KIOSK, end)
         if asked.opening:
             self._store.take(ready)
@@ -207,13 +207,16 @@ class Desk:
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         born = Epoch.parse(item.envelope.born)
-        return keys.expires(epoch, born, self._city.zone, self._city.serve_days)
+        return weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
+
+    def _day_after(self, day: date) -> float:
+        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
 
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
-        held = self._store.read(keys.bundle_name(self._city.queue, epoch))
+        held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
             raise CannotOpen(f"there is no key for week {epoch} yet")
-        return keys.verify_bundle(held[0], self._trust, self._city.queue, now, epoch)
+        return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
 
     def _private_key(self, text: str) -> PrivateKey:
         if text not in self._private_keys:
@@ -225,7 +228,7 @@ class Desk:
             wrap = self._store.wrap(text, self._keyring.id)
             device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
             try:
-                private_key = PrivateKey(keys.seed(device_half, server_half, text))
+                private_key = PrivateKey(hpke.seed(device_half, server_half, text))
             except ValueError:
                 raise CannotOpen("its key in the store is damaged") from None
             if (text, private_key.public_key) != self._published(kid):
@@ -234,18 +237,13 @@ class Desk:
         return self._private_keys[text]
 
     def _published(self, kid: Kid) -> tuple[str, bytes]:
-        held = self._store.read(keys.bundle_name(kid.queue, kid.epoch))
+        held = self._store.read(bundles.name(kid.queue, kid.epoch))
         if held is None:
             raise KeyDestroyed(str(kid.epoch))
         try:
-            return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
+            return bundles.signed(held[0], self._trust, kid.queue).keys[kid.part]
         except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
             raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
-
-
-def _midnight(day: date, after: int, city: City) -> float:
-    """When the day so many days later begins, in Unix seconds."""
-    return datetime.combine(day + timedelta(days=after), time(), city.zone).timestamp()
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:
@@ -293,10 +291,5 @@ def shown(text: str) -> str:
     )
 
 
-def over(city: City, now: datetime, epoch: Epoch) -> bool:
-    """Whether the week's keys are due to be destroyed by now."""
-    return keys.destroyed_at(epoch, city.zone, city.serve_days) <= now
-
-
 def _live(city: City, now: datetime) -> list[str]:
-    return [str(epoch) for epoch in keys.live(now, city.zone, city.serve_days)]
+    return [str(epoch) for epoch in weeks.live(now, city.zone, city.serve_days)]

@@ -28,9 +28,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
-from quietdesk.keys import Epoch, PrivateKey, Trust, key_id, public_key, signed_bytes
+from quietdesk.hpke import PrivateKey, public_key
+from quietdesk.signed import VERSION, Trust, key_id, signed_bytes
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64, unb64
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 
@@ -93,7 +95,7 @@ class Keyring:
         """The body of this device's signed upload: one public wrap key for each epoch."""
         keys = {epoch: b64(public_key(seed)) for epoch, seed in sorted(self.wrap_seeds.items())}
         document = {
-            "v": 1,
+            "v": VERSION,
             "deployment": self.trust.deployment,
             "spki": b64(self.public_key),
             "keys": keys,

@@ -8,10 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 from threading import RLock
 
-from quietdesk import code as codes
-from quietdesk import keys
+from quietdesk import codes, weeks
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadSignature,
@@ -131,8 +130,8 @@ class Session:
         self._use(keyring)
         now = clock()
         zone, serve_days = city.zone, city.serve_days
-        live = keys.live(now, zone, serve_days)
-        self.key_day = min(keys.destroyed_at(epoch, zone, serve_days) for epoch in live)
+        live = weeks.live(now, zone, serve_days)
+        self.key_day = min(weeks.destroyed_at(epoch, zone, serve_days) for epoch in live)
         self.touched = now
         self.over = False
         self.pulled: datetime | None = None
@@ -297,8 +296,8 @@ class Session:
 
     def _find(self, id: bytes) -> Envelope | None:
         now = self._clock()
-        weeks = keys.live(now, self._city.zone, self._city.serve_days)
-        return self._store.find(self._city.queue, id, [str(week) for week in weeks], now)
+        live = weeks.live(now, self._city.zone, self._city.serve_days)
+        return self._store.find(self._city.queue, id, [str(week) for week in live], now)
 
     def _answer(self, item: Opened, choice: str, outcome: Outcome) -> None:
         try:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from quietdesk import weeks
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring, BadSetting, NoKeyring, WrongPassphrase
-from quietdesk.keys import Trust
 from quietdesk.settings import Settings
-from quietdesk.staff import desk, keyring
+from quietdesk.signed import Trust
+from quietdesk.staff import keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store, open_store
 
@@ -38,7 +39,10 @@ class Here:
         path = self.settings.keyring
         if path.exists():
             before = path.read_bytes()
-            after = keyring.forget(before, lambda epoch: desk.over(self.city, self.now, epoch))
+            zone, serve_days = self.city.zone, self.city.serve_days
+            after = keyring.forget(
+                before, lambda epoch: weeks.over(epoch, self.now, zone, serve_days)
+            )
             if keyring.epochs(after) != keyring.epochs(before):
                 keyring.save(path, after)
         return self

@@ -5,13 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk.code import b64
-from quietdesk.envelope import SealedPart
+from quietdesk import codes, envelopes, hpke, request
+from quietdesk.envelopes import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
-from quietdesk.keys import PrivateKey
+from quietdesk.hpke import PrivateKey
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, another_device, any_secrets
 
 
@@ -21,7 +19,7 @@ def private_keys(world, envelope):
     for part in (envelope.visit, envelope.contact):
         wrap = world.store.wrap(part.kid, world.device.id)
         half = world.device.unwrap(part.kid, envelope.epoch, wrap)
-        seed = keys.seed(half, world.store.server_half(part.kid), part.kid)
+        seed = hpke.seed(half, world.store.server_half(part.kid), part.kid)
         made[part.kid] = PrivateKey(seed)
     return made
 
@@ -58,7 +56,7 @@ def test_either_half_alone_does_not_open(world):
                 kid, envelope.epoch, world.store.wrap(kid, world.device.id)
             )
             halves = (device, bytes(32)) if only == "device" else (bytes(32), server)
-            alone[kid] = PrivateKey(keys.seed(*halves, kid))
+            alone[kid] = PrivateKey(hpke.seed(*halves, kid))
 
         with pytest.raises(CannotOpen):
             envelopes.unseal(envelope, alone)

@@ -16,10 +16,10 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk import city as cities
 from quietdesk.errors import BadCity
 from quietdesk.pages import english
-from quietdesk.site import documents, guide, outreach
+from quietdesk.website import documents, documents_page, guide, outreach
+from quietdesk.website.checked import read_yaml
 
 PACKAGE = Path(quietdesk.__file__).parent
 NOTE = "translation-note"  # says that nobody has reviewed; every language but English has it
@@ -28,7 +28,7 @@ _CALLED = ("words", "_words")
 _NOISE = {"python-format", "python-brace-format"}
 _TABLES = (
     english.QUESTIONS, english.NOTICES, english.STATES, english.SCRIPT_WORDS, english.NOTHING,
-    english.PARTS, guide.ACCESS, guide.PAPER_WORDS, outreach.KINDS,
+    english.PARTS, guide.ACCESS, documents_page.PAPER_WORDS, outreach.KINDS,
 )  # fmt: skip
 _NESTED = (*english.PROBLEMS.values(), *english.CHOICES.values())
 # By name only: nothing outside the desk imports it.
@@ -45,7 +45,7 @@ def of_site() -> list[str]:
         if PACKAGE / "staff" not in path.parents:
             found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
-    found += (*english.NOT_FOUND, *english.BROKEN, english.CONFIRM, guide.NEED_LIST)
+    found += (*english.NOT_FOUND, *english.BROKEN, english.CONFIRM, documents_page.NEED_LIST)
     found += (text for text in english.NOTES.values() if text != NOTE)
     return _once(found)
 
@@ -60,7 +60,7 @@ def of_desk() -> list[str]:
 
 def of_city(folder: Path) -> list[str]:
     """What residents read of the city profile: its name and the names of papers."""
-    found = [cities.read_yaml(folder / "programme.yml")["name"]]
+    found = [read_yaml(folder / "programme.yml")["name"]]
     found += documents.read(folder / "documents.yml").texts()
     return _once(found)
 
