@@ -12,7 +12,7 @@ from typing import Any
 
 from quietdesk import codes, envelopes, hpke, weeks
 from quietdesk.envelopes import Envelope
-from quietdesk.intake import Handler
+from quietdesk.events import Handler
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.wire import b64
 from tests import events

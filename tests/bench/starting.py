@@ -28,11 +28,12 @@ SUBMIT = f"""
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from quietdesk import intake
+from quietdesk import events, intake
 from quietdesk.city import City
 from quietdesk.wire import unb64
 from quietdesk.signed import Trust
 from quietdesk.pages import Pages
+from quietdesk.programme import Programme
 from quietdesk.store import open_store
 
 told = json.load(sys.stdin)
@@ -41,7 +42,9 @@ trust = Trust((unb64(told["custodian"]),), 1, city.deployment)
 pages = Pages(city, trust.custodians, trust.threshold)
 now = datetime.fromtimestamp(told["now"], UTC)
 # Patient: an emulator on a busy machine takes longer than the second for which a function waits.
-submit = intake.submit(city, pages, open_store(told["store"], patient=True), trust, lambda: now)
+store = open_store(told["store"], patient=True)
+programme = Programme(city, store, trust, pages, lambda: now)
+submit = events.handler(intake.SUBMIT, programme)
 print(submit(told["event"], None)["statusCode"], flush=True)
 {COSTS}"""
 BASELINE = f"""
