@@ -31,6 +31,8 @@ from tests.world import (
     make_world,
 )
 
+pytest_plugins = ["tests.marks"]
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Before any worker starts, what `make site` writes and the commands read: on a fresh clone it
@@ -46,6 +48,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def another_process() -> None:
+    """What a fixture asks for that starts a process, so that no test that uses it is core."""
 
 
 @pytest.fixture(scope="session")
@@ -72,14 +79,14 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 def store_spec(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    emulators: Callable[[str], Emulator],
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """A fresh store: on SQLite, or on the emulator that a test's parameter names."""
     name = getattr(request, "param", "sqlite")
     if name == "sqlite":
         return f"sqlite:{tmp_path / 'requests.db'}"
-    for variable, value in emulators(name).environment().items():
+    start: Callable[[str], Emulator] = request.getfixturevalue("emulators")
+    for variable, value in start(name).environment().items():
         monkeypatch.setenv(variable, value)
     prefix = f"t{secrets.token_hex(4)}"
     make_tables(prefix)
@@ -93,13 +100,17 @@ def custodian() -> Keyring:
 
 
 @pytest.fixture(scope="session")
-def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(
+    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The built website."""
     return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
 
 
 @pytest.fixture(scope="session")
-def site_with_address(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site_with_address(
+    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The website as it is built when its address is known."""
     folder = tmp_path_factory.mktemp("known") / "site"
     return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
@@ -154,7 +165,7 @@ def python313() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def lambdas_python() -> Iterator[str]:
+def lambdas_python(another_process: None) -> Iterator[str]:
     """The Python of Lambda, for `make bundle`; without it what needs it is left out."""
     found = python313()
     if found is None:

@@ -6,7 +6,6 @@ Neither is AWS. A rule counts as kept only when both, and SQLite, agree on it.
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 import boto3
 
 from quietdesk.store.dynamodb.tables import create_tables
-from tests.process import free_port
+from tests.waiting import CEILING, free_port, until
 from tests.world import ROOT
 
 KEY = "testing"
@@ -66,25 +65,24 @@ def emulator(name: str, folder: Path, services: str = "dynamodb") -> Iterator[Em
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(CEILING)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
-    for _ in range(300):
+    def answers() -> bool:
         assert process.poll() is None, "the emulator ended before it was ready"
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback server
+            urllib.request.urlopen(url, timeout=CEILING).close()  # noqa: S310 - our own loopback
         except urllib.error.HTTPError as error:
             error.close()  # any answer at all will do
-            return
         except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the emulator was not ready in half a minute")
+            return False
+        return True
+
+    until(answers)
 
 
 def make_tables(prefix: str) -> list[str]:

@@ -13,6 +13,7 @@ from quietdesk.pages import CHECK, Pages
 from quietdesk.programme import Programme
 from quietdesk.store import Store, open_store
 from tests.events import CLOCK
+from tests.waiting import CEILING
 from tests.world import BrokenStore, compiled_city
 
 CHOSEN = settings.read(os.environ)
@@ -46,5 +47,5 @@ def late(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Does all its work, and does not answer when a header asks for that."""
     answer = handler(event, context)
     while "x-late" in event["headers"]:
-        time.sleep(60)
+        time.sleep(CEILING)
     return answer

@@ -25,7 +25,7 @@ def city():
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(another_process, tmp_path_factory):
     return build_site(tmp_path_factory.mktemp("riverton") / "site", (b"a custodian",), RIVERTON)
 
 

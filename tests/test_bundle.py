@@ -18,6 +18,7 @@ from quietdesk import cloud
 from quietdesk.wire import b64
 from tests.events import FORM, event, text
 from tests.test_imports import NOT_NEEDED
+from tests.waiting import CEILING
 from tests.world import ASKED, ROOT, make_world
 
 CITY = ROOT / "site" / "city"
@@ -113,6 +114,7 @@ def test_it_is_small_enough(made):
     assert made[0].stat().st_size <= bundle.MOST_BYTES
 
 
+@pytest.mark.process
 def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setenv("PYTHON313", sys.executable if sys.version_info[:2] != (3, 13) else "false")
 
@@ -153,7 +155,7 @@ def run(python, task, events, **environment):
         input=json.dumps(events),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         env={
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_LOG_LEVEL": "WARN",

@@ -44,6 +44,7 @@ from tests.hostile import FIELDS, PAYLOADS, malformed, sealed_reply, sealed_with
 from tests.serving import Clock
 from tests.test_pages import NEVER_SAID
 from tests.test_silence import leaks
+from tests.waiting import CEILING
 from tests.world import ASKED, NOON, PASSPHRASE, ROOT, any_secrets
 
 TOKEN, PORT = "a-token-of-the-test", 43210
@@ -553,6 +554,7 @@ def test_keys_that_cannot_be_saved_are_said_and_the_queue_is_shown(staff, world,
     assert "could not be made ready" in page.text and "Marisol" in page.text
 
 
+@pytest.mark.process
 def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
     """As `quietdesk desk` runs it, in a process of its own."""
     put(world, name=["Marisol"])
@@ -567,7 +569,7 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
     )
     try:
         address = re.search(r"http://127\.0\.0\.1:(\d+)/([\w-]{43})/", child.stdout.readline())
-        connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=CEILING)
         headers = {"Origin": f"http://127.0.0.1:{address[1]}"}
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode({"passphrase": PASSPHRASE})
@@ -578,7 +580,7 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
         connection.close()
     finally:
         child.terminate()
-        said, failed = child.communicate(timeout=30)
+        said, failed = child.communicate(timeout=CEILING)
 
     assert child.returncode == 0 and failed == ""
     assert "Marisol" not in said and PASSPHRASE not in said
@@ -1126,12 +1128,12 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     def slow(self, item, now):
         if len([id for id in ids if staff.console._session.items[id].state == "none"]) == 12:
             at_half.set()
-            assert going.wait(30)
+            assert going.wait(CEILING)
         return refuse(self, item, now)
 
     monkeypatch.setattr(Desk, "refuse", slow)
     staff.post("/answer", follow=False, id=ids, do="none")
-    assert at_half.wait(30)
+    assert at_half.wait(CEILING)
     page = staff.get()
     going.set()
     staff.wait()
@@ -1152,12 +1154,12 @@ def test_lock_stops_the_work_and_leaves_every_request_whole(staff, world, monkey
         count["refused"] += 1
         if count["refused"] == 12:
             at_half.set()
-            assert going.wait(30)
+            assert going.wait(CEILING)
         return refuse(self, item, now)
 
     monkeypatch.setattr(Desk, "refuse", slow)
     staff.post("/answer", follow=False, id=ids, do="none")
-    assert at_half.wait(30)
+    assert at_half.wait(CEILING)
     staff.post("/lock", follow=False)
     going.set()
     staff.wait()

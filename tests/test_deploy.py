@@ -141,7 +141,7 @@ def test_scripts_are_sent_as_scripts_in_utf_8():
 
 
 @pytest.fixture
-def aws(tmp_path_factory, monkeypatch):
+def emulated_aws(emulators, tmp_path_factory, monkeypatch):
     """An account with nothing in it."""
     with emulator("ministack", tmp_path_factory.mktemp("aws"), services="") as running:
         for name, value in running.environment().items():
@@ -199,7 +199,9 @@ def word():
     return accepted, header["HeaderValue"], origins["site"]["OriginPath"]
 
 
-def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, capfd, monkeypatch):
+def test_from_an_empty_account_to_a_site_and_back(
+    emulated_aws, folder, lambdas_python, capfd, monkeypatch
+):
     folder, custodians = folder
     monkeypatch.setattr(bundle, "OUT", ROOT / "build" / "bundle.zip")
 
@@ -262,7 +264,7 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     assert "Release 00006 is there." in capfd.readouterr().out
 
 
-def test_another_account_than_the_plans_is_refused(aws, folder, capsys):
+def test_another_account_than_the_plans_is_refused(emulated_aws, folder, capsys):
     folder, _ = folder
     plan = yaml.safe_load((folder / "deploy.yml").read_text())
     plan["demo"]["account"] = "123456789012"
@@ -273,7 +275,7 @@ def test_another_account_than_the_plans_is_refused(aws, folder, capsys):
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_who_does_not_say_yes_changes_nothing(aws, folder, monkeypatch, capsys):
+def test_who_does_not_say_yes_changes_nothing(emulated_aws, folder, monkeypatch, capsys):
     folder, _ = folder
     monkeypatch.setattr("builtins.input", lambda _: "y")
 
@@ -283,7 +285,7 @@ def test_who_does_not_say_yes_changes_nothing(aws, folder, monkeypatch, capsys):
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_a_template_that_breaks_a_rule_is_not_deployed(aws, folder, monkeypatch, capsys):
+def test_a_template_that_breaks_a_rule_is_not_deployed(emulated_aws, folder, monkeypatch, capsys):
     folder, _ = folder
     read = template.read
 

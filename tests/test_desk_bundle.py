@@ -22,6 +22,7 @@ from quietdesk import settings
 from quietdesk.errors import BadSetting
 from quietdesk.wire import b64
 from tests.process import environment
+from tests.waiting import CEILING
 from tests.world import PASSPHRASE, ROOT
 
 # Python 3.13 of python.org on a PC, as markers see it (PEP 508).
@@ -51,7 +52,7 @@ def told(custodian, **more):
 
 
 @pytest.fixture(scope="module")
-def made(custodian, tmp_path_factory):
+def made(another_process, custodian, tmp_path_factory):
     out = tmp_path_factory.mktemp("desk") / "desk.zip"
     return out, desk_bundle.build(out, told(custodian))
 
@@ -271,7 +272,7 @@ def desk(files, wheels, tmp_path):
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=CEILING,
         )
 
     return run

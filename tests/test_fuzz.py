@@ -1,6 +1,7 @@
 """Whatever comes in, the answer is one of ours: no 5xx but the named ones, no trace, no quoting.
 
-Hypothesis makes the same choices in every run; only the keys and codes they are made on are fresh.
+Hypothesis makes the same choices in every run but `make soak`. Only the keys and codes that they
+are made on are fresh.
 """
 
 import base64
@@ -15,7 +16,7 @@ from unittest.mock import Mock, patch
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quietdesk import bundles, codes, envelopes, hpke, request, sweep, weeks
@@ -39,17 +40,15 @@ from quietdesk.staff.desk import Opened, Unopened
 from quietdesk.store.dynamodb import DynamoDB, items
 from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
+from tests.examples import examples
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
 PLANTED = "plantedfuzz91"
 STATUSES = {200, 201, 400, 404, 409, 413, 415, 503}
 THIS_WEEK = weeks.Epoch(2026, 47)
 
-# Derandomized, so that a red run can be seen again. Every fixture is made once for the module, but
-# for the log, which only grows: hence no health check for fixtures made once for all examples.
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None,
-               suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
-many = settings(few, max_examples=300)
+# Every fixture is made once for the module, but for the log, which only grows.
+few, many = examples(25), examples(100)
 
 
 @pytest.fixture(scope="module")

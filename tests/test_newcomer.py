@@ -19,8 +19,11 @@ from quietdesk.staff import cli, demo, keyring
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
-from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
+from tests.process import QUIETDESK, environment, quietdesk, quietdesk_run, stop
+from tests.waiting import CEILING, free_port
 from tests.world import ASKED, CHEAP, ROOT, make_world
+
+pytestmark = pytest.mark.process
 
 
 def ask(port, name):
@@ -35,7 +38,7 @@ def ask(port, name):
 
 def send(url, form):
     data = urlencode(form, doseq=True).encode()
-    with urllib.request.urlopen(url, data, timeout=30) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(url, data, timeout=CEILING) as answer:  # noqa: S310 - our own server
         return answer.read().decode()
 
 
@@ -342,7 +345,7 @@ def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
         "PYTHONIOENCODING": "ascii",
     }
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 0
@@ -417,7 +420,7 @@ def test_reader_that_has_enough_is_no_error(desk):
 
     said = run.stderr.read()
     run.stderr.close()
-    assert run.wait(30) == 1
+    assert run.wait(CEILING) == 1
     assert said == b""
 
 
@@ -470,7 +473,7 @@ def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk)
         input="",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING,
     )
 
     assert (mint.returncode, pull.returncode) == (1, 1)
@@ -488,7 +491,7 @@ def test_setting_does_not_change_whom_a_keyring_believes(desk, tmp_path):
     (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")
 
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 1

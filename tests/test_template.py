@@ -13,6 +13,7 @@ from infra import rules, template
 
 from quietdesk.store.dynamodb.items import item_of
 from quietdesk.web import HEADERS
+from tests.waiting import CEILING
 from tests.world import ROOT
 
 SAM = ROOT / ".venv" / "sam" / "bin" / "sam"
@@ -271,14 +272,19 @@ def test_every_rule_has_been_seen_to_fail():
 # --- What AWS's own checkers say ------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_cfn_lint_finds_nothing():
     done = subprocess.run(
-        [ROOT / ".venv/bin/cfn-lint", template.PATH], capture_output=True, text=True, timeout=120
+        [ROOT / ".venv/bin/cfn-lint", template.PATH],
+        capture_output=True,
+        text=True,
+        timeout=CEILING,
     )
 
     assert (done.stdout, done.returncode) == ("", 0)
 
 
+@pytest.mark.process
 def test_sam_validate_finds_nothing(tmp_path):
     env = {
         **os.environ,
@@ -292,7 +298,7 @@ def test_sam_validate_finds_nothing(tmp_path):
         [SAM, "validate", "--lint", "--template", template.PATH],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         env=env,
     )
 
@@ -346,6 +352,7 @@ ADDRESSES = {
 }
 
 
+@pytest.mark.process
 def test_addresses_at_the_edge_lead_to_files_and_never_elsewhere(rendered, tmp_path):
     code = rendered["Resources"]["Addresses"]["Properties"]["FunctionCode"]["Fn::Sub"]
     assert len(code) < 10_000  # bytes: the quota of CloudFront Functions
@@ -359,7 +366,9 @@ def test_addresses_at_the_edge_lead_to_files_and_never_elsewhere(rendered, tmp_p
         console.log(JSON.stringify(answers));
         """
     )
-    done = subprocess.run(["node", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        ["node", program], capture_output=True, text=True, timeout=CEILING, check=True
+    )
     said = [
         (it["headers"]["location"]["value"],) if "statusCode" in it else it["uri"]
         for it in json.loads(done.stdout)

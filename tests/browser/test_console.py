@@ -14,6 +14,7 @@ from quietdesk.staff.publisher import Publisher
 from tests.browser.test_every_page import CONTRAST
 from tests.hostile import FIELDS, PAYLOADS, sealed_with
 from tests.serving import desk_open
+from tests.waiting import CEILING
 from tests.world import NOON, PASSPHRASE
 
 WIDTHS = (360, 768, 1280)
@@ -67,7 +68,7 @@ def test_unlock_wait_propose_accept(visit, desk, world, published, monkeypatch):
     def slow(self, envelope):
         if desk.console._session.job.done == 1:
             half.set()
-            assert going.wait(30)
+            assert going.wait(CEILING)
         return opens(self, envelope)
 
     monkeypatch.setattr(StaffDesk, "open", slow)
@@ -77,7 +78,7 @@ def test_unlock_wait_propose_accept(visit, desk, world, published, monkeypatch):
     assert page.locator("progress").get_attribute("max") == "3"
     going.set()
 
-    expect(page.locator("h1")).to_have_text("Queue", timeout=15_000)
+    expect(page.locator("h1")).to_have_text("Queue")
     page.check("[data-all]")
     assert page.locator("input[name=id]:checked").count() == 3
     page.click("text=Propose places")
