@@ -26,7 +26,7 @@ check: $(VENV)/dev.stamp ## Check style, types and all that needs no other proce
 core: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(SPREAD) -m core
 
-test: $(VENV)/dev.stamp tools ## Run the tests, or a part: T=tests/test_x.py K=name (finds or installs Chromium and node)
+test: $(VENV)/dev.stamp tools ## Run the tests, or a part: T=tests/test_x.py K=name (finds or installs Chromium, node, fonts)
 	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
 
 test-loaded: $(VENV)/dev.stamp tools ## The same with four busy loops beside them (T=, K=)
@@ -50,8 +50,8 @@ words: $(VENV)/run.stamp ## Bring site/words up to date with the texts of templa
 script: tools ## Build site/script into the files that the pages load
 	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build
 
-shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
-	$(BIN)/python -m tests.shots
+shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots (T=ur: of one locale)
+	$(BIN)/python -m tests.shots $(T)
 
 access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
 	$(BIN)/python -m tests.access_report

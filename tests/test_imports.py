@@ -10,7 +10,13 @@ import pytest
 from tests.waiting import CEILING
 from tests.world import ROOT
 
-SUBMIT = ["quietdesk.intake", "quietdesk.store", "quietdesk.pages", "quietdesk.sweep"]
+SUBMIT = [
+    "quietdesk.events",
+    "quietdesk.intake",
+    "quietdesk.store",
+    "quietdesk.pages",
+    "quietdesk.sweep",
+]
 NOT_NEEDED = [
     "argon2",
     "aws_xray_sdk",
@@ -23,11 +29,13 @@ NOT_NEEDED = [
     "s3transfer",
     "segno",
     "waitress",
+    "werkzeug",
     "whitenoise",
     "yaml",
     "quietdesk.local",
     "quietdesk.website",
     "quietdesk.staff",
+    "quietdesk.wsgi",
 ]
 
 

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from markupsafe import Markup
 
 from quietdesk.city import Center, City, Locale
 from quietdesk.errors import BadSetting
-from quietdesk.pages import Offer, Pages, Words
+from quietdesk.pages import Offer, Pages
+from quietdesk.pages.speech import Words
 
 # What a sheet is called, and how many of it are on a page.
 KINDS = {"poster": "Poster", "handbill": "Handbills", "cards": "Slips to write codes on"}
@@ -119,11 +121,11 @@ class Sheets:
         )
 
     def _spoken(self, lang: str, center: Center | None) -> tuple[Locale, Words, Link, Markup]:
-        locale, words = self._pages.speak(lang)
-        link = Link(locale.tag, center)
+        words = self._pages.speak(lang)
+        link = Link(words.locale.tag, center)
         code = _code(link.address(self._site))
         drawn = code.svg_inline(border=QUIET_ZONE, light="#fff", omitsize=True, **_PLAIN)
-        return locale, words, link, Markup(drawn)  # noqa: S704 - paths and numbers
+        return words.locale, words, link, Markup(drawn)  # noqa: S704 - paths and numbers
 
 
 class _Both:
@@ -143,6 +145,7 @@ class _Both:
 _PLAIN: dict[str, Any] = {"svgclass": None, "lineclass": None}  # the page's styles do the rest
 
 
+@cache  # a code stands on many sheets, and takes longer than the rest of them
 def _code(address: str) -> segno.QRCode:
     # Level Q: a quarter of a worn or badly copied code may be unreadable.
     return segno.make_qr(address, error="q", boost_error=False)
