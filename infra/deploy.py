@@ -28,13 +28,13 @@ from infra import bundle, costs, rules, template
 from quietdesk import city as cities
 from quietdesk import keys
 from quietdesk.city import City
-from quietdesk.code import unb64
 from quietdesk.errors import BadBundle, BadCity, BadSignature, QuietdeskError
 from quietdesk.keys import DEMO, Trust
 from quietdesk.pages import Pages
-from quietdesk.site.sources import State
-from quietdesk.site.translations import Translations
 from quietdesk.store import open_store
+from quietdesk.website.sources import State
+from quietdesk.website.translations import Translations
+from quietdesk.wire import unb64
 
 ROOT = Path(__file__).resolve().parent.parent
 SAM = ROOT / ".venv" / "sam" / "bin" / "sam"

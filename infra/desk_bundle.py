@@ -20,16 +20,16 @@ from tempfile import TemporaryDirectory
 from infra.bundle import ROOT, VERSION, CannotBundle, pack
 from quietdesk import city as cities
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.settings import Settings
+from quietdesk.wire import b64
 
 OUT = ROOT / "build" / "desk.zip"
 LOCK = ROOT / "infra" / "locks" / "desk.txt"
 PLATFORM = "win_amd64"
 
 # Of ours: the functions, and what makes the website.
-LEFT_OUT = ("site", "cloud.py", "handler.py", "data.json", "__pycache__")
+LEFT_OUT = ("website", "cloud.py", "handler.py", "data.json", "__pycache__")
 _TEXTS = ROOT / "infra" / "desk"
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 

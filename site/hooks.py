@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds. All that it does is in quietdesk.pages and quietdesk.site."""
+"""What MkDocs calls while it builds. The work is done in quietdesk.pages and quietdesk.website."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,10 @@ import quietdesk
 from quietdesk import settings
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site import outreach, styles
-from quietdesk.site.addresses import Addresses
-from quietdesk.site.guide import Guide, write_profile
-from quietdesk.site.sources import ENGLISH, Shown, Sources
+from quietdesk.website import outreach, styles
+from quietdesk.website.addresses import Addresses
+from quietdesk.website.guide import Guide, write_profile
+from quietdesk.website.sources import ENGLISH, Shown, Sources
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(quietdesk.__file__).with_name("data.json")

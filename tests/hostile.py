@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk.code import b64
-from quietdesk.envelope import PART_BYTES, WAITING, Envelope
+from quietdesk import codes, envelopes, keys, request
+from quietdesk.envelopes import PART_BYTES, WAITING, Envelope
 from quietdesk.errors import TooLong
 from quietdesk.request import ANY, Request
+from quietdesk.wire import b64
 from tests.world import NOON, World
 
 # Name of the attack: the text. Longer than a part is cut to what fits.

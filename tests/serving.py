@@ -20,12 +20,12 @@ from waitress import wasyncore
 
 import quietdesk
 from quietdesk import intake, local
-from quietdesk.code import b64
 from quietdesk.pages import Pages
-from quietdesk.site.guide import write_profile
 from quietdesk.staff import keyring
 from quietdesk.staff.console import Console
 from quietdesk.staff.keyring import Keyring
+from quietdesk.website.guide import write_profile
+from quietdesk.wire import b64
 from tests.events import CLOCK
 from tests.world import NOON, ROOT, World
 

@@ -8,8 +8,8 @@ import pytest
 
 from quietdesk import city as cities
 from quietdesk.pages import Pages
-from quietdesk.site.translations import Translations
 from quietdesk.staff import ceremony, keyring
+from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
 from tests.serving import build_site
 from tests.world import CHEAP, NOON, PASSPHRASE, ROOT, World, make_custodian

@@ -15,7 +15,7 @@ import pytest
 from infra import bundle
 
 from quietdesk import cloud
-from quietdesk.code import b64
+from quietdesk.wire import b64
 from tests.events import FORM, event, text
 from tests.test_imports import NOT_NEEDED
 from tests.world import ASKED, ROOT, make_world
@@ -53,7 +53,7 @@ def test_nothing_of_staff_or_of_the_sites_build_is_in_it(names):
     ours = {name.removeprefix("quietdesk/") for name in names if name.startswith("quietdesk/")}
 
     assert {"handler.py", "cloud.py", "intake.py", "sweep.py", "data.json"} <= ours
-    for left_out in ("staff/", "site/", "local.py", "gateway.py", "wsgi.py"):
+    for left_out in ("staff/", "website/", "local.py", "gateway.py", "wsgi.py"):
         assert not [name for name in ours if name.startswith(left_out)]
 
 

@@ -3,10 +3,10 @@ import json
 import pytest
 
 from quietdesk import keys
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadSignature, NotAdmitted, StoreUnavailable
 from quietdesk.keys import Epoch
 from quietdesk.staff import ceremony, keyring
+from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
 
 

@@ -9,13 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import reply as replies
-from quietdesk import sweep
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, replies, sweep
 from quietdesk.errors import CannotOpen, Conflict, StoreUnavailable, TracesRemain
 from quietdesk.openings import Opening
+from quietdesk.wire import b64
 from tests.events import (
     JSON,
     by_code,

@@ -6,8 +6,7 @@ import pytest
 from babel.dates import format_date
 
 from quietdesk import city as cities
-from quietdesk import envelope as envelopes
-from quietdesk import reply as replies
+from quietdesk import envelopes, replies
 from quietdesk.city import Hours
 from quietdesk.errors import BadCity
 from quietdesk.openings import Opening

@@ -7,8 +7,8 @@ from contextlib import redirect_stdout
 import pytest
 
 from quietdesk import cloud, settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting, NotSwept, StoreUnavailable
+from quietdesk.wire import b64
 from tests.events import event
 from tests.runtime_api import on_lambda
 from tests.world import NOON, WEEK, make_world

@@ -9,17 +9,14 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, settings, sweep
-from quietdesk import reply as replies
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, keys, replies, settings, sweep
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, cli, commands, desk, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.terminal import Here
 from quietdesk.store.sqlite import Sqlite
+from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK

@@ -19,10 +19,7 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from jinja2 import Environment
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, replies, request
 from quietdesk.errors import (
     BadKeyring,
     BadSetting,

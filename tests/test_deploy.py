@@ -12,11 +12,11 @@ import yaml
 from infra import bundle, deploy, template
 
 from quietdesk import city as cities
-from quietdesk.code import b64
 from quietdesk.keys import Trust
 from quietdesk.pages import Pages
 from quietdesk.staff import ceremony, keyring
 from quietdesk.store import open_store
+from quietdesk.wire import b64
 from tests.emulators import emulator
 from tests.world import CHEAP, PASSPHRASE, ROOT, make_custodian
 

@@ -12,12 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, replies, request
 from quietdesk.city import Center
-from quietdesk.envelope import Parts, SealedPart
+from quietdesk.envelopes import Parts, SealedPart
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
@@ -29,10 +26,11 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import Desk, Opened, Unopened
 from quietdesk.store import sqlite
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, WEEK
 
 DAY = timedelta(days=1)
@@ -758,7 +756,7 @@ def test_reply_that_does_not_open_leaves_the_request_readable(world, size):
 def test_reply_that_is_no_text_of_ours_leaves_the_request_readable(world, text):
     envelope = forged(world)
     key = only(world).reply_key
-    aad = f"quietdesk/1|reply|{codes.b64(envelope.id)}".encode()
+    aad = f"quietdesk/1|reply|{b64(envelope.id)}".encode()
     sealed = bytes(12) + AESGCM(key).encrypt(bytes(12), text, aad)
     world.store.replace(envelope, replace(envelope, reply=sealed))
 

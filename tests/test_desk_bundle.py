@@ -19,8 +19,8 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting
+from quietdesk.wire import b64
 from tests.process import environment
 from tests.world import PASSPHRASE, ROOT
 
@@ -146,7 +146,7 @@ def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
     assert {"quietdesk/data.json", "quietdesk/staff/assets/desk.js"} <= ours
-    for left_out in ("site/", "cloud.py", "handler.py"):
+    for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
         assert not re.search(r"(^|/)(tests?|var|__pycache__)/|\.(keyring|db|pem|key|pyc)$", name)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site import documents
-from quietdesk.site.documents import judge
-from quietdesk.site.guide import PAPER_WORDS, Guide
+from quietdesk.website import documents
+from quietdesk.website.documents import judge
+from quietdesk.website.guide import PAPER_WORDS, Guide
 from tests.world import ROOT
 
 FOLDERS = {

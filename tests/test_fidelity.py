@@ -13,11 +13,9 @@ from urllib.parse import urlencode
 import pytest
 from infra import template
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import gateway, intake
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, gateway, intake
 from quietdesk.web import HEADERS
+from quietdesk.wire import b64
 from tests.events import FORM, JSON, event, submit
 from tests.events import check as check_of
 from tests.runtime_api import on_lambda, over_http

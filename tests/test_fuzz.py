@@ -18,9 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import codes, envelopes, keys, request
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -38,6 +36,7 @@ from quietdesk.pages import CHECK
 from quietdesk.staff import commands, desk, keyring
 from quietdesk.staff.desk import Opened, Unopened
 from quietdesk.store import dynamodb
+from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
@@ -381,10 +380,10 @@ def test_any_text_is_a_code_or_is_refused(typed):
 @given(text=texts | st.text("ABCab01-_=", max_size=12) | json_values)
 def test_base64_is_one_spelling_or_is_refused(text):
     try:
-        data = codes.unb64(text)
+        data = unb64(text)
     except ValueError:
         return
-    assert codes.b64(data) == text
+    assert b64(data) == text
 
 
 @many
@@ -403,7 +402,7 @@ def test_changed_bundle_is_believed_only_with_the_bytes_that_were_signed(world, 
 @many
 @given(data=st.data())
 def test_anything_that_custodians_sign_is_a_bundle_or_is_refused(world, data):
-    true = codes.unb64(json.loads(world.raw_bundle(THIS_WEEK))["body"])
+    true = unb64(json.loads(world.raw_bundle(THIS_WEEK))["body"])
     body = data.draw(changed(true) | edited(json.loads(true)) | st.just(true))
     raw = keys.signed_document(body, [world.custodian.sign("bundle", body)])
     try:

@@ -7,7 +7,7 @@ import pytest
 from quietdesk.city import CENTER_ACCESS, Center, Hours, read_yaml
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site.guide import ACCESS, Facts, Guide
+from quietdesk.website.guide import ACCESS, Facts, Guide
 from tests.world import ROOT
 
 

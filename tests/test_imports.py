@@ -26,7 +26,7 @@ NOT_NEEDED = [
     "whitenoise",
     "yaml",
     "quietdesk.local",
-    "quietdesk.site",
+    "quietdesk.website",
     "quietdesk.staff",
 ]
 

@@ -6,9 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys
+from quietdesk import codes, envelopes, keys
 from quietdesk.errors import StoreUnavailable
 from quietdesk.keys import Epoch
 from quietdesk.web import HEADERS

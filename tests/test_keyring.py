@@ -6,6 +6,7 @@ from quietdesk import keys
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
 from quietdesk.keys import Epoch, Trust
 from quietdesk.staff import keyring
+from quietdesk.wire import b64
 from tests.world import CHEAP, PASSPHRASE
 
 TRUST = Trust((b"custodian",), 1, "demo")
@@ -33,7 +34,7 @@ def test_nothing_private_is_in_the_file(device):
     data = keyring.lock(device)
 
     for private in (device.signing_key, device.box_key, *device.wrap_seeds.values()):
-        for form in (private, private.hex().encode(), keys.b64(private).encode()):
+        for form in (private, private.hex().encode(), b64(private).encode()):
             assert form not in data
 
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from quietdesk import keys
-from quietdesk.code import b64
 from quietdesk.errors import BadBundle, BadRecord, BadSignature, CannotOpen
 from quietdesk.keys import Epoch, Kid, Line
 from quietdesk.staff import keyring
+from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, with_threshold
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -144,7 +144,7 @@ def test_sealed_bytes_open_only_with_their_key_and_info():
 def resigned(world, change, kind="bundle", signers=None):
     """This week's bundle with a changed body, properly signed again."""
     outer = json.loads(world.raw_bundle(Epoch(2026, 47)))
-    body = json.loads(keys.unb64(outer["body"]))
+    body = json.loads(unb64(outer["body"]))
     body = json.dumps(change(body)).encode()
     signatures = [signer.sign(kind, body) for signer in signers or [world.custodian]]
     return keys.signed_document(body, signatures)
@@ -214,7 +214,7 @@ def test_bundle_of_another_queue_is_refused(world):
 def test_one_changed_byte_of_a_bundle_is_refused(world):
     raw = world.raw_bundle(Epoch(2026, 47))
     outer = json.loads(raw)
-    body = bytearray(keys.unb64(outer["body"]))
+    body = bytearray(unb64(outer["body"]))
     for at in range(0, len(body), 97):
         body[at] ^= 1
         changed = json.dumps(outer | {"body": b64(bytes(body))}).encode()

@@ -11,35 +11,36 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "code", "keys", "envelope", "city", "openings", "reply", "request", "settings",
-    "store", "pages", "programme", "web",
+    "errors", "wire", "codes", "keys", "envelopes", "city", "openings", "replies", "request",
+    "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
-    "code": ["errors"],
+    "wire": [],
+    "codes": ["errors"],
     "city": ["errors", "openings"],
-    "keys": ["code", "errors"],
-    "settings": ["code", "keys", "errors"],
-    "envelope": ["code", "keys", "errors"],
-    "openings": ["code", "keys", "errors"],
-    "reply": ["city", "errors", "openings"],
-    "request": ["city", "code", "envelope", "errors", "openings"],
-    "store": ["envelope", "keys", "code", "errors"],
-    "pages": ["request", "city", "openings", "reply", "settings", "errors", "code", "keys"],
+    "keys": ["wire", "errors"],
+    "settings": ["wire", "keys", "errors"],
+    "envelopes": ["codes", "keys", "wire", "errors"],
+    "openings": ["wire", "keys", "errors"],
+    "replies": ["city", "errors", "openings"],
+    "request": ["city", "envelopes", "errors", "openings", "wire"],
+    "store": ["envelopes", "keys", "errors"],
+    "pages": ["request", "city", "openings", "replies", "settings", "errors", "wire", "keys"],
     "web": [],
     "wsgi": ["web"],
     "programme": ["city", "keys", "pages", "store"],
     "intake": BELOW,
     "gateway": [],
-    "sweep": ["city", "code", "keys", "store", "errors"],
+    "sweep": ["city", "wire", "keys", "store", "errors"],
     "local": [*BELOW, "gateway", "wsgi", "intake", "sweep"],
     "cloud": [*BELOW, "intake", "sweep"],
     "handler": ["cloud"],
-    "site": BELOW,
-    "hooks": [*BELOW, "site"],
+    "website": BELOW,
+    "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "gateway", "wsgi", "intake", "sweep", "local", "site", "staff"]
+STAFF = [*BELOW, "gateway", "wsgi", "intake", "sweep", "local", "website", "staff"]
 
 
 def modules():
@@ -65,7 +66,7 @@ def imports_of(path):
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from quietdesk import keys` names a module, `from quietdesk.keys import Kid` is in it
             names = [node.module]
-            if node.module in ("quietdesk", "quietdesk.site", "quietdesk.staff"):
+            if node.module in ("quietdesk", "quietdesk.website", "quietdesk.staff"):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
             pytest.fail(f"{path.name} has a relative import, which this test does not follow")

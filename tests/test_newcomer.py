@@ -13,10 +13,10 @@ import pytest
 
 from quietdesk import city as cities
 from quietdesk import keys, settings
-from quietdesk.code import b64
 from quietdesk.errors import BadKeyring
 from quietdesk.keys import Epoch, Trust
 from quietdesk.staff import cli, demo, keyring
+from quietdesk.wire import b64
 from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
 from tests.world import ASKED, CHEAP, ROOT, make_world
 

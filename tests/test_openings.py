@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quietdesk import keys, openings
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadSignature
 from quietdesk.openings import DESK, NOTHING, Listing, Opening
+from quietdesk.wire import b64, unb64
 from tests.world import NOON, another_device, make_custodian, make_world
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -10,9 +10,9 @@ import pytest
 from quietdesk.city import Center
 from quietdesk.errors import BadSetting
 from quietdesk.pages import Pages
-from quietdesk.site import outreach
-from quietdesk.site.outreach import KINDS, Link, Sheets
 from quietdesk.staff import cli
+from quietdesk.website import outreach
+from quietdesk.website.outreach import KINDS, Link, Sheets
 from tests.events import get, submit
 from tests.test_pages import NEVER_SAID, visible
 from tests.world import NOON, ROOT

@@ -7,8 +7,8 @@ import pytest
 from quietdesk import pages, request
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer, Pages, Words
-from quietdesk.reply import Reply, waiting
-from quietdesk.site import words
+from quietdesk.replies import Reply, waiting
+from quietdesk.website import words
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")

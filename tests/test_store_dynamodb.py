@@ -21,9 +21,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from quietdesk import envelope as envelopes
-from quietdesk import sweep
-from quietdesk.code import b64
+from quietdesk import envelopes, sweep
 from quietdesk.errors import (
     BadSetting,
     ClockWrong,
@@ -36,6 +34,7 @@ from quietdesk.errors import (
 from quietdesk.staff import keyring
 from quietdesk.store import dynamodb, open_store
 from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
+from quietdesk.wire import b64
 from tests.aws_stub import error, stub
 from tests.events import post, submit
 from tests.process import quietdesk

@@ -11,8 +11,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import sweep
+from quietdesk import codes, sweep
 from quietdesk.errors import CannotOpen, KeyDestroyed
 from quietdesk.staff import desk, keyring
 from quietdesk.staff.desk import Desk

@@ -9,8 +9,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import sweep
+from quietdesk import codes, sweep
 from quietdesk.errors import Conflict
 from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, queue

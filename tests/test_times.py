@@ -7,9 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import openings
+from quietdesk import codes, envelopes, openings
 from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening

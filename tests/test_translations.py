@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from quietdesk import city as cities
-from quietdesk.site import translations, words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import CHECKS, Translations, back_translations
 from quietdesk.staff.cli import main
+from quietdesk.website import translations, words
+from quietdesk.website.sources import source_hash
+from quietdesk.website.translations import CHECKS, Translations, back_translations
 from tests.world import ROOT
 
 BACK = ROOT / "tests/back_translation"

@@ -12,11 +12,7 @@ from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
-from quietdesk.code import unb64
+from quietdesk import codes, envelopes, keys, openings, replies, request
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -28,6 +24,7 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Trust
 from quietdesk.openings import Opening
+from quietdesk.wire import b64, unb64
 from tests.vectors.make import with_centers
 from tests.world import ROOT
 
@@ -230,7 +227,7 @@ def test_seeds_and_public_keys():
     for kid, halves in held["halves"].items():
         seed = keys.seed(bytes.fromhex(halves["device"]), bytes.fromhex(halves["server"]), kid)
         assert seed.hex() == held["seeds"][kid]
-        assert keys.b64(keys.public_key(seed)) == held["public_keys"][kid]
+        assert b64(keys.public_key(seed)) == held["public_keys"][kid]
 
 
 def test_every_failure_that_must_be_tested_has_a_vector():

@@ -2,7 +2,7 @@ import pytest
 
 from quietdesk.errors import BadCity
 from quietdesk.pages import CONFIRM, NOTICES, QUESTIONS
-from quietdesk.site import words
+from quietdesk.website import words
 from tests.world import ROOT
 
 CITY = ROOT / "site/city"

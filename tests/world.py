@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from quietdesk import city as cities
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, replies, request
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.keys import DEMO, Bundle, Epoch, Trust
 from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, keyring

@@ -21,7 +21,7 @@ _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUEUE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# What a center may say that it has; quietdesk.site.guide has the words.
+# What a center may say that it has; quietdesk.website.guide has the words.
 CENTER_ACCESS = ("step_free", "elevator", "toilet", "seats", "quiet")
 _UNLISTED_LETTERS = 120  # name and address of a center that is not listed travel in the reply
 _DAY_PATTERN = "text with {weekday}, {day} and {month} or {month_number}"

@@ -9,12 +9,12 @@ import binascii
 import hashlib
 import hmac
 import json
-import secrets as random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from secrets import token_bytes
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,13 +22,10 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, openings, replies, request
 from quietdesk.city import City
-from quietdesk.code import Secrets, b64, unb64
-from quietdesk.envelope import Envelope
+from quietdesk.codes import Secrets
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -44,9 +41,10 @@ from quietdesk.errors import (
 from quietdesk.keys import Bundle, Epoch, Trust
 from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.pages import Filled, Offer, Pages
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.store import Store
 from quietdesk.web import HEADERS
+from quietdesk.wire import b64, unb64
 
 RETRY_AFTER_SECONDS = 120
 FORM_BYTES = 16_384
@@ -587,7 +585,7 @@ class _Check(_Intake):
 
     def _sealed(self, reply: bytes | None) -> Answer:
         """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
-        nothing = random.token_bytes(envelopes.REPLY_BYTES)  # made in either case: it takes time
+        nothing = token_bytes(envelopes.REPLY_BYTES)  # made in either case: it takes time
         body = reply if reply is not None and len(reply) == len(nothing) else nothing
         return Response(
             status_code=200, content_type="application/octet-stream", body=body, headers={}
@@ -658,7 +656,7 @@ class _Check(_Intake):
     def _held(self, secrets: Secrets) -> _Held | None:
         """The request of a code; None when there is none, or none that the code opens."""
         held = self._find(secrets.id)
-        sealed = held.reply if held else random.token_bytes(envelopes.REPLY_BYTES)
+        sealed = held.reply if held else token_bytes(envelopes.REPLY_BYTES)
         try:
             # Also tried on random bytes, so that known and unknown codes take as long.
             reply = replies.read(envelopes.open_reply(sealed, secrets.reply, secrets.id))

@@ -31,8 +31,8 @@ from cryptography.hazmat.primitives.hpke import (
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadBundle, BadRecord, BadSignature, CannotOpen
+from quietdesk.wire import b64, unb64
 
 DEMO = "demo"  # the deployment whose keys no other stage accepts
 PARTS = ("visit", "contact")

@@ -14,9 +14,9 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from quietdesk import keys
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadSignature
 from quietdesk.keys import WEEKS_AHEAD, Epoch, Trust
+from quietdesk.wire import b64, unb64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
 PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")

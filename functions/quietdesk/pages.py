@@ -17,9 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from quietdesk.city import Center, City, Locale
-from quietdesk.code import b64
 from quietdesk.openings import Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import (
     ANY,
     DAYS,
@@ -32,6 +31,7 @@ from quietdesk.request import (
     REACH,
     Request,
 )
+from quietdesk.wire import b64
 
 # Where "Leave this page" goes: a page that says nothing about the person.
 EXIT = "https://www.weather.gov/"

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from quietdesk.city import City
-from quietdesk.code import b64, unb64
-from quietdesk.envelope import PART_BYTES, Parts
+from quietdesk.envelopes import PART_BYTES, Parts
 from quietdesk.errors import CannotOpen, Invalid, TooLong
 from quietdesk.openings import Opening
+from quietdesk.wire import b64, unb64
 
 ANY = "any"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quietdesk.code import unb64
 from quietdesk.errors import BadSetting
 from quietdesk.keys import DEMO, Trust
+from quietdesk.wire import unb64
 
 SETTINGS = (
     ("QUIETDESK_STAGE", "demo", "demo or production. Production refuses demo keys and settings."),

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from quietdesk import keys
 from quietdesk.city import City
-from quietdesk.code import unb64
 from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable
 from quietdesk.keys import Epoch, Line
 from quietdesk.store import Store
+from quietdesk.wire import unb64
 
 LOOK_BACK_WEEKS = 60  # a sweep that did not run for so long still finds every week it owes
 

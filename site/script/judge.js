@@ -1,5 +1,5 @@
 /**
- * What a set of papers comes to. The same as `judge` in functions/quietdesk/site/documents.py, which
+ * What a set of papers comes to. The same as `judge` in functions/quietdesk/website/documents.py, which
  * says what each name means; both keep tests/vectors/documents.json. Advice, never a promise.
  */
 const MOST_ADDED = 3 // papers in one suggestion, and suggestions in one answer

@@ -10,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys
-from quietdesk.code import b64
-from quietdesk.envelope import Envelope
+from quietdesk import codes, envelopes, keys
+from quietdesk.envelopes import Envelope
 from quietdesk.intake import Handler
 from quietdesk.store import Store
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.table import Row, medians, spread
 from tests.world import NOON, make_world

@@ -14,10 +14,9 @@ from tempfile import TemporaryDirectory
 
 from infra import bundle
 
-from quietdesk import cloud
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
+from quietdesk import cloud, envelopes
 from quietdesk.store.dynamodb import create_tables
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.starting import BASELINE as SEALING
 from tests.bench.table import Row

@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import envelopes, keys, request
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff import queue
 from quietdesk.staff.desk import Desk, Opened

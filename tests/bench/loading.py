@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk import keys
 from quietdesk.pages import Pages
-from quietdesk.site.guide import Guide
-from quietdesk.site.sources import Sources
+from quietdesk.website.guide import Guide
+from quietdesk.website.sources import Sources
 from tests.bench.table import Row
 from tests.serving import CHROMIUM_ARGS, build_site, chromium
 from tests.world import NOON, ROOT, World, make_world

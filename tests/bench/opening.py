@@ -12,9 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import request
+from quietdesk import codes, envelopes, request
 from quietdesk.keys import PARTS, Bundle, Epoch, PrivateKey
 from tests.bench.peak import peak_mb
 from tests.bench.table import FOLDER, Row, cores

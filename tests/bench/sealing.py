@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from playwright.sync_api import Playwright, sync_playwright
 
-from quietdesk import envelope as envelopes
-from quietdesk import request
+from quietdesk import envelopes, request
 from quietdesk.keys import PARTS
 from tests.bench.opening import bench_bundle, random_secrets
 from tests.bench.table import Row, medians

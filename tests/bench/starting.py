@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from quietdesk import city as cities
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
+from quietdesk import envelopes
 from quietdesk.errors import BadCity
-from quietdesk.site.guide import write_profile
 from quietdesk.store.dynamodb import create_tables
+from quietdesk.website.guide import write_profile
+from quietdesk.wire import b64
 from tests import events
 from tests.bench.table import Row
 from tests.emulators import emulator
@@ -31,7 +31,7 @@ SUBMIT = f"""
 import json, sys
 from datetime import UTC, datetime
 from quietdesk import city, intake
-from quietdesk.code import unb64
+from quietdesk.wire import unb64
 from quietdesk.keys import Trust
 from quietdesk.pages import Pages
 from quietdesk.store import open_store

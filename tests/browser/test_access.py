@@ -4,7 +4,7 @@ by hand what axe cannot see: focus behind the exit, targets, 400 % zoom."""
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from quietdesk import code as codes
+from quietdesk import codes
 from tests.browser.test_every_page import addresses
 from tests.serving import go
 from tests.shots import fill_in

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from quietdesk import code as codes
+from quietdesk import codes
 from quietdesk.staff.desk import Desk as StaffDesk
 from quietdesk.staff.desk import Opened
 from quietdesk.staff.publisher import Publisher

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from quietdesk import code as codes
+from quietdesk import codes
 from quietdesk.openings import Opening
 from quietdesk.pages import Words
 from tests.shots import fill_in

@@ -11,16 +11,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, openings, replies, request
 from quietdesk.city import City
-from quietdesk.code import b64, unb64
 from quietdesk.errors import Invalid
 from quietdesk.keys import Bundle, Epoch, Kid, Trust
 from quietdesk.openings import Listing, Opening
 from quietdesk.staff import keyring
+from quietdesk.wire import b64, unb64
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
 FOLDER = Path(__file__).resolve().parent
@@ -276,7 +273,7 @@ def make_envelope() -> dict[str, Any]:
     def resealed(data: bytes) -> dict[str, Any]:
         return {**wire, "visit": {**visit, "sealed": b64(data)}}
 
-    sealed = codes.unb64(visit["sealed"])
+    sealed = unb64(visit["sealed"])
     flipped = bytearray(sealed)
     flipped[1500] ^= 1
     moved = visit["kid"].replace("W47", "W48")

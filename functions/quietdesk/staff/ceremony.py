@@ -12,12 +12,12 @@ from pathlib import Path
 
 from quietdesk import keys, openings, sweep
 from quietdesk.city import City
-from quietdesk.code import unb64
 from quietdesk.errors import BadSignature, NotAdmitted
 from quietdesk.keys import Epoch, Kid, Trust
 from quietdesk.staff import keyring
 from quietdesk.staff.keyring import WEEKS_AHEAD, Keyring, wrap_info
 from quietdesk.store import Store
+from quietdesk.wire import unb64
 
 
 def upload_wrap_keys(store: Store, device: Keyring) -> None:

@@ -20,7 +20,6 @@ from pathlib import Path
 from quietdesk import city as cities
 from quietdesk import keys, settings, sweep
 from quietdesk.city import Center, City
-from quietdesk.code import b64
 from quietdesk.errors import (
     BadCity,
     BadKeyring,
@@ -44,6 +43,7 @@ from quietdesk.staff import ceremony, commands, demo, keyring
 from quietdesk.staff.keyring import Keyring
 from quietdesk.staff.terminal import Here, agreed, new_passphrase, unlock
 from quietdesk.store import Store, open_store
+from quietdesk.wire import b64
 
 _ID_HELP = "an id, or its first 8 digits or more"
 MIN_WEEKS, MAX_WEEKS = 1, keyring.WEEKS_AHEAD + 1
@@ -259,7 +259,7 @@ def _port(text: str) -> int:
 
 
 def _site(text: str) -> str:
-    from quietdesk.site import outreach  # which needs what no other command does
+    from quietdesk.website import outreach  # which needs what no other command does
 
     try:
         return outreach.site_address(text)
@@ -375,7 +375,7 @@ def _sign_in(_: Here, __: argparse.Namespace) -> int:
 
 def _poster(at: Here, args: argparse.Namespace) -> int:
     from quietdesk.pages import Pages
-    from quietdesk.site.outreach import Sheets
+    from quietdesk.website.outreach import Sheets
 
     langs = tuple(dict.fromkeys(filter(None, (args.lang, args.second))))
     tags = [locale.tag for locale in at.city.locales]
@@ -410,7 +410,7 @@ def _center_of(city: City, args: argparse.Namespace) -> Center | None:
 
 
 def _translations(chosen: Settings, args: argparse.Namespace) -> int:
-    from quietdesk.site.translations import Translations  # Babel is not on every computer
+    from quietdesk.website.translations import Translations  # Babel is not on every computer
 
     site = Translations(Path("site"), chosen.city)
     tags = [language.tag for language in site.languages]

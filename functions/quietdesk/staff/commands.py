@@ -14,10 +14,9 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import pages
+from quietdesk import codes, pages
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadSignature,

@@ -22,8 +22,7 @@ from urllib.parse import parse_qs, urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from quietdesk import code as codes
-from quietdesk import gateway, keys, local
+from quietdesk import codes, gateway, keys, local
 from quietdesk.city import City
 from quietdesk.errors import Invalid, QuietdeskError, StoreRefused, StoreUnavailable
 from quietdesk.keys import WEEKS_AHEAD, Epoch

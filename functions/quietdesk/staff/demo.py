@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from quietdesk.city import City
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
@@ -16,6 +15,7 @@ from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.keyring import COST, Cost
 from quietdesk.staff.publisher import Publisher
 from quietdesk.store import Store
+from quietdesk.wire import b64
 
 PASSPHRASE = "quietdesk demo passphrase"  # noqa: S105 - printed at every start, guards nothing
 MINT_BELOW_WEEKS = 2

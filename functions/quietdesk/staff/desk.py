@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TypeVar
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk import reply as replies
+from quietdesk import codes, envelopes, keys, replies, request
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadSignature,
@@ -26,7 +23,7 @@ from quietdesk.errors import (
 )
 from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, Trust
 from quietdesk.openings import Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 from quietdesk.request import Request
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store

@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from quietdesk.code import b64, unb64
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
 from quietdesk.keys import Epoch, PrivateKey, Trust, key_id, public_key, signed_bytes
+from quietdesk.wire import b64, unb64
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 

@@ -8,10 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 from threading import RLock
 
-from quietdesk import code as codes
-from quietdesk import keys
+from quietdesk import codes, keys
 from quietdesk.city import City
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
     BadSignature,

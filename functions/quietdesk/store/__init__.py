@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadSetting
 
 

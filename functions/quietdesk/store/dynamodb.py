@@ -32,7 +32,7 @@ from botocore.exceptions import (
 )
 from botocore.session import get_session
 
-from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
     BadSetting,
     CannotOpen,

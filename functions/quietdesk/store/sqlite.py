@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from quietdesk.envelope import Envelope, SealedPart
+from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
     CannotOpen,
     Conflict,

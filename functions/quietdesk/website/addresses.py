@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from quietdesk.site.sources import ENGLISH, Sources
+from quietdesk.website.sources import ENGLISH, Sources
 
 # The form and what follows it: no search engine needs them, and they say so (page.html).
 UNLISTED = ("request", "my-request")

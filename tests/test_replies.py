@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quietdesk import envelope as envelopes
-from quietdesk import reply as replies
+from quietdesk import envelopes, replies
 from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
 from quietdesk.openings import DESK, Opening
-from quietdesk.reply import Reply
+from quietdesk.replies import Reply
 
 KEY, ID = bytes(range(32)), bytes(16)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")

@@ -18,8 +18,8 @@ from quietdesk.city import City, Locale
 from quietdesk.errors import BadCity
 from quietdesk.keys import MAX_AGE
 from quietdesk.pages import CONFIRM, Pages, Words
-from quietdesk.site import documents, outreach
-from quietdesk.site.documents import Paper, Rules
+from quietdesk.website import documents, outreach
+from quietdesk.website.documents import Paper, Rules
 
 # A search and no map of ours: it needs the address alone, so nothing can grow old beside it, and no
 # profile can lead people to a map that follows them. It is asked for only when somebody presses it.

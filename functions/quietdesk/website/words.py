@@ -19,7 +19,7 @@ import quietdesk
 from quietdesk import city as cities
 from quietdesk import pages
 from quietdesk.errors import BadCity
-from quietdesk.site import documents, guide, outreach
+from quietdesk.website import documents, guide, outreach
 
 PACKAGE = Path(quietdesk.__file__).parent
 NOTE = "translation-note"  # says that nobody has reviewed; every language but English has it
@@ -41,7 +41,7 @@ def of_site() -> list[str]:
         *_of_templates(PACKAGE / "templates"),
         *(title for _, title in (*pages.MENU, *pages.MORE)),
     ]
-    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "site").glob("*.py"))):
+    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "website").glob("*.py"))):
         found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
     found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, guide.NEED_LIST)

@@ -7,17 +7,18 @@ Nothing here keeps, logs or prints a plaintext.
 import hashlib
 import hmac
 import json
-import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from secrets import token_bytes
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quietdesk.code import Secrets, b64, unb64
+from quietdesk.codes import Secrets
 from quietdesk.errors import BadEnvelope, CannotOpen
 from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, seal_to
+from quietdesk.wire import b64, unb64
 
 VERSION = 1
 PART_BYTES = 1024
@@ -140,7 +141,7 @@ def seal_reply(reply: Mapping[str, Any], key: bytes, id: bytes) -> bytes:
     text = json.dumps(reply, ensure_ascii=False, separators=(",", ":")).encode()
     if len(text) > _REPLY_TEXT_BYTES:
         raise ValueError("a reply is at most 256 bytes")
-    nonce = random.token_bytes(12)
+    nonce = token_bytes(12)
     aad = _reply_aad(id)
     return nonce + AESGCM(key).encrypt(nonce, text.ljust(_REPLY_TEXT_BYTES), aad)
 

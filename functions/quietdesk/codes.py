@@ -1,11 +1,9 @@
-"""The reference code and the three secrets that derive from it; and how bytes are written as text.
+"""The reference code and the three secrets that derive from it.
 
 The code is the only way to see, cancel or move a request. It is made on the phone, or in the
 function for a phone without scripts, and is stored nowhere.
 """
 
-import base64
-import binascii
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -62,26 +60,6 @@ def derive(code: str, deployment: str) -> Secrets:
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(stretched)
 
     return Secrets(expand("id", 16), expand("auth", 32), expand("reply", 32))
-
-
-def b64(data: bytes) -> str:
-    """URL-safe base64 without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def unb64(text: object, length: int | None = None) -> bytes:
-    """The bytes that `b64` wrote. Raises ValueError for anything but its one canonical form, or
-    when there are not exactly `length` bytes."""
-    if not isinstance(text, str) or not text.isascii():
-        raise ValueError("not base64")
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
-    # Stray low bits in the last letter would give one value two spellings.
-    if b64(data) != text or (length is not None and len(data) != length):
-        raise ValueError("not base64 of that length")
-    return data
 
 
 def _write(data: bytes) -> str:

@@ -18,8 +18,8 @@ from string import Formatter
 from typing import Any
 
 from quietdesk import city as cities
-from quietdesk.site import words
-from quietdesk.site.sources import ENGLISH, STATUSES, Sources, State, Text, read_text
+from quietdesk.website import words
+from quietdesk.website.sources import ENGLISH, STATUSES, Sources, State, Text, read_text
 
 # Words of French that are spelled otherwise in Haitian Creole, or are not in it at all.
 FRENCH = frozenset(

@@ -44,7 +44,7 @@ def placed(opening: Opening, center: Center) -> Reply:
 
 
 def write(reply: Reply) -> dict[str, Any]:
-    """The values that are sealed, for `envelope.seal_reply`."""
+    """The values that are sealed, for `envelopes.seal_reply`."""
     values: dict[str, Any] = {"state": reply.state}
     if reply.look_again:
         values["look_again"] = reply.look_again.isoformat()

@@ -5,13 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk.code import b64
-from quietdesk.envelope import SealedPart
+from quietdesk import codes, envelopes, keys, request
+from quietdesk.envelopes import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
 from quietdesk.keys import PrivateKey
+from quietdesk.wire import b64
 from tests.world import ASKED, NOON, another_device
 
 
