@@ -11,7 +11,7 @@ from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.wire import b64
 from tests.emulators import Emulator, emulator, make_tables
 from tests.runtime_api import on_lambda

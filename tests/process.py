@@ -13,7 +13,7 @@ from typing import IO
 
 from tests.world import ROOT
 
-QUIETDESK = [sys.executable, "-m", "quietdesk.staff.cli"]
+QUIETDESK = [sys.executable, "-m", "quietdesk.staff.commands.main"]
 
 
 def free_port() -> int:

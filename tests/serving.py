@@ -21,9 +21,9 @@ from waitress import wasyncore
 import quietdesk
 from quietdesk import intake, local
 from quietdesk.pages import Pages
-from quietdesk.staff import keyring
-from quietdesk.staff.console import Console
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.console.server import Console
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.website.guide import write_profile
 from quietdesk.wire import b64
 from tests.events import CLOCK

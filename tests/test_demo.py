@@ -7,8 +7,9 @@ import pytest
 
 from quietdesk import keys, openings, settings, sweep
 from quietdesk.errors import BadSetting
-from quietdesk.staff import demo, desk, keyring
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.commands import demo
+from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from tests.world import CHEAP, World
 
@@ -45,7 +46,7 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
     for week in range(60):
         now = START + timedelta(weeks=week)
         data = keyring.forget(
-            chosen.keyring.read_bytes(), lambda epoch, now=now: desk.over(city, now, epoch)
+            chosen.keyring.read_bytes(), lambda epoch, now=now: keyring.over(city, now, epoch)
         )
         keyring.save(chosen.keyring, data)
         sweep.run(store, city, now)
@@ -59,7 +60,7 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
 
         # This week's and the week before's: older ones ended with their keys.
         assert len(pulled) == (1 if week == 0 else 2)
-        assert all(isinstance(item, desk.Opened) for item in pulled)
+        assert all(isinstance(item, opener.Opened) for item in pulled)
         # Somebody who asks sees times, this week's and the next ones'.
         takeable = Publisher(store, city, trust).published()[""].takeable(now, city.zone)
         current = keys.epoch_at(now, city.zone)

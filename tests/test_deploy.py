@@ -14,7 +14,8 @@ from infra import bundle, deploy, template
 from quietdesk import city as cities
 from quietdesk.keys import Trust
 from quietdesk.pages import Pages
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.store import open_store
 from quietdesk.wire import b64
 from tests.emulators import emulator
@@ -176,8 +177,8 @@ def mint(folder, custodians):
     now = datetime.now(UTC)
     store = open_store("dynamodb:quietdesk-oak")
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, now))
-    ceremony.upload_wrap_keys(store, device)
+    device = device.topped_up(upload.coming(city, now))
+    upload.upload_wrap_keys(store, device)
     ceremony.admit(store, trust, custodians, device.id)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()

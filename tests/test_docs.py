@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from quietdesk.staff.cli import build_parser
+from quietdesk.staff.commands.parser import build_parser
 from tests.process import QUIETDESK
 from tests.world import ROOT
 

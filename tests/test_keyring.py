@@ -5,7 +5,7 @@ import pytest
 from quietdesk import keys
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
 from quietdesk.keys import Epoch, Trust
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.wire import b64
 from tests.world import CHEAP, PASSPHRASE
 

@@ -9,7 +9,7 @@ import pytest
 from quietdesk import keys
 from quietdesk.errors import BadBundle, BadRecord, BadSignature, CannotOpen
 from quietdesk.keys import Epoch, Kid, Line
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, with_threshold
 

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,19 @@ TABLE = {
     "hooks": [*BELOW, "website"],
 }
 STAFF = [*BELOW, "gateway", "wsgi", "intake", "sweep", "local", "website", "staff"]
+
+# The same inside staff, from the ground up: what opens, what is done, one work, two faces.
+ROOMS = {
+    "__init__": [],
+    "words": [],
+    "device": [],
+    "desk": ["device"],
+    "custodian": ["device"],
+    "work": ["device", "desk"],
+    "console": ["words", "device", "desk", "work"],
+    "commands": ["words", "device", "desk", "custodian", "work", "console"],
+}
+MOST_LINES = 400  # so that a room can be read from top to bottom
 
 
 def modules():
@@ -83,10 +97,67 @@ def test_the_import_test_sees_every_form_of_import(tmp_path):
     file = tmp_path / "probe.py"
     file.write_text(
         "import quietdesk.store\nfrom quietdesk import keys\n"
-        "def f():\n    from quietdesk.staff.desk import Desk\n"
+        "def f():\n    from quietdesk.staff.work import Work\n"
     )
 
     assert imports_of(file) == {"store", "keys", "staff"}
+
+
+def room_of(path):
+    """The room of staff that a file is in, or is."""
+    inside = path.relative_to(PACKAGE / "staff")
+    return inside.parts[0].removesuffix(".py")
+
+
+def named(name):
+    """The file of a module of ours, None for what is no module."""
+    path = ROOT / "functions" / Path(*name.split("."))
+    return next((it for it in (path.with_suffix(".py"), path / "__init__.py") if it.exists()), None)
+
+
+def files_used_by(path):
+    """The files of ours that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {named(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                found.add(named(f"{node.module}.{alias.name}") or named(node.module))
+    return found - {None}
+
+
+STAFF_FILES = sorted((PACKAGE / "staff").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", STAFF_FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_room_of_staff_imports_only_the_rooms_below(path):
+    used = {room_of(it) for it in files_used_by(path) if PACKAGE / "staff" in it.parents}
+
+    assert used - {room_of(path)} <= {*ROOMS[room_of(path)]}
+
+
+def test_rooms_of_staff_stand_upon_each_other():
+    below = []
+    for room, uses in ROOMS.items():
+        assert {*uses} <= {*below}
+        below.append(room)
+    assert {room_of(path) for path in STAFF_FILES} == {*ROOMS}
+
+
+def test_no_module_comes_back_to_itself_by_what_it_imports():
+    uses = {path: files_used_by(path) - {path} for path in PACKAGE.rglob("*.py")}
+    left = dict(uses)
+    while free := [path for path, used in left.items() if not used & left.keys()]:
+        for path in free:
+            del left[path]
+
+    assert sorted(str(path.relative_to(PACKAGE)) for path in left) == []
+
+
+@pytest.mark.parametrize("path", STAFF_FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_room_of_staff_can_be_read_from_top_to_bottom(path):
+    assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
 def test_every_module_opens_with_what_it_hides():

@@ -13,8 +13,9 @@ import pytest
 
 from quietdesk import codes, sweep
 from quietdesk.errors import CannotOpen, KeyDestroyed
-from quietdesk.staff import desk, keyring
-from quietdesk.staff.desk import Desk
+from quietdesk.staff.commands import naming
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.opener import Opener
 from quietdesk.store import open_store
 from tests.emulators import make_tables
 from tests.world import NOON, PASSPHRASE, WEEK
@@ -123,7 +124,7 @@ def test_story(world, served, browser, tmp_path):
     assert [opened[name].envelope.lane for name in ("রহিমা", "陈美玲")] == ["P", "N"]
 
     # One is dealt with, and gone.
-    world.store.erase(desk.find(world.store, world.city, opened["রহিমা"].id[:8], NOON))
+    world.store.erase(naming.find(world.store, world.city, opened["রহিমা"].id[:8], NOON))
     (left,) = world.desk().pull(NOON)
     assert left.request.name == "陈美玲"
 
@@ -135,7 +136,7 @@ def test_story(world, served, browser, tmp_path):
     served.clock.now = NOON + 3 * WEEK
     lines = sweep.run(world.store, world.city, served.clock.now)
     forgotten = keyring.forget(
-        old_keyring, lambda epoch: desk.over(world.city, served.clock.now, epoch)
+        old_keyring, lambda epoch: keyring.over(world.city, served.clock.now, epoch)
     )
     device = keyring.unlock(forgotten, PASSPHRASE)
     assert [(line.epoch, line.envelopes_erased) for line in lines] == [
@@ -152,11 +153,12 @@ def test_story(world, served, browser, tmp_path):
     # Nor does last week's store, restored beside today's keyring, help.
     (sealed,) = restored.pull("main", ["2026-W47"], NOON)
     with pytest.raises(CannotOpen):
-        Desk(restored, world.city, world.trust, device).open(sealed)
+        Opener(restored, world.city, world.trust, device).open(sealed)
 
     # What old copies of both halves and the passphrase can still do is said in the README.
     assert (
-        Desk(restored, world.city, world.trust, world.device).open(sealed).request.name == "陈美玲"
+        Opener(restored, world.city, world.trust, world.device).open(sealed).request.name
+        == "陈美玲"
     )
     restored.close()
 

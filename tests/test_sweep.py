@@ -3,7 +3,7 @@ import pytest
 from quietdesk import keys, sweep
 from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
 from quietdesk.keys import Epoch
-from quietdesk.staff import ceremony
+from quietdesk.staff.custodian import ceremony
 from tests.world import NOON, WEEK
 
 KEY_DAY = Epoch(2026, 47).plus(2).start(keys.ZoneInfo("America/New_York"))

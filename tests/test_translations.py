@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from quietdesk import city as cities
-from quietdesk.staff.cli import main
+from quietdesk.staff.commands.main import main
 from quietdesk.website import translations, words
 from quietdesk.website.sources import source_hash
 from quietdesk.website.translations import CHECKS, Translations, back_translations

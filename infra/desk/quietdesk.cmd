@@ -3,4 +3,4 @@ setlocal
 rem Every command of Quietdesk, such as: quietdesk pull
 cd /d "%~dp0"
 call "%~dp0settings.cmd"
-"%~dp0python\Scripts\python.exe" -I -X utf8 -m quietdesk.staff.cli %*
+"%~dp0python\Scripts\python.exe" -I -X utf8 -m quietdesk.staff.commands.main %*

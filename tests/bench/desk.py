@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from quietdesk import envelopes, keys, request
 from quietdesk.openings import DESK, Opening
-from quietdesk.staff import queue
-from quietdesk.staff.desk import Desk, Opened
+from quietdesk.staff.desk import queue
+from quietdesk.staff.device.opener import Opened, Opener
 from tests.bench.opening import random_secrets
 from tests.bench.peak import peak_mb
 from tests.bench.table import Row
@@ -47,9 +47,9 @@ def _fill(world: World, count: int) -> None:
 
 
 def _opened(world: World, count: int) -> list[Row]:
-    desk = world.desk()
-    bare = _bare(world, desk, count)
-    items, took = _timed(lambda: [it for it in desk.pull(NOON) if isinstance(it, Opened)])
+    opener = world.opener()
+    bare = _bare(world, opener, count)
+    items, took = _timed(lambda: [it for it in opener.pull(NOON) if isinstance(it, Opened)])
     assert len(items) == count
     wanted = queue.Filter(access="step_free", language="bn")
 
@@ -69,12 +69,12 @@ def _opened(world: World, count: int) -> list[Row]:
     ]
 
 
-def _bare(world: World, desk: Desk, count: int) -> float:
+def _bare(world: World, opener: Opener, count: int) -> float:
     """The seconds of unsealing alone: no store, and no look at what is inside."""
     held = list(world.store.pull(world.city.queue, [str(world.bundle().epoch)], NOON))
     assert len(held) == count
     private_keys = {
-        part.kid: desk._private_key(part.kid) for part in (held[0].visit, held[0].contact)
+        part.kid: opener._private_key(part.kid) for part in (held[0].visit, held[0].contact)
     }
     return _timed(lambda: [envelopes.unseal(envelope, private_keys) for envelope in held])[1]
 

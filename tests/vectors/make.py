@@ -16,7 +16,7 @@ from quietdesk.city import City
 from quietdesk.errors import Invalid
 from quietdesk.keys import Bundle, Epoch, Kid, Trust
 from quietdesk.openings import Listing, Opening
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.wire import b64, unb64
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 

@@ -351,7 +351,7 @@ class DynamoDB:
         name = {"S": _wrap_name(kid, device)}
         item = self._get(self._keys, {"week": {"S": _key_week(kid)}, "name": name})
         if item is None:
-            raise CannotOpen("this week's keys were made before this device was admitted")
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return _data(item, "wrap")
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:
