@@ -1,5 +1,6 @@
 """Fixtures that more than one file uses."""
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -12,9 +13,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.wire import b64
 from tests.emulators import Emulator, emulator, make_tables
-from tests.runtime_api import on_lambda
+from tests.runtime_api import programme_on_lambda
 from tests.serving import (
     ADDRESS,
     CHROMIUM_ARGS,
@@ -25,7 +25,6 @@ from tests.serving import (
     serving,
 )
 from tests.world import (
-    NOON,
     World,
     compiled_city,
     make_custodian,
@@ -33,10 +32,20 @@ from tests.world import (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled() -> None:
-    """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
-    compile_ours()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before any worker starts, what `make site` writes and the commands read: on a fresh clone it
+    is not there yet."""
+    gc.disable()  # until everything is imported and collected: none of it ever goes
+    if not hasattr(session.config, "workerinput"):
+        compile_ours()
+
+
+def pytest_collection_finish() -> None:
+    """The console collects garbage whenever it locks: let it look at what tests made, and not at
+    all the modules and tests that there are."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -122,13 +131,8 @@ def served(
         with serving(world, site) as running:
             yield running
         return
-    env = {
-        "QUIETDESK_STORE": world.spec,
-        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
-        "TEST_NOW": NOON.isoformat(),
-    }
     with (
-        on_lambda("tests.lambda_entry.handler", env, tmp_path / "lambda.log") as function,
+        programme_on_lambda(world, tmp_path / "lambda.log") as function,
         serving(world, site, function) as running,
     ):
         yield running

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import boto3
 
-from quietdesk.store.dynamodb import create_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from tests.process import free_port
 from tests.world import ROOT
 

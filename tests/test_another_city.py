@@ -6,10 +6,12 @@ from html import unescape
 
 import pytest
 
-from quietdesk import city as cities
+from quietdesk.city import City
 from quietdesk.pages import Pages
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
+from quietdesk.website import faults
+from quietdesk.website.profile import compile_profile
 from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
 from tests.serving import build_site
@@ -20,7 +22,7 @@ RIVERTON = ROOT / "tests/cities/riverton"
 
 @pytest.fixture(scope="module")
 def city():
-    return cities.from_data(cities.compile_profile(RIVERTON, ROOT / "site/words"))
+    return City.from_data(compile_profile(RIVERTON, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +117,12 @@ def test_form_takes_a_time_of_this_city(tmp_path, city, store_spec):
 def test_command_names_what_the_languages_of_the_folder_lack():
     site = Translations(ROOT / "site", RIVERTON)
 
-    assert "pt/privacy.md is missing, or a draft" in site.problems("pt")
-    assert not [it for it in site.problems("es") if "the-card" in it]
+    assert "pt/privacy.md is missing, or a draft" in faults.problems(site, "pt")
+    assert not [it for it in faults.problems(site, "es") if "the-card" in it]
 
 
 def riverton(city, spec):
-    from quietdesk.keys import Trust
+    from quietdesk.signed import Trust
     from quietdesk.store import open_store
 
     store, custodians = open_store(spec, patient=True), [make_custodian(), make_custodian()]

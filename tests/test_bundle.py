@@ -52,16 +52,25 @@ def test_the_same_sources_give_the_same_bytes(made, tmp_path):
 def test_nothing_of_staff_or_of_the_sites_build_is_in_it(names):
     ours = {name.removeprefix("quietdesk/") for name in names if name.startswith("quietdesk/")}
 
-    assert {"handler.py", "cloud.py", "intake.py", "sweep.py", "data.json"} <= ours
+    there = {"handler.py", "cloud.py", "events.py", "intake/submit.py", "sweep.py"}
+    assert there <= ours
     for left_out in ("staff/", "website/", "local.py", "gateway.py", "wsgi.py"):
         assert not [name for name in ours if name.startswith(left_out)]
+
+
+def test_the_city_is_in_it_and_what_compiles_it_is_not(made, names):
+    with zipfile.ZipFile(made[0]) as packed:
+        assert json.loads(packed.read(bundle.PROFILE))["deployment"] == "demo"
+        ours = [name for name in names if name.startswith("quietdesk/") and name.endswith(".py")]
+        assert not [name for name in ours if b"compile_profile" in packed.read(name)]
+    assert not [name for name in names if name.startswith(("yaml/", "babel/"))]
 
 
 def test_only_known_packages_are_in_it_and_of_botocores_data_only_dynamodbs(names):
     packages = {
         name.partition("/")[0].partition(".")[0] for name in names if "dist-info" not in name
     }
-    assert packages - {"__pycache__"} == TOP
+    assert packages - {"__pycache__", "city"} == TOP
 
     data = {name.split("/")[2] for name in names if name.startswith("botocore/data/")}
     assert data == bundle.KEPT_DATA
@@ -148,6 +157,7 @@ def run(python, task, events, **environment):
         env={
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_LOG_LEVEL": "WARN",
+            "QUIETDESK_PROFILE": str(task / bundle.PROFILE),
             **{name: text for name, text in os.environ.items() if name.startswith("AWS_")},
             **environment,
         },

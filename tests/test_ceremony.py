@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from quietdesk import keys
+from quietdesk import bundles, weeks
 from quietdesk.errors import BadSignature, NotAdmitted, StoreUnavailable
-from quietdesk.keys import Epoch
+from quietdesk.signed import signed_document
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
 
@@ -50,7 +51,7 @@ def test_device_without_an_upload_is_not_admitted(world):
 def test_upload_signed_by_another_device_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
     body = victim.wrap_keys()
-    forged = keys.signed_document(body, [stranger.sign("wrap-keys", body)])
+    forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
     with pytest.raises(NotAdmitted, match="do not verify"):
@@ -60,7 +61,7 @@ def test_upload_signed_by_another_device_is_refused(world):
 def test_upload_under_another_devices_name_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
     body = stranger.wrap_keys()
-    forged = keys.signed_document(body, [stranger.sign("wrap-keys", body)])
+    forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
     with pytest.raises(NotAdmitted, match="do not verify"):
@@ -99,7 +100,7 @@ def test_two_custodians_sign_where_two_are_needed(world):
     ceremony.mint(world.store, world.city, two, both, 5, NOON)
 
     raw = world.raw_bundle(Epoch(2026, 51))
-    assert keys.verify_bundle(raw, two, "main", NOON, Epoch(2026, 51))
+    assert bundles.verify(raw, two, "main", NOON, Epoch(2026, 51))
 
 
 def test_weeks_beyond_the_devices_keys_are_not_minted(world):
@@ -114,9 +115,9 @@ def test_device_in_use_never_runs_out_of_weeks(world, tmp_path):
     device = upload.top_up(world.store, path, device, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 8, later)
 
-    ahead = str(keys.epoch_at(later, world.city.zone).plus(7))
+    ahead = str(weeks.epoch_at(later, world.city.zone).plus(7))
     assert ahead in keyring.unlock(path.read_bytes(), PASSPHRASE).wrap_seeds
-    kid = keys.signed_bundle(world.store.read(f"bundle#main#{ahead}")[0], world.trust, "main").keys[
+    kid = bundles.signed(world.store.read(f"bundle#main#{ahead}")[0], world.trust, "main").keys[
         "visit"
     ][0]
     assert len(device.unwrap(kid, ahead, world.store.wrap(kid, device.id))) == 32

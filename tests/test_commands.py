@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import codes, envelopes, keys, replies, settings, sweep
+from quietdesk import codes, envelopes, replies, settings, sweep
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.staff.commands import openings, requests
@@ -765,9 +765,11 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     later = NOON + 3 * WEEK
     sweep.run(world.store, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
-    raw, seq = world.store.read(keys.record_name("main"))
+    raw, seq = world.store.read(sweep.record_name("main"))
     world.store.publish(
-        keys.record_name("main"), raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'), seq
+        sweep.record_name("main"),
+        raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'),
+        seq,
     )
 
     assert "record" in run("record", now=later)[0]

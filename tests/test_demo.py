@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quietdesk import keys, openings, settings, sweep
+from quietdesk import openings, settings, sweep, weeks
 from quietdesk.errors import BadSetting
 from quietdesk.staff.commands import demo
 from quietdesk.staff.desk.publisher import Publisher
@@ -46,7 +46,8 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
     for week in range(60):
         now = START + timedelta(weeks=week)
         data = keyring.forget(
-            chosen.keyring.read_bytes(), lambda epoch, now=now: keyring.over(city, now, epoch)
+            chosen.keyring.read_bytes(),
+            lambda epoch, now=now: weeks.over(epoch, now, city.zone, city.serve_days),
         )
         keyring.save(chosen.keyring, data)
         sweep.run(store, city, now)
@@ -63,11 +64,11 @@ def test_a_machine_left_running_for_60_weeks_always_has_a_key_and_keeps_no_old_o
         assert all(isinstance(item, opener.Opened) for item in pulled)
         # Somebody who asks sees times, this week's and the next ones'.
         takeable = Publisher(store, city, trust).published()[""].takeable(now, city.zone)
-        current = keys.epoch_at(now, city.zone)
+        current = weeks.epoch_at(now, city.zone)
         assert {current, current.plus(1), current.plus(2)} <= {it.epoch for it in takeable}
-        assert min(device.wrap_seeds) >= str(keys.epoch_at(now, city.zone).plus(-1))
+        assert min(device.wrap_seeds) >= str(weeks.epoch_at(now, city.zone).plus(-1))
 
-    lines = keys.verify_record(
+    lines = sweep.verify_record(
         store.read("record#main")[0], store.read("record-head#main")[0], trust, "main"
     )
     store.close()
@@ -103,7 +104,7 @@ def test_times_are_published_at_the_start_and_then_once_a_day(published, city):
 
     assert timer(START) == 1
     last = max(publisher.published()[""].seats)
-    assert last.epoch == keys.epoch_at(START, city.zone).plus(openings.WEEKS_AHEAD)
+    assert last.epoch == weeks.epoch_at(START, city.zone).plus(openings.WEEKS_AHEAD)
     # Until midnight there is nothing to do, and no passphrase is stretched for nothing.
     before = store.read(openings.listing_name("main", ""))
     assert [timer(START + timedelta(hours=hour)) for hour in (1, 2, 9)] == [0, 0, 0]

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quietdesk import codes, envelopes, keys, replies, request
+from quietdesk import codes, envelopes, replies, request, weeks
 from quietdesk.city import Center
 from quietdesk.envelopes import Parts, SealedPart
 from quietdesk.errors import (
@@ -25,7 +25,6 @@ from quietdesk.errors import (
     TooOld,
     TracesRemain,
 )
-from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
 from quietdesk.staff.commands import naming
@@ -33,8 +32,9 @@ from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.store import sqlite
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
-from tests.world import ASKED, NOON, WEEK
+from tests.world import ASKED, NOON, WEEK, any_secrets
 
 DAY = timedelta(days=1)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
@@ -71,8 +71,8 @@ def left(world, *openings):
 def told(world, code, now=NOON):
     """What somebody who looks with the code is told; None when nothing is found."""
     secrets = codes.derive(code, world.city.deployment)
-    weeks = [str(week) for week in keys.live(now, world.city.zone, world.city.serve_days)]
-    envelope = world.store.find(world.city.queue, secrets.id, weeks, now)
+    live = [str(week) for week in weeks.live(now, world.city.zone, world.city.serve_days)]
+    envelope = world.store.find(world.city.queue, secrets.id, live, now)
     if envelope is None:
         return None
     return replies.read(envelopes.open_reply(envelope.reply, secrets.reply, secrets.id))
@@ -339,7 +339,7 @@ def test_request_is_kept_week_after_week_until_60_days_are_over(world):
         mint(world, now)
         kept = world.desk().wait(only(world, now), now)
         assert kept.envelope.born == "2026-W47"
-        assert kept.envelope.epoch == str(keys.epoch_at(now, world.city.zone))
+        assert kept.envelope.epoch == str(weeks.epoch_at(now, world.city.zone))
         assert told(world, code, now).look_again == now.date() + 10 * DAY
 
     # On the 6th of January the day to look again would be the 16th; it is over on the 15th.
@@ -661,7 +661,7 @@ def test_erasing_while_somebody_reads_the_file_says_that_traces_remain(hasty, wo
 
 def forged(world, inside="", outside=None, **more):
     """An envelope made by hand and put past the functions; `more` goes to `envelopes.seal`."""
-    secrets = codes.derive(codes.new(), world.city.deployment)
+    secrets = any_secrets()
     asked = replace(request.parse({**ASKED, "name": ["forged"]}, world.city), opening=inside)
     envelope = envelopes.seal(
         request.pack(asked, secrets.reply),
@@ -790,7 +790,7 @@ def test_day_to_look_again_beyond_the_calendar_stops_no_proposals(world):
 
 @pytest.mark.parametrize("change", [{"people": -1}, {"name": 7}, {"more": ""}, {"access": "quiet"}])
 def test_parts_that_hold_no_request_do_not_open(world, change):
-    secrets = codes.derive(codes.new(), world.city.deployment)
+    secrets = any_secrets()
     parts = request.pack(request.parse(ASKED, world.city), secrets.reply)
     visit = json.dumps(json.loads(parts.visit) | change).encode().ljust(1024)
     envelope = envelopes.seal(Parts(visit, parts.contact), world.bundle(), secrets)

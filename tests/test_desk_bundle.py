@@ -145,7 +145,7 @@ def test_the_lock_in_the_zip_has_the_hash_of_every_wheel_but_ours(files):
 def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
-    assert {"quietdesk/data.json", "quietdesk/staff/console/assets/desk.js"} <= ours
+    assert "quietdesk/staff/console/assets/desk.js" in ours
     for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
@@ -156,10 +156,11 @@ def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
         assert secret not in everything
 
 
-def test_the_compiled_city_is_in_it(wheels):
-    data = json.loads(wheels["quietdesk"][2].read("quietdesk/data.json"))
-
-    assert data["deployment"] == "demo"
+def test_the_compiled_city_is_in_it_and_is_installed_where_commands_look_for_it(files):
+    assert json.loads(files["city.json"])["deployment"] == "demo"
+    # A newer version brings its own: it is no setting of this computer.
+    assert b'copy /y "%HERE%city.json" "%TO%\\city.json"' in files["install.cmd"]
+    assert b'set "QUIETDESK_PROFILE=%~dp0city.json"' in files["quietdesk.cmd"]
 
 
 TEXTS = sorted(path.name for path in (ROOT / "infra" / "desk").iterdir())
@@ -251,17 +252,23 @@ NOT_IN_IT = "babel,mkdocs,segno,tinycss2,yaml,playwright,pytest"
 
 
 @pytest.fixture
-def desk(wheels, tmp_path):
+def desk(files, wheels, tmp_path):
     """Runs a command of the wheel, where no package is that the zip does not have."""
     ours = tmp_path / "ours"
     wheels["quietdesk"][2].extractall(ours)
     (tmp_path / "pass").write_text(PASSPHRASE)
+    (tmp_path / "city.json").write_bytes(files["city.json"])
+    env = {
+        **environment(tmp_path),
+        "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "pass"),
+        "QUIETDESK_PROFILE": str(tmp_path / "city.json"),
+    }
 
     def run(*words):
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, str(ours), NOT_IN_IT, *words],
             cwd=tmp_path,
-            env={**environment(tmp_path), "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "pass")},
+            env=env,
             capture_output=True,
             text=True,
             timeout=60,

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.website import documents
-from quietdesk.website.documents import judge
-from quietdesk.website.guide import PAPER_WORDS, Guide
+from quietdesk.website.documents_page import PAPER_WORDS
+from quietdesk.website.guide import Guide
+from tests.judging import judge
 from tests.world import ROOT
 
 FOLDERS = {

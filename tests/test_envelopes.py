@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk import codes, envelopes, keys, request
+from quietdesk import codes, envelopes, hpke, request
 from quietdesk.envelopes import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
-from quietdesk.keys import PrivateKey
+from quietdesk.hpke import PrivateKey
 from quietdesk.wire import b64
-from tests.world import ASKED, NOON, another_device
+from tests.world import ASKED, NOON, another_device, any_secrets
 
 
 def private_keys(world, envelope):
@@ -19,7 +19,7 @@ def private_keys(world, envelope):
     for part in (envelope.visit, envelope.contact):
         wrap = world.store.wrap(part.kid, world.device.id)
         half = world.device.unwrap(part.kid, envelope.epoch, wrap)
-        seed = keys.seed(half, world.store.server_half(part.kid), part.kid)
+        seed = hpke.seed(half, world.store.server_half(part.kid), part.kid)
         made[part.kid] = PrivateKey(seed)
     return made
 
@@ -56,7 +56,7 @@ def test_either_half_alone_does_not_open(world):
                 kid, envelope.epoch, world.store.wrap(kid, world.device.id)
             )
             halves = (device, bytes(32)) if only == "device" else (bytes(32), server)
-            alone[kid] = PrivateKey(keys.seed(*halves, kid))
+            alone[kid] = PrivateKey(hpke.seed(*halves, kid))
 
         with pytest.raises(CannotOpen):
             envelopes.unseal(envelope, alone)
@@ -134,7 +134,7 @@ def test_unknown_version_is_refused(world, version):
 
 def test_text_over_a_part_is_never_sealed(world):
     parts = request.pack(request.parse(ASKED, world.city), bytes(32))
-    secrets = codes.derive(codes.new(), "demo")
+    secrets = any_secrets()
 
     with pytest.raises(ValueError, match="1,024 bytes"):
         envelopes.seal(replace(parts, visit=parts.visit + b" "), world.bundle(), secrets)
@@ -224,7 +224,7 @@ def test_junk_is_refused(raw):
 
 
 def test_reply_opens_with_its_code_and_no_other(world):
-    secrets = codes.derive(codes.new(), "demo")
+    secrets = any_secrets()
     sealed = envelopes.seal_reply({"state": "placed"}, secrets.reply, secrets.id)
 
     assert len(sealed) == 284

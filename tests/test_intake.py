@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import codes, envelopes, keys
+from quietdesk import bundles, codes, envelopes
 from quietdesk.errors import StoreUnavailable
-from quietdesk.keys import Epoch
 from quietdesk.web import HEADERS
+from quietdesk.weeks import Epoch
 from tests.events import FORM, error, event, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
@@ -290,7 +290,7 @@ def test_current_key_and_a_weeks_key_are_public(world):
 
     assert current["statusCode"] == 200
     assert current["body"] == named["body"]
-    assert keys.verify_bundle(current["body"].encode(), world.trust, "main", NOON)
+    assert bundles.verify(current["body"].encode(), world.trust, "main", NOON)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from quietdesk import keys
+from quietdesk import hpke
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
-from quietdesk.keys import Epoch, Trust
+from quietdesk.signed import Trust
 from quietdesk.staff.device import keyring
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.world import CHEAP, PASSPHRASE
 
@@ -88,8 +89,8 @@ def test_topping_up_keeps_the_keys_there_are(device):
 
 def test_wrap_opens_for_its_device_key_and_week_only(device):
     kid = "main.visit.2026-W47.7f3a91c2"
-    wrap_key = keys.public_key(device.wrap_seeds["2026-W47"])
-    wrap = keys.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
+    wrap_key = hpke.public_key(device.wrap_seeds["2026-W47"])
+    wrap = hpke.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
 
     assert len(wrap) == 1168
     assert device.unwrap(kid, "2026-W47", wrap) == bytes(32)

@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import city as cities
-from quietdesk import keys, settings
+from quietdesk import settings, weeks
+from quietdesk.city import City
 from quietdesk.errors import BadKeyring
-from quietdesk.keys import Epoch, Trust
+from quietdesk.signed import Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.commands import keys as commands
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.device import keyring
+from quietdesk.website.profile import compile_profile
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
 from tests.world import ASKED, CHEAP, ROOT, make_world
@@ -259,7 +261,7 @@ def test_every_command_has_help(tmp_path):
 
 def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_path):
     device = keyring.new("device", Trust((), 1, "demo"), "a passphrase nobody types", CHEAP)
-    current = keys.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
+    current = weeks.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
@@ -434,7 +436,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     shutil.copytree(ROOT / "site/city", city)
     programme = city / "programme.yml"
     programme.write_text(programme.read_text().replace("deployment: demo", "deployment: somewhere"))
-    data = cities.compile_profile(city, ROOT / "site/words")
+    data = compile_profile(city, ROOT / "site/words")
     demo_one = new_custodian(tmp_path, "demo.keyring", "demo")
     real_one = new_custodian(tmp_path, "real.keyring", "somewhere")
     at = Here(
@@ -446,7 +448,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
                 "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "words"),
             }
         ),
-        cities.from_data(data),
+        City.from_data(data),
         datetime.now(UTC),
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")

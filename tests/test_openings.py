@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quietdesk import keys, openings
+from quietdesk import openings, weeks
 from quietdesk.errors import BadSignature
 from quietdesk.openings import DESK, NOTHING, Listing, Opening
+from quietdesk.signed import signed_document
 from quietdesk.wire import b64, unb64
 from tests.world import NOON, another_device, make_custodian, make_world
 
@@ -44,7 +45,7 @@ def body(world, listing, **named):
 
 
 def signed(world, data, kind="openings", device=None):
-    return keys.signed_document(data, [(device or world.device).sign(kind, data)])
+    return signed_document(data, [(device or world.device).sign(kind, data)])
 
 
 def verified(world, raw, path="", queue="main"):
@@ -165,7 +166,7 @@ def test_visit_begins_within_its_week_on_the_citys_clock(day, at):
     starts = opening.starts(NEW_YORK)
 
     assert opening.epoch.start(NEW_YORK) <= starts < opening.epoch.end(NEW_YORK)
-    assert keys.epoch_at(starts, NEW_YORK) == opening.epoch
+    assert weeks.epoch_at(starts, NEW_YORK) == opening.epoch
 
 
 @pytest.mark.parametrize(
@@ -303,12 +304,12 @@ def test_signature_of_another_key_under_the_devices_name_is_refused(world):
     _, forged = another_device(world).sign("openings", data)
 
     with pytest.raises(BadSignature):
-        verified(world, keys.signed_document(data, [(by, forged)]))
+        verified(world, signed_document(data, [(by, forged)]))
 
 
 def test_list_without_a_signature_is_refused(world):
     with pytest.raises(BadSignature):
-        verified(world, keys.signed_document(body(world, listing(VISIT)), []))
+        verified(world, signed_document(body(world, listing(VISIT)), []))
 
 
 def test_list_of_a_device_that_is_not_admitted_is_refused(world):

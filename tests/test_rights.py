@@ -12,7 +12,7 @@ from infra import template
 
 from quietdesk import cloud, codes, sweep
 from quietdesk.store import open_store
-from quietdesk.store.dynamodb import TABLES
+from quietdesk.store.dynamodb.tables import TABLES
 from quietdesk.wire import b64
 from tests.emulators import emulator, make_tables
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from quietdesk import codes, envelopes, keys, request
+from quietdesk import bundles, codes, envelopes, hpke, request, weeks
 from quietdesk.wire import b64
-from tests.world import ASKED, NOON, ROOT
+from tests.world import ASKED, NOON, ROOT, any_secrets
 
 SCRIPT = ROOT / "site" / "script"
 ASSETS = ROOT / "site" / "pages" / "assets"
@@ -153,13 +153,13 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
 
 
 def test_what_python_seals_opens_in_javascript(script):
-    week = keys.Epoch(2026, 47)
-    kids = {part: f"main.{part}.{week}.0000000a" for part in keys.PARTS}
+    week = weeks.Epoch(2026, 47)
+    kids = {part: f"main.{part}.{week}.0000000a" for part in hpke.PARTS}
     seeds = {kid: secrets.token_bytes(32) for kid in kids.values()}
-    public = {part: (kid, keys.public_key(seeds[kid])) for part, kid in kids.items()}
-    made = codes.derive(codes.new(), "demo")
+    public = {part: (kid, hpke.public_key(seeds[kid])) for part, kid in kids.items()}
+    made = any_secrets()
     parts = envelopes.Parts(b'{"a":"visit"}'.ljust(1024), '{"a":"রহিমা"}'.encode().ljust(1024))
-    sealed = envelopes.seal(parts, keys.Bundle("main", "demo", week, 0, 0, public), made)
+    sealed = envelopes.seal(parts, bundles.Bundle("main", "demo", week, 0, 0, public), made)
     told = {
         "wire": json.loads(envelopes.write(sealed)),
         "seeds": {kid: seed.hex() for kid, seed in seeds.items()},

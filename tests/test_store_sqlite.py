@@ -14,7 +14,8 @@ import pytest
 
 from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable
 from quietdesk.store import open_store
-from quietdesk.store.sqlite import SCHEMA_VERSION
+from quietdesk.store.sqlite import schema
+from quietdesk.store.sqlite.schema import SCHEMA_VERSION
 from tests.rows import LATER, NEXT, WEEK, find, make, pulled
 from tests.world import ROOT
 
@@ -266,6 +267,59 @@ def test_error_says_nothing_of_what_was_written(store):
 
     assert str(refused.value) == "the store is locked, full, read-only or damaged"
     assert refused.value.__suppress_context__
+
+
+# --- Files of an older schema --------------------------------------------------------------------
+
+RECORDED = sorted((ROOT / "tests" / "vectors").glob("store-*.sql"))
+
+
+def tables(path):
+    """The tables of a file, however their text is laid out."""
+    db = sqlite3.connect(path)
+    found = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.close()
+    return version, {name: " ".join(sql.split()) for name, sql in found}
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
+def test_older_file_gets_the_tables_of_a_new_one_and_keeps_its_rows(store, path, recorded):
+    old = path.with_name("old.db")
+    db = sqlite3.connect(old)
+    db.executescript(recorded.read_text())
+    db.close()
+    assert tables(old) != tables(path)
+
+    upgraded = open_store(f"sqlite:{old}")
+    kept = upgraded.read("devices"), upgraded.server_half(KID)
+    upgraded.close()
+
+    assert tables(old) == tables(path)
+    assert tables(old)[0] == SCHEMA_VERSION
+    assert kept == ((b"one", 3), bytes(32))
+
+
+def test_a_file_of_every_older_schema_is_recorded():
+    assert [path.stem for path in RECORDED] == [f"store-{n}" for n in range(1, SCHEMA_VERSION)]
+
+
+def test_upgrade_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    db.executescript(RECORDED[0].read_text())
+    db.close()
+    before = tables(path)
+
+    def breaks_off(file):
+        yield "DROP TABLE seats"
+        yield "CREATE TABLE keys (already TEXT)"
+
+    monkeypatch.setattr(schema, "statements", breaks_off)
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:{path}")
+
+    assert tables(path) == before
 
 
 # --- Several processes, and kills ----------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from quietdesk import codes, sweep
+from quietdesk import codes, sweep, weeks
 from quietdesk.errors import CannotOpen, KeyDestroyed
 from quietdesk.staff.commands import naming
 from quietdesk.staff.device import keyring
@@ -136,7 +136,8 @@ def test_story(world, served, browser, tmp_path):
     served.clock.now = NOON + 3 * WEEK
     lines = sweep.run(world.store, world.city, served.clock.now)
     forgotten = keyring.forget(
-        old_keyring, lambda epoch: keyring.over(world.city, served.clock.now, epoch)
+        old_keyring,
+        lambda epoch: weeks.over(epoch, served.clock.now, world.city.zone, world.city.serve_days),
     )
     device = keyring.unlock(forgotten, PASSPHRASE)
     assert [(line.epoch, line.envelopes_erased) for line in lines] == [
@@ -156,10 +157,8 @@ def test_story(world, served, browser, tmp_path):
         Opener(restored, world.city, world.trust, device).open(sealed)
 
     # What old copies of both halves and the passphrase can still do is said in the README.
-    assert (
-        Opener(restored, world.city, world.trust, world.device).open(sealed).request.name
-        == "陈美玲"
-    )
+    old = Opener(restored, world.city, world.trust, world.device).open(sealed)
+    assert old.request.name == "陈美玲"
     restored.close()
 
 

@@ -1,17 +1,24 @@
+import hashlib
+from dataclasses import replace
+from datetime import date
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from quietdesk import keys, sweep
+from quietdesk import bundles, sweep
 from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
-from quietdesk.keys import Epoch
+from quietdesk.signed import signed_document
 from quietdesk.staff.custodian import ceremony
+from quietdesk.sweep import Line
+from quietdesk.weeks import Epoch
 from tests.world import NOON, WEEK
 
-KEY_DAY = Epoch(2026, 47).plus(2).start(keys.ZoneInfo("America/New_York"))
+KEY_DAY = Epoch(2026, 47).plus(2).start(ZoneInfo("America/New_York"))
 
 
 def record(world):
     held = world.store.read("record#main")
-    return keys.read_record(held[0]) if held else []
+    return sweep.read_record(held[0]) if held else []
 
 
 def test_nothing_is_destroyed_before_its_day(world):
@@ -77,7 +84,7 @@ def test_the_next_minting_signs_the_record(world):
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, KEY_DAY)
     sweep.run(world.store, world.city, KEY_DAY + WEEK)
 
-    lines = keys.verify_record(
+    lines = sweep.verify_record(
         world.store.read("record#main")[0],
         world.store.read("record-head#main")[0],
         world.trust,
@@ -89,8 +96,8 @@ def test_the_next_minting_signs_the_record(world):
 
 def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
     world.store.put(world.sealed())
-    _, seq = world.store.read(keys.bundle_name("main", Epoch(2026, 47)))
-    world.store.publish(keys.bundle_name("main", Epoch(2026, 47)), b"\xff{", seq)
+    _, seq = world.store.read(bundles.name("main", Epoch(2026, 47)))
+    world.store.publish(bundles.name("main", Epoch(2026, 47)), b"\xff{", seq)
 
     lines = sweep.run(world.store, world.city, KEY_DAY + WEEK)
 
@@ -145,3 +152,65 @@ def test_halves_of_a_minting_that_was_not_finished_go_with_their_week(world):
     assert (line.epoch, line.kids) == ("2026-W45", (kid,))
     with pytest.raises(KeyDestroyed):
         world.store.server_half(kid)
+
+
+# --- The destruction record ----------------------------------------------------------------------
+
+
+def chain(count):
+    lines = []
+    for number in range(count):
+        epoch = Epoch(2026, 40).plus(number)
+        line = Line(
+            queue="main",
+            epoch=str(epoch),
+            kids=(f"main.visit.{epoch}.00000000",),
+            envelopes_erased=number,
+            destroyed_at=date(2026, 10, 12),
+            prev=sweep.line_hash(lines[-1]) if lines else "",
+        )
+        lines.append(line)
+    return lines
+
+
+def written(lines):
+    return b"".join(line.write() + b"\n" for line in lines)
+
+
+def test_record_is_read_as_it_was_written():
+    lines = chain(5)
+
+    assert sweep.read_record(written(lines)) == lines
+    assert lines[1].prev == hashlib.sha256(lines[0].write()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [lines[0], *lines[2:]],
+        lambda lines: [lines[1], lines[0], *lines[2:]],
+        lambda lines: [lines[0], replace(lines[1], envelopes_erased=0), *lines[2:]],
+    ],
+)
+def test_changed_record_is_refused(change):
+    with pytest.raises(BadRecord):
+        sweep.read_record(written(change(chain(5))))
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]\n", b"\xff\n", b'{"queue":"main"}\n'])
+def test_malformed_record_is_refused(raw):
+    with pytest.raises(BadRecord):
+        sweep.read_record(raw)
+
+
+def test_cut_record_is_refused_where_custodians_signed_its_head(world):
+    lines = chain(5)
+    head = sweep.record_head("main", lines[:4])
+    signed = signed_document(head, [world.custodian.sign("record", head)])
+
+    assert sweep.verify_record(written(lines), signed, world.trust, "main") == lines
+    assert sweep.verify_record(written(lines[:4]), signed, world.trust, "main") == lines[:4]
+    for raw in (written(lines[:3]), b""):
+        with pytest.raises(BadRecord):
+            sweep.verify_record(raw, signed, world.trust, "main")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from infra import rules, template
 
-from quietdesk.store import dynamodb
+from quietdesk.store.dynamodb.items import item_of
 from quietdesk.web import HEADERS
 from tests.world import ROOT
 
@@ -317,7 +317,7 @@ def test_rights_are_those_of_the_operations_manual(rendered):
 
 
 def test_what_submit_may_store_is_what_an_envelope_has(rendered, world):
-    item = dynamodb._item(world.sealed())
+    item = item_of(world.sealed())
     rights = template.rights(rendered)
 
     for role in ("submit", "check"):

@@ -138,11 +138,11 @@ def test_head_is_sent_the_length_and_no_body():
 
 
 def test_headers_of_an_answer_stand_before_those_of_every_answer():
-    answer = Answer.html(200, "").under({"cache-control": "no-store", "content-type": "x"})
+    answer = Answer.html(200, "").under({"Cache-Control": "no-store", "Content-Type": "x"})
 
     assert answer.headers == {
         "Content-Type": "text/html; charset=utf-8",
-        "cache-control": "no-store",
+        "Cache-Control": "no-store",
     }
 
 

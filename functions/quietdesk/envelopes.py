@@ -15,9 +15,11 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from quietdesk.bundles import Bundle
 from quietdesk.codes import Secrets
 from quietdesk.errors import BadEnvelope, CannotOpen
-from quietdesk.keys import Bundle, Epoch, Kid, PrivateKey, seal_to
+from quietdesk.hpke import Kid, PrivateKey, seal_to
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 
 VERSION = 1

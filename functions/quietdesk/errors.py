@@ -73,6 +73,16 @@ class BadSignature(QuietdeskError):
     next = "Stop working and tell a custodian."
 
 
+class WrongDocument(BadSignature):
+    """A properly signed document is not the one that was asked for; `reason` is malformed, or which
+    of its words (such as queue or deployment) is another."""
+
+    def __init__(self, kind: str, reason: str):
+        which = reason if reason == "malformed" else f"another one, of another {reason}"
+        super().__init__(f"the signed document of {kind} is {which}")
+        self.reason = reason
+
+
 class BadBundle(QuietdeskError):
     """A properly signed bundle is not the one to seal to; `reason` is stale, early, queue,
     deployment, epoch or malformed. A function seals nothing then and shows the phone line."""

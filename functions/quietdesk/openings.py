@@ -13,10 +13,11 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from quietdesk import keys
+from quietdesk import weeks
 from quietdesk.errors import BadSignature
-from quietdesk.keys import WEEKS_AHEAD, Epoch, Trust
-from quietdesk.wire import b64, unb64
+from quietdesk.signed import VERSION, Trust, key_id, own_key, read_signed
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
+from quietdesk.wire import b64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
 PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
@@ -50,7 +51,7 @@ class Opening:
     @property
     def epoch(self) -> Epoch:
         """The week of the visit: a request that takes the opening is sealed to its key."""
-        return Epoch(*self.day.isocalendar()[:2])
+        return Epoch.of(self.day)
 
     @property
     def part_of_day(self) -> str:
@@ -77,7 +78,7 @@ class Listing:
         further ahead than there may be keys. Whether a seat is left is for the store to say."""
         if not self.taking or self.path == DESK:
             return []
-        today, last = now.astimezone(zone).date(), keys.epoch_at(now, zone).plus(WEEKS_AHEAD)
+        today, last = now.astimezone(zone).date(), weeks.epoch_at(now, zone).plus(WEEKS_AHEAD)
         return sorted(it for it in self.seats if it.day > today and it.epoch <= last)
 
 
@@ -96,7 +97,7 @@ def listing_body(listing: Listing, queue: str, deployment: str, spki: bytes) -> 
         days = times.setdefault(opening.center, {})
         days.setdefault(opening.day.isoformat(), {})[opening.at] = seats
     document = {
-        "v": 1,
+        "v": VERSION,
         "queue": queue,
         "deployment": deployment,
         "spki": b64(spki),
@@ -113,22 +114,11 @@ def verify_listing(
 ) -> Listing:
     """The list in a signed document, if a device signed it that custodians admitted: `devices` is
     their signed list. Raises BadSignature for anything else."""
-    try:
-        # The document names its own key: a device's id is that key's hash, so only it fits.
-        spki = unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
-        device = keys.key_id(spki).hex()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadSignature("the list of openings is malformed") from None
-    if device not in admitted_devices(devices, trust):
+    spki = own_key(raw)
+    if key_id(spki).hex() not in admitted_devices(devices, trust):
         raise BadSignature("the list of openings is signed by a device that is not admitted")
-    document = keys.verify(raw, "openings", [spki], 1)
-    try:
-        named = document["v"], document["queue"], document["deployment"], document["path"]
-        if named != (1, queue, trust.deployment, path):
-            raise ValueError("another list")
-        return _listing(document)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BadSignature("the list of openings is malformed, or another one") from None
+    says = {"queue": queue, "deployment": trust.deployment, "path": path}
+    return read_signed(raw, "openings", [spki], 1, _listing, **says)
 
 
 def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
@@ -136,13 +126,14 @@ def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
     BadSignature."""
     if raw is None:
         return []
-    document = keys.verify(raw, "devices", trust.custodians, trust.threshold)
-    try:
-        if document["deployment"] != trust.deployment:
-            raise BadSignature("the list of devices is for another deployment")
-        return [str(device) for device in document["devices"]]
-    except (TypeError, KeyError):
-        raise BadSignature("the list of devices is malformed") from None
+    return read_signed(
+        raw,
+        "devices",
+        trust.custodians,
+        trust.threshold,
+        lambda document: [str(device) for device in document["devices"]],
+        deployment=trust.deployment,
+    )
 
 
 def _listing(document: Mapping[str, Any]) -> Listing:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quietdesk.city import City
-from quietdesk.keys import Trust
 from quietdesk.pages import Pages
+from quietdesk.signed import Trust
 from quietdesk.store import Store
 
 

@@ -24,6 +24,8 @@ HEADERS = {
     ),
 }
 
+NO_STORE = {**HEADERS, "Cache-Control": "no-store"}  # of every answer, unless it says otherwise
+
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -71,14 +73,20 @@ class Answer:
         return cls(status, {"Location": address})
 
     def under(self, headers: Mapping[str, str]) -> "Answer":
-        """The same with these headers too, save those that it has."""
-        there = {name.lower() for name in self.headers}
-        more = {name: text for name, text in headers.items() if name.lower() not in there}
-        return replace(self, headers={**self.headers, **more})
+        """The same with these headers too, save those that it has. Names are written one way."""
+        return replace(self, headers={**headers, **self.headers})
 
     def saying(self, name: str, text: str) -> "Answer":
         """The same with that header, in the place of one of this name."""
         return replace(self, headers={**self.headers, name: text})
+
+
+BODY_BYTES = 64 * 1024  # more than any view of ours needs; views set tighter limits
+
+
+def unread(status: int) -> Answer:
+    """The answer to what nobody reads: it is too long, or is not HTTP. It quotes nothing."""
+    return Answer.of(status, "text/plain", "Bad request").under(NO_STORE)
 
 
 View = Callable[[Call, Context], Answer]

@@ -1,6 +1,6 @@
 /**
  * Which key to lock a request with: the week's signed bundle, verified before it is parsed.
- * The same as functions/quietdesk/keys.py, but for the clock: a phone's may be a day wrong.
+ * The same as functions/quietdesk/bundles.py and signed.py, but for the clock: a phone's may be a day wrong.
  */
 import { b64, unb64 } from './code.js'
 

@@ -11,12 +11,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import codes, envelopes, keys, openings, replies, request
+from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.errors import Invalid
-from quietdesk.keys import Bundle, Epoch, Kid, Trust
+from quietdesk.hpke import Kid
 from quietdesk.openings import Listing, Opening
+from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.device import keyring
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
@@ -140,13 +143,13 @@ def make_bundle() -> dict[str, Any]:
         keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in range(3)
     )
     rows = [
-        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
-        for n, part in enumerate(keys.PARTS)
+        (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
+        for n, part in enumerate(hpke.PARTS)
     ]
-    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows)
 
     def signed(body: bytes, *signers: keyring.Keyring, kind: str = "bundle") -> str:
-        return keys.signed_document(body, [s.sign(kind, body) for s in signers]).decode()
+        return signed_document(body, [s.sign(kind, body) for s in signers]).decode()
 
     def changed(**values: object) -> str:
         return signed(json.dumps({**json.loads(body), **values}).encode(), one, two)
@@ -191,15 +194,15 @@ def make_bundle_edges() -> dict[str, Any]:
     zone = compiled_city().zone
     one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
     rows = [
-        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
-        for n, part in enumerate(keys.PARTS)
+        (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
+        for n, part in enumerate(hpke.PARTS)
     ]
-    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows)
     doc = json.loads(body)
     visit, contact = doc["keys"]
 
     def signed(body: bytes) -> str:
-        return keys.signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+        return signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
 
     def changed(**values: object) -> str:
         return signed(json.dumps({**doc, **values}).encode())
@@ -254,14 +257,14 @@ def make_bundle_edges() -> dict[str, Any]:
 def make_envelope() -> dict[str, Any]:
     city = compiled_city()
     halves, seeds, bundle_keys = {}, {}, {}
-    for n, part in enumerate(keys.PARTS):
+    for n, part in enumerate(hpke.PARTS):
         kid = str(Kid("main", part, WEEK, f"0000000{n}"))
         halves[kid] = {
             "device": bytes([0xD0 + n] * 32).hex(),
             "server": bytes([0x50 + n] * 32).hex(),
         }
-        seeds[kid] = keys.seed(*(bytes.fromhex(half) for half in halves[kid].values()), kid)
-        bundle_keys[part] = (kid, keys.public_key(seeds[kid]))
+        seeds[kid] = hpke.seed(*(bytes.fromhex(half) for half in halves[kid].values()), kid)
+        bundle_keys[part] = (kid, hpke.public_key(seeds[kid]))
     bundle = Bundle("main", "demo", WEEK, 0, 0, bundle_keys)
     secrets = codes.derive(CODE, "demo")
     parts = request.pack(request.parse(ASKED, city), secrets.reply)
@@ -279,7 +282,7 @@ def make_envelope() -> dict[str, Any]:
     moved = visit["kid"].replace("W47", "W48")
     plain = {kid: seed.hex() for kid, seed in seeds.items()}
     alone = {
-        side: {kid: keys.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
+        side: {kid: hpke.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
         for side in ("device", "server")
     }  # fmt: skip
     shut = "cannot open"
@@ -326,13 +329,13 @@ def make_openings() -> dict[str, Any]:
 
     def devices(*admitted: str, deployment: str = "demo") -> str:
         body = json.dumps({"v": 1, "deployment": deployment, "devices": admitted}).encode()
-        return keys.signed_document(body, [custodian.sign("devices", body)]).decode()
+        return signed_document(body, [custodian.sign("devices", body)]).decode()
 
     def signed(
         listing: Listing = listed, by: Any = device, queue: str = "main", deployment: str = "demo"
     ) -> str:
         body = openings.listing_body(listing, queue, deployment, by.public_key)
-        return keys.signed_document(body, [by.sign("openings", body)]).decode()
+        return signed_document(body, [by.sign("openings", body)]).decode()
 
     document = json.loads(signed())
     tampered = json.loads(unb64(document["body"]))

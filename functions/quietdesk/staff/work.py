@@ -30,8 +30,8 @@ from quietdesk.errors import (
     TooOld,
     TracesRemain,
 )
-from quietdesk.keys import Trust
 from quietdesk.openings import Opening
+from quietdesk.signed import Trust
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.placing import NOBODY, Entered, Placing
 from quietdesk.staff.desk.publisher import UNCHANGED, Changes, Publisher, check_day

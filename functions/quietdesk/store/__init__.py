@@ -113,7 +113,8 @@ def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
         return Sqlite(Path(name), create)
     if kind == "dynamodb" and name:
         # botocore is slow to import, and one machine never needs it.
-        from quietdesk.store.dynamodb import CONFIG, PATIENT, DynamoDB
+        from quietdesk.store.dynamodb import DynamoDB
+        from quietdesk.store.dynamodb.calls import CONFIG, PATIENT
 
         return DynamoDB(name, PATIENT if patient else CONFIG)
     raise BadSetting("QUIETDESK_STORE must be sqlite:PATH or dynamodb:PREFIX")

@@ -1,22 +1,19 @@
-"""The rules for papers: the format of documents.yml, and what a set of papers comes to.
+"""The file documents.yml: its format, checked to the last name, and the rules that it states.
 
-docs/another-city.md has the format. `judge` is advice and never a promise: staff decide.
-site/script/judge.js is the same evaluator for the page; both keep tests/vectors/documents.json.
+docs/another-city.md has the format.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from quietdesk.city import read_yaml
 from quietdesk.errors import BadCity
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.papers import Ages, Paper, Rules, lacking
 
 HALVES = ("identity", "residency")
 MODELS = ("points", "one_of", "n_of_lists")
-MOST_ADDED = 3  # papers in one suggestion, and suggestions in one answer
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _TOP = {
@@ -28,275 +25,6 @@ _PAPER = {
     "confidence", "show", "current", "stay_days", "served_days", "card_address",
 }  # fmt: skip
 _POINT_KEYS = {"identity": "id", "residency": "res"}
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """One kind of paper. `counts` maps a need (`identity`, `residency`, or the name of a list) to
-    points, or to 1; None in `photo` and `dob` means that nobody knows. A `doubtful` paper never
-    makes a set enough; it makes the answer "ask". When not `rated`, nobody knows how much it
-    counts, and `counts` has the most that it could."""
-
-    id: str
-    half: str
-    group: str
-    label: str
-    counts: Mapping[str, int]
-    photo: bool | None
-    dob: bool | None
-    superseded_by: tuple[str, ...] = ()
-    doubtful: bool = False
-    rated: bool = True
-    max_age_days: int | None = None
-    until: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """Years. Through `caretaker_through` a caretaker must come; through `waiver_through` one who
-    proves the relationship stands in for the photo (-1: never)."""
-
-    minimum: int
-    caretaker_through: int
-    waiver_through: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What one programme asks for. Any one of `ways` is enough: need to how much of it, and
-    together with `total` points in all (0: not asked). With `once` a paper counts in one list only,
-    whichever is best."""
-
-    model: str
-    verified: bool
-    ways: tuple[Mapping[str, int], ...]
-    total: int
-    once: bool
-    photo: bool
-    dob: bool
-    ages: Ages
-    papers: Mapping[str, Paper]
-    easy: tuple[str, ...]
-    lists: Mapping[str, str]
-    titles: Mapping[str, str]
-    closed: frozenset[str]
-
-    def texts(self) -> Iterator[str]:
-        """Every English text of the file that people read."""
-        for paper in self.papers.values():
-            yield paper.label
-            if paper.until:
-                yield paper.until
-        yield from self.lists.values()
-        yield from self.titles.values()
-
-    def data(self) -> dict[str, Any]:
-        """What judge.js needs, as JSON-able values. Of photo and birth date: 0 no, 1 nobody knows,
-        2 yes."""
-        return {
-            "ways": [dict(way) for way in self.ways],
-            "total": self.total,
-            "once": self.once,
-            "photo": self.photo,
-            "dob": self.dob,
-            "ages": [self.ages.minimum, self.ages.caretaker_through, self.ages.waiver_through],
-            "easy": list(self.easy),
-            "papers": {
-                paper.id: [
-                    dict(paper.counts),
-                    _RANK[paper.photo],
-                    _RANK[paper.dob],
-                    int(paper.doubtful),
-                    *paper.superseded_by,
-                ]
-                for paper in self.papers.values()
-            },
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a set of papers comes to.
-
-    state: `enough`, `missing`, `ask` or `young` (below the least age; the rest is then empty).
-    missing: need to how much of it is lacking, even if every doubt turns out well: those of
-    `counts`, and `total`, `photo`, `dob`, `caretaker`.
-    ask: what hangs on a doubt: the same names, and the doubtful papers.
-    beside: a paper that does not count, to the one that counts in its place.
-    add: sets of papers, easiest first, each of which would make this enough.
-    caretaker: a caretaker must come, with proof of the relationship.
-    """
-
-    state: str
-    missing: Mapping[str, int]
-    ask: tuple[str, ...]
-    beside: Mapping[str, str]
-    add: tuple[tuple[str, ...], ...]
-    caretaker: bool
-
-
-_RANK = {False: 0, None: 1, True: 2}
-
-
-# --- The answer ----------------------------------------------------------------------------------
-
-
-def judge(rules: Rules, chosen: Collection[str], age: int, caretaker: bool) -> Answer:
-    """What these papers come to for somebody of `age` years who comes with a caretaker or not.
-    Raises KeyError for a paper that the rules do not have."""
-    if age < rules.ages.minimum:
-        return Answer("young", {}, (), {}, (), False)
-    papers = _in_order(rules, chosen)
-    waived = caretaker and age <= rules.ages.waiver_through
-    sure, counted = _best(rules, papers, waived, doubts=False)
-    hoped = sure
-    if sure:
-        hoped, counted = _best(rules, papers, waived, doubts=True)
-    missing = dict(hoped)
-    ask = [need for need in sure if hoped.get(need, 0) < sure[need]]
-    if sure:
-        ask += [paper.id for paper in counted if paper.doubtful]
-    required = age <= rules.ages.caretaker_through
-    if required and not caretaker:
-        missing["caretaker"] = 1
-    state = "missing" if missing else "ask" if sure else "enough"
-    stands_in = (
-        waived and rules.photo and not any(paper.photo and not paper.doubtful for paper in counted)
-    )
-    return Answer(
-        state,
-        missing,
-        tuple(ask),
-        _beside(papers, counted),
-        tuple(_additions(rules, papers, waived)) if sure else (),
-        required or stands_in,
-    )
-
-
-def _in_order(rules: Rules, chosen: Collection[str]) -> list[Paper]:
-    """The papers of these ids, as the file orders them."""
-    for id in chosen:
-        rules.papers[id]
-    return [paper for paper in rules.papers.values() if paper.id in chosen]
-
-
-def _best(
-    rules: Rules, papers: list[Paper], waived: bool, *, doubts: bool
-) -> tuple[dict[str, int], list[Paper]]:
-    """The least that is lacking, over every way and every counting, and the papers counted. With
-    `doubts`, all that is not known turns out well."""
-    usable = [paper for paper in papers if doubts or not paper.doubtful]
-    known = 1 if doubts else 2
-    best: tuple[dict[str, int], list[Paper]] | None = None
-    for counted in _countings(usable):
-        for way in rules.ways:
-            short = _matched(counted, way) if rules.once else _summed(counted, way)
-            if rules.total:
-                have = sum(sum(paper.counts.values()) for paper in counted)
-                short["total"] = rules.total - have - sum(short.values())
-            if rules.photo and not waived:
-                short["photo"] = int(not any(_RANK[paper.photo] >= known for paper in counted))
-            if rules.dob:
-                short["dob"] = int(not any(_RANK[paper.dob] >= known for paper in counted))
-            short = {need: lacking for need, lacking in short.items() if lacking > 0}
-            if best is None or sum(short.values()) < sum(best[0].values()):
-                best = short, counted
-    assert best is not None  # noqa: S101 - rules have a way, and papers a counting
-    return best
-
-
-def _countings(papers: list[Paper]) -> list[list[Paper]]:
-    """The sets that may count together: of a paper and one that supersedes it, only one does."""
-    for weak in papers:
-        for strong in papers:
-            if strong.id not in weak.superseded_by:
-                continue
-            without = _countings([paper for paper in papers if paper is not weak])
-            if _always_better(strong, weak, papers):
-                return without
-            return without + _countings([paper for paper in papers if paper is not strong])
-    return [papers]
-
-
-def _always_better(strong: Paper, weak: Paper, papers: list[Paper]) -> bool:
-    """Whether `weak` can be left out without a look: `strong` gives at least as much, and excludes
-    nothing that `weak` does not exclude."""
-    return (
-        strong.doubtful <= weak.doubtful
-        and _RANK[strong.photo] >= _RANK[weak.photo]
-        and _RANK[strong.dob] >= _RANK[weak.dob]
-        and all(strong.counts.get(need, 0) >= points for need, points in weak.counts.items())
-        and all(
-            other is weak or other is strong or _exclude(other, weak)
-            for other in papers
-            if _exclude(other, strong)
-        )
-    )
-
-
-def _exclude(one: Paper, other: Paper) -> bool:
-    return one.id in other.superseded_by or other.id in one.superseded_by
-
-
-def _summed(papers: list[Paper], way: Mapping[str, int]) -> dict[str, int]:
-    """What is lacking when a paper counts for everything it can."""
-    return {
-        need: max(0, least - sum(paper.counts.get(need, 0) for paper in papers))
-        for need, least in way.items()
-    }
-
-
-def _matched(papers: list[Paper], way: Mapping[str, int]) -> dict[str, int]:
-    """What is lacking when a paper counts in one list only: as many places are filled as can be
-    (augmenting paths)."""
-    holds: dict[str, str] = {}
-
-    def place(need: str, seen: set[str]) -> bool:
-        for paper in papers:
-            if need in paper.counts and paper.id not in seen:
-                seen.add(paper.id)
-                if paper.id not in holds or place(holds[paper.id], seen):
-                    holds[paper.id] = need
-                    return True
-        return False
-
-    return {
-        need: least - sum(place(need, set()) for _ in range(least)) for need, least in way.items()
-    }
-
-
-def _beside(papers: list[Paper], counted: list[Paper]) -> dict[str, str]:
-    """Each paper left out of the counting, and the first counted one that excludes it."""
-    found = {}
-    for paper in papers:
-        if paper not in counted:
-            for other in counted:
-                if _exclude(other, paper):
-                    found[paper.id] = other.id
-                    break
-    return found
-
-
-def _additions(rules: Rules, papers: list[Paper], waived: bool) -> Iterator[tuple[str, ...]]:
-    """The smallest sets of easy papers that make this enough, without any doubt."""
-    offered = [
-        rules.papers[id]
-        for id in rules.easy
-        if not any(paper.id == id or _exclude(paper, rules.papers[id]) for paper in papers)
-    ]
-    for size in range(1, MOST_ADDED + 1):
-        found = 0
-        for extra in combinations(offered, size):
-            if not _best(rules, [*papers, *extra], waived, doubts=False)[0]:
-                yield tuple(paper.id for paper in extra)
-                found += 1
-                if found == MOST_ADDED:
-                    return
-        if found:
-            return
-
-
-# --- The file ------------------------------------------------------------------------------------
 
 
 def read(path: Path) -> Rules:
@@ -494,7 +222,7 @@ def _check_easy(rules: Rules, data: Mapping[str, Any]) -> None:
             and "show" not in data[paper.half][paper.group][id],
             f"easy: {id} must not be doubtful, nor in a closed group, nor have a show",
         )
-    short, _ = _best(rules, [rules.papers[id] for id in rules.easy], False, doubts=False)
+    short, _ = lacking(rules, [rules.papers[id] for id in rules.easy], False, doubts=False)
     _must(not short, f"easy: all together are not enough: {', '.join(short)}")
 
 

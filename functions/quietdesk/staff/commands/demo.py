@@ -9,8 +9,8 @@ from pathlib import Path
 
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError
-from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, upload

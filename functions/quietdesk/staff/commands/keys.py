@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from quietdesk import keys, sweep
+from quietdesk import bundles, sweep, weeks
 from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
-from quietdesk.keys import Trust
+from quietdesk.signed import Trust
 from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
@@ -75,14 +75,14 @@ def list_(at: Here, _: argparse.Namespace) -> int:
     """List weeks, their keys and key days."""
     path = at.settings.keyring
     held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = keys.epoch_at(at.now, at.city.zone)
+    current = weeks.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
         destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
         for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
             if line := destroyed.get(str(epoch)):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
-            elif store.read(keys.bundle_name(at.city.queue, epoch)) is not None:
-                day = keys.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
+                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
                 here = "on this device too" if str(epoch) in held else "not on this device"
                 local_day = day.astimezone(at.city.zone).date()
                 print(f"{epoch}  key made, {here}; destroyed on {local_day}")
@@ -114,15 +114,15 @@ def record(at: Here, _: argparse.Namespace) -> int:
     """Print the record of destruction, and check it."""
     queue = at.city.queue
     with closing(at.store()) as store:
-        held = store.read(keys.record_name(queue))
-        head = store.read(keys.record_head_name(queue))
+        held = store.read(sweep.record_name(queue))
+        head = store.read(sweep.record_head_name(queue))
     if held is None:
         print("Nothing has been destroyed yet.", file=sys.stderr)
         return 0
     sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
     if head is None:
         raise BadSignature("no custodian has signed the record yet")
-    signed = keys.verify_record(held[0], head[0], at.trust, queue)
+    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
     said = "weeks; nothing was changed since custodians signed it"
     print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
     return 0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import TextIOWrapper
 
-from quietdesk import city as cities
 from quietdesk import settings
+from quietdesk.city import City
 from quietdesk.errors import QuietdeskError
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here, complain, hint
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command in _OF_THE_FOLDER:
             return int(args.run(chosen, args))
-        return int(args.run(Here(chosen, cities.load(), now).forget(), args))
+        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
     except QuietdeskError as error:
         complain(str(error))
         hint(error)

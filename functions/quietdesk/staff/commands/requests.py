@@ -11,9 +11,10 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from quietdesk import codes, pages
+from quietdesk import codes
 from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
 from quietdesk.openings import Opening
+from quietdesk.pages import speech
 from quietdesk.request import FIELDS
 from quietdesk.staff.commands import naming, wording
 from quietdesk.staff.commands.naming import MIN_ID
@@ -110,9 +111,9 @@ def enter(at: Here, _: argparse.Namespace) -> int:
             print(f"Code: {code}\nIt is not known whether this was kept. Look with the code.")
             raise
         except Invalid as error:
-            words = pages.Words(at.city, "en")
+            words = speech.Words(at.city, "en")
             for field, problem in error.fields.items():
-                said = pages.Pages(at.city, (), 1).problem(words, field, problem)
+                said = speech.problem(words, field, problem)
                 complain(f"{field}: {said}")
             return 1
     print(f"Code: {entered.code}")

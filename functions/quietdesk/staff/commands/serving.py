@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from quietdesk import city as cities
-from quietdesk import keys, settings, sweep
+from quietdesk import bundles, settings, sweep, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadCity, BadSetting
-from quietdesk.keys import DEMO, Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.device.keyring import Keyring
@@ -26,10 +25,12 @@ from quietdesk.store import Store, open_store
 def run(chosen: Settings, args: argparse.Namespace) -> int:
     """Serve the site and the form on this machine, with the timer beside them."""
     # These serve residents and no other command needs them.
-    from quietdesk import intake, local
+    from quietdesk import local
     from quietdesk.pages import Pages
+    from quietdesk.programme import Programme
+    from quietdesk.website.profile import compile_profile
 
-    city = cities.from_data(cities.compile_profile(chosen.city, Path("site/words")))
+    city = City.from_data(compile_profile(chosen.city, Path("site/words")))
     if city.deployment == DEMO:
         demo.set_up(chosen, city)
         demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
@@ -58,9 +59,9 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         if built.returncode:
             raise BadCity("the site does not build; what is wrong stands above")
         pages = Pages(city, trust.custodians, trust.threshold)
-        submit = intake.submit(city, pages, store, trust, lambda: datetime.now(UTC))
-        check = intake.check(city, pages, store, trust, lambda: datetime.now(UTC))
-        app = local.application(chosen.site.resolve(), submit, check, pages)
+        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
+        functions = local.functions(programme)
+        app = local.application(chosen.site.resolve(), pages, functions)
 
         server = local.listen(app, reserved)
         print(f"Quietdesk is open at http://{args.host}:{args.port}")
@@ -77,13 +78,13 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
 
 
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
-    current = keys.epoch_at(datetime.now(UTC), city.zone)
-    held = store.read(keys.bundle_name(city.queue, current))
+    current = weeks.epoch_at(datetime.now(UTC), city.zone)
+    held = store.read(bundles.name(city.queue, current))
     if held is None:
         print("There is no key for this week: the form is closed until custodians run", end=" ")
         print("quietdesk keys mint")
     else:
-        keys.signed_bundle(held[0], trust, city.queue)  # or it says whose signature is missing
+        bundles.signed(held[0], trust, city.queue)  # or it says whose signature is missing
 
 
 def desk(at: Here, args: argparse.Namespace) -> int:
@@ -131,7 +132,7 @@ def store_create(at: Here, _: argparse.Namespace) -> int:
     kind, prefix = at.settings.store.partition(":")[::2]
     if kind != "dynamodb" or not prefix:
         raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
-    from quietdesk.store.dynamodb import create_tables
+    from quietdesk.store.dynamodb.tables import create_tables
 
     for table in create_tables(prefix):
         print(f"Table {table} made.")

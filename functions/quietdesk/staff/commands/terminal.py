@@ -10,8 +10,8 @@ from pathlib import Path
 
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
-from quietdesk.keys import Trust
 from quietdesk.settings import Settings
+from quietdesk.signed import Trust
 from quietdesk.staff import words
 from quietdesk.staff.desk.queue import Pulled
 from quietdesk.staff.device import keyring

@@ -50,7 +50,8 @@ def _center_of(city: City, args: argparse.Namespace) -> Center | None:
 
 def translations(chosen: Settings, args: argparse.Namespace) -> int:
     """Say what the translations still need, or bring them up to date."""
-    from quietdesk.website.translations import Translations  # Babel is not on every computer
+    from quietdesk.website import faults  # Babel is not on every computer
+    from quietdesk.website.translations import Translations
 
     site = Translations(Path("site"), chosen.city)
     tags = [language.tag for language in site.languages]
@@ -60,9 +61,10 @@ def translations(chosen: Settings, args: argparse.Namespace) -> int:
         for path in site.update():
             print(f"{path} is up to date now.")
         return 0
-    print("\n".join(site.table()))
+    print("\n".join(faults.table(site)))
     shown = [language.tag for language in site.languages if not language.draft]
-    problems = [it for tag in ([args.tag] if args.tag else shown) for it in site.problems(tag)]
+    wanted = [args.tag] if args.tag else shown
+    problems = [it for tag in wanted for it in faults.problems(site, tag)]
     if problems:
         print("", *problems, sep="\n")
     return 1 if problems else 0

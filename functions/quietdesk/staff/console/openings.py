@@ -1,10 +1,9 @@
 """Views of the openings: what is published and what is left of it, and days that are closed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, timedelta
 
-from quietdesk import keys
-from quietdesk.keys import WEEKS_AHEAD, Epoch
+from quietdesk import weeks
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import words
@@ -14,28 +13,28 @@ from quietdesk.staff.console.forms import Sent, day, one
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.web import Answer
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
 
 def show(at: At, sent: Sent, notice: str = "") -> Answer:
     """The openings of a week; `notice` is a code of SAID."""
     publisher, now = at.session().work.publisher, at.clock()
     published = publisher.published()
-    current = keys.epoch_at(now, at.city.zone)
-    weeks = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
+    current = weeks.epoch_at(now, at.city.zone)
+    ahead = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
     asked = one(sent.query, "week")
     # From tomorrow on there is something to take: on a Sunday, that is next week.
     tomorrow = now.astimezone(at.city.zone).date() + timedelta(days=1)
-    first = Epoch(*tomorrow.isocalendar()[:2])
-    week = next((it for it in weeks if str(it) == asked), first)
-    days = [date.fromisocalendar(week.year, week.week, n) for n in range(1, 8)]
+    first = Epoch.of(tomorrow)
+    week = next((it for it in ahead if str(it) == asked), first)
     listing = published[""]
     return at.page(
         "openings.html",
         notice=words.SAID.get(notice, ""),
-        weeks=[(str(it), date.fromisocalendar(it.year, it.week, 1)) for it in weeks],
+        weeks=[(str(it), it.days[0]) for it in ahead],
         week=str(week),
-        days=days,
-        table=_capacity(at, publisher, published.values(), week, days),
+        days=week.days,
+        table=_capacity(at, publisher, published.values(), week),
         there=any(it.seats for it in published.values()),
         taking=listing.taking,
         changes=publisher.preview(now),
@@ -73,7 +72,6 @@ def _capacity(
     publisher: Publisher,
     listings: Iterable[Listing],
     week: Epoch,
-    days: Sequence[date],
 ) -> list[tuple[str, str, list[tuple[int, int] | None]]]:
     """Center, part of day, and for each day how many seats are left of how many."""
     seats: dict[Opening, int] = {}
@@ -86,7 +84,7 @@ def _capacity(
         cells[it.center, it.part_of_day, it.day] = (free + left[it], every + count)
     there = {(center, part) for center, part, _ in cells}
     return [
-        (center.id, part, [cells.get((center.id, part, day)) for day in days])
+        (center.id, part, [cells.get((center.id, part, day)) for day in week.days])
         for center in at.city.centers
         for part in PARTS_OF_DAY
         if (center.id, part) in there

@@ -10,8 +10,9 @@ from markupsafe import Markup, escape
 from quietdesk.city import City
 from quietdesk.errors import QuietdeskError, StoreRefused
 from quietdesk.openings import Opening
-from quietdesk.pages import PARTS, QUESTIONS, Words
-from quietdesk.pages import Pages as Residents
+from quietdesk.pages import speech
+from quietdesk.pages.english import PARTS, QUESTIONS
+from quietdesk.pages.speech import Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
 from quietdesk.staff import words
 from quietdesk.staff.console.session import Unlocked
@@ -52,10 +53,9 @@ class Pages:
         self._clock = clock
         self._idle = idle
         self._may_sign_in = may_sign_in
-        self._residents = Residents(city, (), 1)
         self._locale = city.locale(lang)
         self._words = Words(city, self._locale.tag)
-        self._choices = self._residents.choices(self._words, self._locale)
+        self._choices = speech.choices(self._words)
         self._values: dict[str, Any] = {  # what every page may use
             "_": self._words,
             "city": city,
@@ -119,7 +119,7 @@ class Pages:
 
     def wrong(self, name: str, code: str) -> Markup:
         """What is wrong with a field of the form, in words."""
-        return self._residents.problem(self._words, name, code)
+        return speech.problem(self._words, name, code)
 
     def _called(self, name: str, value: str) -> Markup:
         """What the form calls an answer. One that our form does not have is shown as it is."""

@@ -32,7 +32,7 @@ from quietdesk.staff.console.session import Session, Unlocked
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.work import Work
 from quietdesk.store import Store
-from quietdesk.web import HEADERS, Answer, Call, Route, View
+from quietdesk.web import NO_STORE, Answer, Call, Route, View
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,7 +44,7 @@ TICK_SECONDS = 1.0
 
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
 # `no-referrer` would make browsers send `Origin: null` with our own forms. To others nothing goes.
-_HEADERS = {**HEADERS, "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+_HEADERS = {**NO_STORE, "Referrer-Policy": "same-origin"}
 _REFUSED = {403: "elsewhere", 404: "no_page"}  # a code of SAID
 
 

@@ -12,12 +12,12 @@ from typing import Literal
 
 from quietdesk.city import City
 from quietdesk.errors import Locked, QuietdeskError
-from quietdesk.keys import destroyed_at, live
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.work import Choice, Closing, Outcome, Work
+from quietdesk.weeks import destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
 

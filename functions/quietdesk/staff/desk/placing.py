@@ -5,18 +5,20 @@ week of the visit or of the waiting, with the reply that the code opens. No priv
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-from quietdesk import codes, envelopes, keys, replies, request
+from quietdesk import bundles, codes, envelopes, replies, request, weeks
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import NoDay, NoKeyYet, NoSeats, TooOld, TracesRemain
-from quietdesk.keys import Bundle, Epoch, Trust
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Request
+from quietdesk.signed import Trust
 from quietdesk.staff.device.opener import Opened
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 
 KIOSK = "K"  # the lane of what staff typed in for somebody
 
@@ -50,7 +52,7 @@ class Placing:
         since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
         NoKeyYet or BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
-        if self._expires(opening.epoch, item) < _midnight(opening.day, 1, self._city):
+        if self._expires(opening.epoch, item) < self._day_after(opening.day):
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
 
@@ -59,9 +61,9 @@ class Placing:
         It is sealed to this week, or to the next where this one's key day comes before that day. A
         seat it had goes back. Raises TooOld when its 60 days end before that day."""
         again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
-        current = keys.epoch_at(now, self._city.zone)
+        current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
-            if self._expires(epoch, item) >= _midnight(again, 1, self._city):
+            if self._expires(epoch, item) >= self._day_after(again):
                 return self._write(item, "", epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
@@ -70,7 +72,7 @@ class Placing:
         back."""
         answer = replies.Reply("none")
         if item.envelope.opening:
-            return self._write(item, "", keys.epoch_at(now, self._city.zone), answer, now)
+            return self._write(item, "", weeks.epoch_at(now, self._city.zone), answer, now)
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
@@ -80,8 +82,8 @@ class Placing:
         Invalid, Conflict, NoSeats and NoKeyYet."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
-        city, current = self._city, keys.epoch_at(now, self._city.zone)
-        again = keys.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
+        city, current = self._city, weeks.epoch_at(now, self._city.zone)
+        again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
         parts = request.pack(asked, secrets.reply)
         opening = Opening.parse(asked.opening) if asked.opening else None
         if opening:
@@ -97,7 +99,7 @@ class Placing:
             born=current,
             reply=replies.write(answer),
         )
-        end = keys.expires(epoch, current, self._city.zone, self._city.serve_days)
+        end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
         ready = envelopes.admitted(sealed, KIOSK, end)
         if opening:
             self._store.take(ready)
@@ -141,18 +143,16 @@ class Placing:
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         born = Epoch.parse(item.envelope.born)
-        return keys.expires(epoch, born, self._city.zone, self._city.serve_days)
+        return weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
+
+    def _day_after(self, day: date) -> float:
+        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
 
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
-        held = self._store.read(keys.bundle_name(self._city.queue, epoch))
+        held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
             raise NoKeyYet(f"there is no key for week {epoch} yet")
-        return keys.verify_bundle(held[0], self._trust, self._city.queue, now, epoch)
-
-
-def _midnight(day: date, after: int, city: City) -> float:
-    """When the day so many days later begins, in Unix seconds."""
-    return datetime.combine(day + timedelta(days=after), time(), city.zone).timestamp()
+        return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:

@@ -7,16 +7,17 @@ publishing again, also after a crash half-way, ends in the same counts.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from quietdesk import keys, openings
+from quietdesk import bundles, openings, weeks
 from quietdesk.city import Center, City
 from quietdesk.errors import NoDay
-from quietdesk.keys import WEEKS_AHEAD, Trust
 from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.request import DAYS
+from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
+from quietdesk.weeks import WEEKS_AHEAD
 
 Closed = frozenset[tuple[str, date]]
 
@@ -136,7 +137,7 @@ class Publisher:
         body = openings.listing_body(
             listing, self._city.queue, self._trust.deployment, device.public_key
         )
-        document = keys.signed_document(body, [device.sign("openings", body)])
+        document = signed_document(body, [device.sign("openings", body)])
         self._verified(document, devices, listing.path)
         return document
 
@@ -160,13 +161,12 @@ class Publisher:
     def _plan(self, now: datetime, closed: Closed) -> dict[str, dict[Opening, int]]:
         """What centers.yml says, for every coming day of a week that has keys."""
         today = now.astimezone(self._city.zone).date()
-        current = keys.epoch_at(now, self._city.zone)
+        current = weeks.epoch_at(now, self._city.zone)
         days: list[date] = []
         for epoch in (current.plus(n) for n in range(WEEKS_AHEAD + 1)):
-            if self._store.read(keys.bundle_name(self._city.queue, epoch)) is None:
+            if self._store.read(bundles.name(self._city.queue, epoch)) is None:
                 break
-            monday = date.fromisocalendar(epoch.year, epoch.week, 1)
-            days += [monday + timedelta(days=n) for n in range(7)]
+            days += epoch.days
         pairs = [
             (Opening(day, at, center.id, center.path), Opening(day, at, center.id, DESK), seats)
             for day in days

@@ -7,15 +7,15 @@ computer; the store sees none of it.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
-from quietdesk import keys
+from quietdesk import weeks
 from quietdesk.city import City
-from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
 from quietdesk.request import ANY, DAYS
 from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.weeks import Epoch
 
 LANES = "VPKN"  # the order in which the desk reads them
 NAG_DAYS = 3
@@ -139,7 +139,7 @@ def promised(items: Iterable[Opened], city: City, now: datetime) -> list[Opened]
 
 def ends(item: Opened, city: City) -> date:
     """The day on which the request is destroyed unless somebody does something."""
-    return datetime.fromtimestamp(item.envelope.expires, UTC).astimezone(city.zone).date()
+    return weeks.end_day(item.envelope.expires, city.zone)
 
 
 def earliest(item: Opened, city: City, now: datetime) -> date:
@@ -164,7 +164,7 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
         centers |= {center.id for center in city.listed}
     # The visit's day, and one more to erase it in, must be over before the request is destroyed:
     # with its week's key, which is later in any case, or 60 days after its first week began.
-    end = (Epoch.parse(item.envelope.born).start(city.zone) + keys.MAX_AGE).astimezone(city.zone)
+    end = weeks.oldest(Epoch.parse(item.envelope.born), city.zone).astimezone(city.zone)
     last = end.date() - timedelta(days=2)
     found = [
         it

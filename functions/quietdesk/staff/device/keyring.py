@@ -31,15 +31,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
-from quietdesk.keys import (
-    Epoch,
-    PrivateKey,
-    Trust,
-    destroyed_at,
-    key_id,
-    public_key,
-    signed_bytes,
-)
+from quietdesk.hpke import PrivateKey, public_key
+from quietdesk.signed import VERSION, Trust, key_id, signed_bytes
+from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
@@ -103,7 +97,7 @@ class Keyring:
         """The body of this device's signed upload: one public wrap key for each epoch."""
         keys = {epoch: b64(public_key(seed)) for epoch, seed in sorted(self.wrap_seeds.items())}
         document = {
-            "v": 1,
+            "v": VERSION,
             "deployment": self.trust.deployment,
             "spki": b64(self.public_key),
             "keys": keys,
@@ -231,14 +225,9 @@ def forget_ended(path: Path, city: City, now: datetime) -> None:
     """Delete the keys of ended weeks from a keyring file, if there is one. Raises BadKeyring."""
     if path.exists():
         before = path.read_bytes()
-        after = forget(before, lambda epoch: over(city, now, epoch))
+        after = forget(before, lambda epoch: over(epoch, now, city.zone, city.serve_days))
         if epochs(after) != epochs(before):
             save(path, after)
-
-
-def over(city: City, now: datetime, epoch: Epoch) -> bool:
-    """Whether the week's keys are due to be destroyed by now."""
-    return destroyed_at(epoch, city.zone, city.serve_days) <= now
 
 
 def read(path: Path, kind: str, deployment: str) -> bytes:

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from quietdesk import envelopes, keys, replies, request
+from quietdesk import bundles, envelopes, hpke, replies, request, weeks
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadBundle, BadSignature, CannotOpen, KeyDestroyed, OpeningMismatch
-from quietdesk.keys import Epoch, Kid, PrivateKey, Trust
+from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Request
+from quietdesk.signed import Trust
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,7 +109,7 @@ class Opener:
             wrap = self._store.wrap(text, self._keyring.id)
             device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
             try:
-                private_key = PrivateKey(keys.seed(device_half, server_half, text))
+                private_key = PrivateKey(hpke.seed(device_half, server_half, text))
             except ValueError:
                 raise CannotOpen("its key in the store is damaged") from None
             if (text, private_key.public_key) != self._published(kid):
@@ -116,11 +118,11 @@ class Opener:
         return self._private_keys[text]
 
     def _published(self, kid: Kid) -> tuple[str, bytes]:
-        held = self._store.read(keys.bundle_name(kid.queue, kid.epoch))
+        held = self._store.read(bundles.name(kid.queue, kid.epoch))
         if held is None:
             raise KeyDestroyed(str(kid.epoch))
         try:
-            return keys.signed_bundle(held[0], self._trust, kid.queue).keys[kid.part]
+            return bundles.signed(held[0], self._trust, kid.queue).keys[kid.part]
         except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
             raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
 
@@ -136,7 +138,7 @@ def find(store: Store, city: City, id: bytes, now: datetime) -> Envelope | None:
 
 
 def _live(city: City, now: datetime) -> list[str]:
-    return [str(epoch) for epoch in keys.live(now, city.zone, city.serve_days)]
+    return [str(epoch) for epoch in weeks.live(now, city.zone, city.serve_days)]
 
 
 def _reply(envelope: Envelope, key: bytes) -> Reply | None:

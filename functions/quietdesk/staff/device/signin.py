@@ -18,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import JSONFileCache, SSOTokenLoader
 
 from quietdesk.errors import BadSetting, StoreRefused, StoreUnavailable
-from quietdesk.store.dynamodb import PATIENT, settings_errors
+from quietdesk.store.dynamodb.aws_errors import settings_errors
+from quietdesk.store.dynamodb.calls import PATIENT
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _SCOPE = "sso:account:access"  # what a profile with an sso-session asks for, unless it says else

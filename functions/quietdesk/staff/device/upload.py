@@ -3,24 +3,26 @@
 Custodians read them when they mint: what is not there, or does not verify, gets no half of a key.
 """
 
-import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from quietdesk import keys
+from quietdesk import hpke, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadSignature, NotAdmitted
-from quietdesk.keys import Epoch, Trust
+from quietdesk.signed import Trust, key_id, own_key, read_signed, signed_document
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
 
 def upload_wrap_keys(store: Store, device: Keyring) -> None:
     """Publish the device's public wrap keys, signed by the device."""
     body = device.wrap_keys()
-    document = keys.signed_document(body, [device.sign("wrap-keys", body)])
+    document = signed_document(body, [device.sign("wrap-keys", body)])
     publish_over(store, _name(device.id), document)
 
 
@@ -41,7 +43,7 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
 
 def coming(city: City, now: datetime) -> list[Epoch]:
     """The weeks a device holds wrap keys for: this one and ten more."""
-    current = keys.epoch_at(now, city.zone)
+    current = weeks.epoch_at(now, city.zone)
     return [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
 
 
@@ -52,20 +54,21 @@ def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, b
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
     try:
-        # The document names its own key: the device's id is that key's hash, so only it fits.
-        spki = unb64(json.loads(unb64(json.loads(held[0])["body"]))["spki"])
-        if keys.key_id(spki).hex() != device:
-            raise ValueError("another device's key")
-        document = keys.verify(held[0], "wrap-keys", [spki], 1)
-        if document["deployment"] != trust.deployment:
-            raise ValueError("another deployment")
-        wrap_keys = {
-            str(Epoch.parse(epoch)): unb64(pk, keys.PUBLIC_KEY_BYTES)
-            for epoch, pk in document["keys"].items()
-        }
-    except (BadSignature, ValueError, TypeError, KeyError, AttributeError):
+        spki = own_key(held[0])
+        if key_id(spki).hex() != device:
+            raise BadSignature("another device's key")
+        says = {"deployment": trust.deployment}
+        wrap_keys = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, **says)
+    except BadSignature:
         raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
     return spki, wrap_keys
+
+
+def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
+    return {
+        str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
+        for epoch, pk in document["keys"].items()
+    }
 
 
 def publish_over(store: Store, name: str, document: bytes) -> None:

@@ -16,40 +16,15 @@ from quietdesk.errors import (
     Conflict,
     KeyDestroyed,
     NoSeats,
-    StoreTooNew,
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.keys import Kid
+from quietdesk.hpke import Kid
+from quietdesk.store.sqlite import schema
 
-SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
 
-_APPLICATION = 0x51646573  # "Qdes": says whose SQLite file this is
-_SCHEMA = """
-CREATE TABLE requests (
-  queue TEXT NOT NULL, epoch TEXT NOT NULL, id BLOB NOT NULL,
-  digest BLOB NOT NULL, expires INTEGER NOT NULL, rev INTEGER NOT NULL,
-  lane TEXT, born TEXT, opening TEXT, auth_hash BLOB,
-  visit_kid TEXT, visit BLOB, contact_kid TEXT, contact BLOB, reply BLOB,
-  PRIMARY KEY (queue, epoch, id)
-) WITHOUT ROWID;
-CREATE TABLE keys (
-  kid TEXT PRIMARY KEY, queue TEXT NOT NULL, epoch TEXT NOT NULL, server_half BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE wraps (
-  kid TEXT NOT NULL, device TEXT NOT NULL, wrap BLOB NOT NULL, PRIMARY KEY (kid, device)
-) WITHOUT ROWID;
-CREATE TABLE public (name TEXT PRIMARY KEY, data BLOB NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-"""
-# Schema 1 had a table of seats before anybody published openings: it is empty.
-_SEATS = """
-DROP TABLE IF EXISTS seats;
-CREATE TABLE seats (
-  opening TEXT PRIMARY KEY, seats INTEGER NOT NULL, seats_left INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
 _COLUMNS = (
     "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
     "visit_kid, visit, contact_kid, contact, reply"
@@ -300,37 +275,16 @@ class Sqlite:
         # Looked at before anything is changed: WAL is written into the file, whosever it is. One
         # transaction, or another process that makes the store meanwhile would be half seen.
         self._db.execute("BEGIN")
-        self._is_new()
+        schema.is_new(self._db)
         self._db.execute("COMMIT")
         self._use_wal()
         with self._write() as db:
-            new = self._is_new()
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version < SCHEMA_VERSION:
-                for statement in ((_SCHEMA if new else "") + _SEATS).split(";")[:-1]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            schema.bring_up_to_date(db)
         # A file that was here before us may be open to others, and so may what a kill left of it.
         for end in ("", "-wal", "-shm"):
             file = Path(f"{self._path}{end}")
             if file.exists():
                 file.chmod(0o600)
-
-    def _is_new(self) -> bool:
-        """Whether the file is empty. Raises StoreUnavailable or StoreTooNew for one not ours."""
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        if not version and not application:
-            if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
-                return True
-        if application != _APPLICATION:
-            raise StoreUnavailable("the file is not a store of Quietdesk")
-        if version > SCHEMA_VERSION:
-            raise StoreTooNew(
-                f"the store has schema {version}; this Quietdesk reads {SCHEMA_VERSION} at most"
-            )
-        return False
 
     def _use_wal(self) -> None:
         """SQLite does not wait, as it does elsewhere, when two processes ask for WAL at once."""

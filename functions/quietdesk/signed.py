@@ -1,0 +1,135 @@
+"""Signed documents: whom to believe, what a signature covers, and the one check of what is signed.
+
+The bytes are specified in docs/envelope.md.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from quietdesk.errors import BadSignature, WrongDocument
+from quietdesk.wire import b64, unb64
+
+DEMO = "demo"  # the deployment whose keys no other stage accepts
+VERSION = 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to believe: the custodians' public keys (SPKI in DER, P-256), how many of them must
+    sign, and the deployment they sign for."""
+
+    custodians: tuple[bytes, ...]
+    threshold: int
+    deployment: str
+
+
+def key_id(spki: bytes) -> bytes:
+    """The first 8 bytes of SHA-256 of a public key: which key a signature is by."""
+    return hashlib.sha256(spki).digest()[:8]
+
+
+def signed_bytes(kind: str, body: bytes) -> bytes:
+    """What a signature covers, so that a signature on one kind of document is none on another."""
+    return b"quietdesk/1|" + kind.encode() + b"|" + body
+
+
+def signed_document(body: bytes, signatures: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The wire form of a body and its (key id, r || s) pairs."""
+    sigs = [{"by": b64(by), "sig": b64(sig)} for by, sig in signatures]
+    return json.dumps({"body": b64(body), "sigs": sigs}, separators=(",", ":")).encode()
+
+
+def read_signed(
+    raw: bytes,
+    kind: str,
+    signers: Sequence[bytes],
+    threshold: int,
+    parse: Callable[[Any], T],
+    **says: str,
+) -> T:
+    """What `parse` makes of the body of a signed document: the one check of all that is signed.
+
+    It is verified before it is parsed; it is of version 1, and `parse` may refuse it with
+    ValueError, TypeError, KeyError or AttributeError; then it must say of itself what `says`
+    (`queue="main"`). Raises BadSignature as `verify_signatures`, and WrongDocument.
+    """
+    document = verify_signatures(raw, kind, signers, threshold)
+    try:
+        if type(document["v"]) is not int or document["v"] != VERSION:
+            raise ValueError("another version")
+        parsed = parse(document)
+        said = {name: document[name] for name in says}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise WrongDocument(kind, "malformed") from None
+    for name, wanted in says.items():
+        if said[name] != wanted:
+            raise WrongDocument(kind, name)
+    return parsed
+
+
+def own_key(raw: bytes) -> bytes:
+    """The public key (SPKI) that a document of one device names as its own. Nothing is verified
+    here: a device's id is that key's hash, so the caller compares, and then reads with it. Raises
+    BadSignature when there is none."""
+    try:
+        return unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadSignature("the signed document is malformed") from None
+
+
+def verify_signatures(raw: bytes, kind: str, signers: Sequence[bytes], threshold: int) -> Any:
+    """The parsed JSON body of a signed document, verified before it is parsed.
+
+    `signers` are public keys (SPKI in DER). Raises BadSignature unless `threshold` (at least 1)
+    distinct ones of them signed exactly these bytes as this kind of document.
+    """
+    if threshold < 1:
+        raise BadSignature("a threshold is at least one signature")
+    try:
+        outer = json.loads(raw)
+        body = unb64(outer["body"])
+        sigs = [(unb64(sig["by"], 8), unb64(sig["sig"], 64)) for sig in outer["sigs"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadSignature("the signed document is malformed") from None
+    message = signed_bytes(kind, body)
+    good = {spki for spki in signers if any(_signed(spki, by, sig, message) for by, sig in sigs)}
+    if len(good) < threshold:
+        raise BadSignature(f"{len(good)} of {threshold} needed signatures are valid")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadSignature("the signed document is malformed") from None
+
+
+def _signed(spki: bytes, by: bytes, sig: bytes, message: bytes) -> bool:
+    if by != key_id(spki):
+        return False
+    r, s = int.from_bytes(sig[:32], "big"), int.from_bytes(sig[32:], "big")
+    try:
+        _p256(spki).verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+@cache
+def _p256(spki: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadSignature("a key that a signature names is no public key") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise BadSignature("a pinned key is not on the curve P-256")
+    return key
