@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from quietdesk.pages.english import MENU, MORE
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.device.keyring import Keyring
 from tests.glyphs import missing
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
 from tests.world import (
