@@ -14,7 +14,7 @@ from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import open_store
 from tests.emulators import Emulator, be_patient, emulator, make_tables
 from tests.runtime_api import programme_on_lambda

@@ -13,7 +13,7 @@ from typing import IO
 from tests.waiting import CEILING, until
 from tests.world import ROOT
 
-QUIETDESK = [sys.executable, "-m", "quietdesk.staff.cli"]
+QUIETDESK = [sys.executable, "-m", "quietdesk.staff.commands.main"]
 
 
 def environment(folder: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:

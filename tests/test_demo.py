@@ -7,8 +7,9 @@ import pytest
 
 from quietdesk import openings, settings, sweep, weeks
 from quietdesk.errors import BadSetting
-from quietdesk.staff import demo, desk, keyring
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.commands import demo
+from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from tests.world import CHEAP, World
 
@@ -62,7 +63,7 @@ def test_a_machine_left_running_always_has_a_key_and_keeps_no_old_one(
 
         # This week's and the week before's: older ones ended with their keys.
         assert len(pulled) == (1 if week == 0 else 2)
-        assert all(isinstance(item, desk.Opened) for item in pulled)
+        assert all(isinstance(item, opener.Opened) for item in pulled)
         # Somebody who asks sees times, this week's and the next ones'.
         takeable = Publisher(store, city, trust).published()[""].takeable(now, city.zone)
         current = weeks.epoch_at(now, city.zone)

@@ -15,7 +15,8 @@ from quietdesk.city import City
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.signed import Trust
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.store import open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.wire import b64
@@ -179,8 +180,8 @@ def mint(folder, custodians):
     now = datetime.now(UTC)
     store = open_store("dynamodb:quietdesk-oak")
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, now))
-    ceremony.upload_wrap_keys(store, device)
+    device = device.topped_up(upload.coming(city, now))
+    upload.upload_wrap_keys(store, device)
     ceremony.admit(store, trust, custodians, device.id)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()

@@ -146,7 +146,7 @@ def test_the_lock_in_the_zip_has_the_hash_of_every_wheel_but_ours(files):
 def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
-    assert "quietdesk/staff/assets/desk.js" in ours
+    assert "quietdesk/staff/console/assets/desk.js" in ours
     for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
@@ -245,7 +245,7 @@ class NotThere(MetaPathFinder):
 
 sys.path.insert(0, ours)
 sys.meta_path.insert(0, NotThere())
-from quietdesk.staff import cli
+from quietdesk.staff.commands import main as cli
 assert cli.__file__.startswith(ours), cli.__file__
 sys.exit(cli.main(words))
 """

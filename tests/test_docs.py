@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from quietdesk.staff.cli import build_parser
+from quietdesk.staff.commands.parser import build_parser
 from tests.world import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

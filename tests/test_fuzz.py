@@ -35,8 +35,10 @@ from quietdesk.errors import (
 )
 from quietdesk.pages import CHECK
 from quietdesk.signed import DEMO, Trust, signed_document
-from quietdesk.staff import commands, desk, keyring
-from quietdesk.staff.desk import Opened, Unopened
+from quietdesk.staff import words
+from quietdesk.staff.commands import naming, wording
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store.dynamodb import DynamoDB, items
 from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
@@ -653,7 +655,7 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
     store, city = damaged.world.store, damaged.world.city
     for item in pulled:
         with suppress(QuietdeskError):
-            store.erase(desk.find(store, city, item.id, NOON), stub=True)
+            store.erase(naming.find(store, city, item.id, NOON), stub=True)
     with suppress(QuietdeskError):
         store.find("main", damaged.bad.id, ["2026-W47"], NOON)
 
@@ -769,7 +771,7 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
         else:
             assert type(value) is (int if field in ("people", "children") else str)
     assert len(reply_key) == 32
-    safe_on_a_terminal(commands._in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
+    safe_on_a_terminal(wording.in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
 
 
 def safe_on_a_terminal(shown: str) -> None:
@@ -787,7 +789,7 @@ hostile = st.text(max_size=60) | st.text(
 @example(name="e" + "\u0301" * 1000)
 @example(name="\x1b[2J\x1b]0;title\x07\u202eabc")
 def test_no_name_moves_the_cursor_of_a_terminal(name):
-    shown = desk.shown(name)
+    shown = words.shown(name)
 
     safe_on_a_terminal(shown)
     assert "\n" not in shown
@@ -805,7 +807,7 @@ def test_no_request_moves_the_cursor_or_adds_a_line(world, sealed, data):
             values[field] = data.draw(hostile)
 
     item = Opened(sealed, request.Request(**values), bytes(32))
-    shown = commands._in_words(item, "1 of 1", world.city)
+    shown = wording.in_words(item, "1 of 1", world.city)
 
     safe_on_a_terminal(shown)
     assert shown.count("\n") == 11

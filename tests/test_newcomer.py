@@ -15,7 +15,10 @@ from quietdesk import settings, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring
 from quietdesk.signed import Trust
-from quietdesk.staff import cli, demo, keyring
+from quietdesk.staff.commands import demo
+from quietdesk.staff.commands import keys as commands
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.device import keyring
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -143,7 +146,7 @@ def test_wrong_passphrase_says_what_and_what_to_do(desk):
     assert run.returncode == 1
     assert run.stderr.splitlines() == [
         "quietdesk: the passphrase does not unlock this keyring",
-        "quietdesk: hint: try again; the demo passphrase is printed by: make run",
+        "quietdesk: hint: type it again",
     ]
 
 
@@ -439,7 +442,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     data = compile_profile(city, ROOT / "site/words")
     demo_one = new_custodian(tmp_path, "demo.keyring", "demo")
     real_one = new_custodian(tmp_path, "real.keyring", "somewhere")
-    at = cli.Here(
+    at = Here(
         settings.read(
             {
                 "QUIETDESK_STAGE": "production",
@@ -453,11 +456,11 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
 
-    assert cli._custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
+    assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
         BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
     ):
-        cli._custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
 
 
 def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):

@@ -10,7 +10,7 @@ import pytest
 from quietdesk.city import Center
 from quietdesk.errors import BadSetting
 from quietdesk.pages import Pages
-from quietdesk.staff import cli
+from quietdesk.staff.commands import main as cli
 from quietdesk.website import outreach
 from quietdesk.website.outreach import KINDS, Link, Sheets
 from tests.events import get, submit

@@ -13,8 +13,9 @@ import pytest
 from quietdesk.city import Center
 from quietdesk.errors import BadSignature, Conflict, NotAdmitted, StoreUnavailable
 from quietdesk.openings import DESK, Opening, listing_name
-from quietdesk.staff import ceremony
-from quietdesk.staff.publisher import Changes, Publisher
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk.publisher import Changes, Publisher
+from quietdesk.staff.device import upload
 from quietdesk.store import Store
 from tests.rows import make
 from tests.world import NOON, WEEK, another_device
@@ -644,7 +645,7 @@ def test_second_admitted_device_publishes_over_the_first(world):
     world = programme(world)
     publisher(world).publish(NOON)
     second = another_device(world)
-    ceremony.upload_wrap_keys(world.store, second)
+    upload.upload_wrap_keys(world.store, second)
     ceremony.admit(world.store, world.trust, [world.custodian], second.id)
 
     publisher(world, second).close("corona", TUESDAYS[0], NOON)

@@ -12,9 +12,9 @@ from quietdesk import request
 from quietdesk.city import Center
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply, waiting
-from quietdesk.staff import queue
-from quietdesk.staff.desk import Opened
-from quietdesk.staff.queue import Filter
+from quietdesk.staff.desk import queue
+from quietdesk.staff.desk.queue import Filter
+from quietdesk.staff.device.opener import Opened
 from tests.examples import examples
 from tests.rows import make
 from tests.world import ASKED, NOON, compiled_city

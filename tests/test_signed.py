@@ -5,7 +5,7 @@ import pytest
 
 from quietdesk.errors import BadSignature, WrongDocument
 from quietdesk.signed import key_id, own_key, read_signed, signed_document
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.test_bundles import resigned, verify

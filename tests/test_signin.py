@@ -12,7 +12,7 @@ from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from quietdesk.errors import BadSetting, StoreRefused, StoreUnavailable
-from quietdesk.staff import signin
+from quietdesk.staff.device import signin
 from quietdesk.store import open_store
 from tests.aws_stub import (
     CODE,

@@ -172,7 +172,7 @@ def unpack(parts: Parts) -> tuple[Request, bytes]:
         for field in FIELDS:
             values[field] = _typed(field, values[field])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise CannotOpen("the parts do not hold a request") from None
+        raise CannotOpen("the parts do not hold a request", "malformed") from None
     return Request(**values), reply_key
 
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from quietdesk import codes
-from quietdesk.staff.desk import Desk as StaffDesk
-from quietdesk.staff.desk import Opened
+from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import Opener as StaffDesk
 from tests.browser.test_every_page import CONTRAST
 from tests.hostile import FIELDS, PAYLOADS, sealed_with
 from tests.serving import desk_open

@@ -208,7 +208,7 @@ class Sqlite:
                 "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
             ).fetchone()
         if row is None:
-            raise CannotOpen("this week's keys were made before this device was admitted")
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return _bytes(row[0])
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:

@@ -5,17 +5,17 @@ none), and the seats kept for the desk. Seats that are taken stay taken, whateve
 publishing again, also after a crash half-way, ends in the same counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from quietdesk import bundles, openings, weeks
 from quietdesk.city import Center, City
-from quietdesk.errors import Conflict
+from quietdesk.errors import NoDay
 from quietdesk.openings import DESK, Listing, Opening
 from quietdesk.request import DAYS
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
 from quietdesk.weeks import WEEKS_AHEAD
 
@@ -33,6 +33,9 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
+
+
+UNCHANGED = Changes(0, 0, 0)
 
 
 class Publisher:
@@ -59,6 +62,11 @@ class Publisher:
         open_ones = (it for it in listed if (it.center, it.day) != closing)
         return {it: left[str(it)] for it in open_ones if left.get(str(it), 0) > 0}
 
+    def left(self, listed: Iterable[Opening]) -> dict[Opening, int]:
+        """How many seats each opening has left."""
+        wanted = {str(it): it for it in listed}
+        return {wanted[id]: n for id, n in self._store.seats(wanted).items()}
+
     def preview(self, now: datetime) -> Changes:
         """What `publish` would do now."""
         before = self.published()
@@ -75,8 +83,8 @@ class Publisher:
 
     def close(self, center: str, day: date, now: datetime) -> Changes:
         """Close a center for a day: nobody can take or be given a time there any more. Who has one
-        keeps it until the desk gives another. Raises Conflict for a center that is not known, and
-        for a day that is over."""
+        keeps it until the desk gives another. Raises NoDay for a center that is not known, and for
+        a day that is over; Conflict as `publish` does."""
         check_day(self._city, center, day, now)
         held = self._held()
         closed = held[""][0].closed | {(center, day)}
@@ -84,7 +92,7 @@ class Publisher:
 
     def reopen(self, center: str, day: date, now: datetime) -> Changes:
         """Take a closing back: the times that centers.yml has for that day are published again.
-        Raises Conflict as `close` does."""
+        Raises NoDay and Conflict as `close` does."""
         check_day(self._city, center, day, now)
         held = self._held()
         return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
@@ -181,11 +189,11 @@ class Publisher:
 
 
 def check_day(city: City, center: str, day: date, now: datetime) -> None:
-    """Raises Conflict for a center that is not known, and for a day that is over."""
+    """Raises NoDay for a center that is not known, and for a day that is over."""
     if city.center(center) is None:
-        raise Conflict("there is no center of that name")
+        raise NoDay("there is no center of that name")
     if day < now.astimezone(city.zone).date():
-        raise Conflict("that day is over")
+        raise NoDay("that day is over")
 
 
 def _opens(center: Center, day: date) -> bool:

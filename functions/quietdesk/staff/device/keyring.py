@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
+from quietdesk.city import City
+from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
 from quietdesk.hpke import PrivateKey, public_key
 from quietdesk.signed import VERSION, Trust, key_id, signed_bytes
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
 WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
@@ -105,7 +107,7 @@ class Keyring:
     def unwrap(self, kid: str, epoch: str, wrap: bytes) -> bytes:
         """The 32-byte device half in a wrap. Raises CannotOpen."""
         if epoch not in self.wrap_seeds:
-            raise CannotOpen("this device has no key for that week")
+            raise CannotOpen("this device has no key for that week", "no_key")
         return PrivateKey(self.wrap_seeds[epoch]).open(wrap_info(kid, self.id), wrap)
 
 
@@ -217,6 +219,27 @@ def save(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def forget_ended(path: Path, city: City, now: datetime) -> None:
+    """Delete the keys of ended weeks from a keyring file, if there is one. Raises BadKeyring."""
+    if path.exists():
+        before = path.read_bytes()
+        after = forget(before, lambda epoch: over(epoch, now, city.zone, city.serve_days))
+        if epochs(after) != epochs(before):
+            save(path, after)
+
+
+def read(path: Path, kind: str, deployment: str) -> bytes:
+    """A locked file of that kind, made for that deployment: demo keys sign and open nothing else,
+    whoever pins them. Raises NoKeyring and BadKeyring."""
+    if not path.exists():
+        whose = "" if kind == "device" else f"{kind}'s "
+        raise NoKeyring(f"there is no {whose}keyring at {path.absolute()}")
+    data = path.read_bytes()
+    if made_for(data) != (kind, deployment):
+        raise BadKeyring(f"{path.name} is not a {kind}'s keyring for {deployment}")
+    return data
 
 
 def fingerprint(spki: bytes) -> str:

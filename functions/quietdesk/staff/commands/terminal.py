@@ -2,17 +2,21 @@
 
 import getpass
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from quietdesk import weeks
 from quietdesk.city import City
-from quietdesk.errors import BadKeyring, BadSetting, NoKeyring, WrongPassphrase
+from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
-from quietdesk.staff import keyring
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff import words
+from quietdesk.staff.desk.queue import Pulled
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.staff.work import Work
 from quietdesk.store import Store, open_store
 
 MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many
@@ -36,35 +40,44 @@ class Here:
 
     def forget(self) -> "Here":
         """Deletes the keys of ended weeks from this device's keyring, if there is one."""
-        path = self.settings.keyring
-        if path.exists():
-            before = path.read_bytes()
-            zone, serve_days = self.city.zone, self.city.serve_days
-            after = keyring.forget(
-                before, lambda epoch: weeks.over(epoch, self.now, zone, serve_days)
-            )
-            if keyring.epochs(after) != keyring.epochs(before):
-                keyring.save(path, after)
+        keyring.forget_ended(self.settings.keyring, self.city, self.now)
         return self
 
     def unlocked(self, typed: str | None = None) -> Keyring:
         """This device's keyring, for the deployment in use. Without the passphrase it asks."""
-        path = self.settings.keyring
-        if not path.exists():
-            raise NoKeyring(f"there is no keyring at {path.absolute()}")
-        device = unlock(self, path, "device", "Passphrase: ", typed)
+        device = unlock(self, self.settings.keyring, "device", "Passphrase: ", typed)
         # What the keyring was told when it was made stands above what a setting says today.
         if device.trust != self.trust:
             raise BadSetting("QUIETDESK_CUSTODIANS are not the custodians this keyring believes")
         return device
 
+    def work(self, store: Store, device: Keyring | None = None) -> Work:
+        """The work on the queue of a store, with an unlocked device or without."""
+        trust = device.trust if device else self.trust
+        return Work(store, self.city, trust, lambda: self.now, device)
+
+
+@contextmanager
+def at_work(at: Here) -> Iterator[Work]:
+    """The work with this device unlocked."""
+    device = at.unlocked()
+    with closing(at.store()) as store:
+        yield at.work(store, device)
+
+
+@contextmanager
+def at_the_queue(at: Here) -> Iterator[tuple[Work, Pulled]]:
+    """The work with this device unlocked, and the opened queue."""
+    with at_work(at) as work:
+        pulled = work.pull(at.settings.keyring, {})
+        if not pulled.ready:
+            complain(words.SAID["not_topped_up"])
+        yield work, pulled.queue
+
 
 def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:
-    """A keyring of that kind, made for the deployment in use: demo keys sign and open nothing else,
-    whoever pins them."""
-    data = path.read_bytes()
-    if keyring.made_for(data) != (kind, at.city.deployment):
-        raise BadKeyring(f"{path.name} is not a {kind}'s keyring for {at.city.deployment}")
+    """A keyring of that kind, made for the deployment in use."""
+    data = keyring.read(path, kind, at.city.deployment)
     return keyring.unlock(data, passphrase(at.settings, prompt) if typed is None else typed)
 
 
@@ -102,3 +115,14 @@ def agreed(question: str) -> bool:
     """Whether somebody answers a question with yes."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def complain(text: str) -> None:
+    """Say what went wrong: a line of talk."""
+    print(f"quietdesk: {text}", file=sys.stderr)
+
+
+def hint(error: QuietdeskError) -> None:
+    """Say what to do next, if the error knows."""
+    if text := error.next:
+        complain(f"hint: {text[0].lower()}{text[1:].rstrip('.')}")

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Self
 
 from quietdesk import weeks
 from quietdesk.city import City
 from quietdesk.openings import DESK, Opening
 from quietdesk.request import ANY, DAYS
-from quietdesk.staff.desk import Opened
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.weeks import Epoch
 
 LANES = "VPKN"  # the order in which the desk reads them
@@ -49,12 +50,55 @@ class Filter:
         )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Pulled:
+    """The opened queue at one moment: `items` by id and in the order of the queue, the phones that
+    stand in more than one, how many are in each state, and what does not open. Whoever changes
+    something makes another one, so whoever reads one reads all of it. It has no repr."""
+
+    at: datetime | None
+    items: Mapping[str, Opened]
+    shut: tuple[Unopened, ...]
+    shared: frozenset[str]
+    counts: Mapping[str, int]
+    first_end: float
+
+    @classmethod
+    def of(cls, at: datetime | None, opened: Iterable[Opened], shut: Iterable[Unopened]) -> Self:
+        items = {item.id: item for item in ordered(opened)}
+        return cls(
+            at,
+            items,
+            tuple(shut),
+            frozenset(shared_phones(items.values())),
+            Counter(item.state for item in items.values()),
+            min((item.envelope.expires for item in items.values()), default=float("inf")),
+        )
+
+    def live(self, now: datetime) -> "Pulled":
+        """The same without the requests that are over."""
+        if now.timestamp() < self.first_end:
+            return self
+        left = (it for it in self.items.values() if it.envelope.expires > now.timestamp())
+        return Pulled.of(self.at, left, self.shut)
+
+    def changed(self, became: Mapping[str, Opened | Unopened | None]) -> "Pulled":
+        """The same with what became of some: another state, nothing that opens, or nothing."""
+        opened = {it.id: it for it in became.values() if isinstance(it, Opened)}
+        kept = {id: item for id, item in self.items.items() if id not in became}
+        shut = [it for it in became.values() if isinstance(it, Unopened)]
+        return Pulled.of(self.at, (kept | opened).values(), [*self.shut, *shut])
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A place for a request, or None when no free one fits."""
 
     item: Opened
     opening: Opening | None
+
+
+NOTHING = Pulled(None, {}, (), frozenset(), Counter(), float("inf"))  # before anything is pulled
 
 
 def ordered(items: Iterable[Opened]) -> list[Opened]:

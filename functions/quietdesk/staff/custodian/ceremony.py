@@ -8,79 +8,16 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from quietdesk import bundles, hpke, openings, sweep, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadSignature, NotAdmitted
+from quietdesk.errors import NotAdmitted
 from quietdesk.hpke import Kid
-from quietdesk.signed import (
-    VERSION,
-    Trust,
-    key_id,
-    own_key,
-    read_signed,
-    signed_document,
-    verify_signatures,
-)
-from quietdesk.staff import keyring
-from quietdesk.staff.keyring import WEEKS_AHEAD, Keyring, wrap_info
+from quietdesk.signed import VERSION, Trust, signed_document, verify_signatures
+from quietdesk.staff.device.keyring import Keyring, wrap_info
+from quietdesk.staff.device.upload import offered, publish_over
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
-from quietdesk.wire import unb64
-
-
-def upload_wrap_keys(store: Store, device: Keyring) -> None:
-    """Publish the device's public wrap keys, signed by the device."""
-    body = device.wrap_keys()
-    document = signed_document(body, [device.sign("wrap-keys", body)])
-    _publish_over(store, _wrap_keys_name(device.id), document)
-
-
-def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
-    """The device's keyring with a wrap key for every coming week, saved at `path` and uploaded
-    where the store lacks one. Run at every unlock: a device that is used never runs out."""
-    full = device.topped_up(coming(city, now))
-    if full.wrap_seeds.keys() != device.wrap_seeds.keys():
-        keyring.save(path, keyring.lock(full))  # first: what is uploaded must never be lost
-    try:
-        _, there = offered(store, full.id, full.trust)
-    except NotAdmitted:
-        there = {}
-    if not full.wrap_seeds.keys() <= there.keys():
-        upload_wrap_keys(store, full)
-    return full
-
-
-def coming(city: City, now: datetime) -> list[Epoch]:
-    """The weeks a device holds wrap keys for: this one and ten more."""
-    current = weeks.epoch_at(now, city.zone)
-    return [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
-
-
-def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, bytes]]:
-    """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
-    Raises NotAdmitted when there is no upload that the device itself signed."""
-    held = store.read(_wrap_keys_name(device))
-    if held is None:
-        raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
-    try:
-        spki = own_key(held[0])
-        if key_id(spki).hex() != device:
-            raise BadSignature("another device's key")
-        says = {"deployment": trust.deployment}
-        wrap_keys = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, **says)
-    except BadSignature:
-        raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
-    return spki, wrap_keys
-
-
-def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
-    return {
-        str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
-        for epoch, pk in document["keys"].items()
-    }
 
 
 def devices(store: Store, trust: Trust) -> list[str]:
@@ -164,13 +101,7 @@ def _devices(store: Store, trust: Trust) -> tuple[list[str], int]:
 def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:
     head = sweep.record_head(city.queue, sweep.record(store, city.queue)[0])
     signed = _signed(head, "record", custodians, trust)
-    _publish_over(store, sweep.record_head_name(city.queue), signed)
-
-
-def _publish_over(store: Store, name: str, document: bytes) -> None:
-    """In the place of whatever is published under that name."""
-    held = store.read(name)
-    store.publish(name, document, held[1] if held else 0)
+    publish_over(store, sweep.record_head_name(city.queue), signed)
 
 
 def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust) -> bytes:
@@ -178,7 +109,3 @@ def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust)
     # Nothing is published that would not be believed.
     verify_signatures(document, kind, trust.custodians, trust.threshold)
     return document
-
-
-def _wrap_keys_name(device: str) -> str:
-    return f"wrap-keys#{device}"

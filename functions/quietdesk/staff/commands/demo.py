@@ -11,9 +11,10 @@ from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
-from quietdesk.staff import ceremony, keyring
-from quietdesk.staff.keyring import COST, Cost
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device.keyring import COST, Cost
 from quietdesk.store import Store
 from quietdesk.wire import b64
 
@@ -49,7 +50,7 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
         return
     device_path, custodian_path, _ = _paths(settings)
     device, custodian = _unlocked(device_path, custodian_path)
-    device = ceremony.top_up(store, device_path, device, city, now)
+    device = upload.top_up(store, device_path, device, city, now)
     if device.id not in ceremony.devices(store, trust):
         ceremony.admit(store, trust, [custodian], device.id)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)
