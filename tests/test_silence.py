@@ -53,6 +53,7 @@ AROUND = {
     "X-Anything": "headerplant65",
 }
 QUERY, PATH = "queryplant71", "pathplant72"
+HANGS = 300  # seconds; a server that still builds its site answers sooner
 OPENING = "corona.2026-12-03.0930"
 
 
@@ -132,7 +133,7 @@ class Visitor:
         self.answers: list[tuple[int, bytes, bytes]] = []
 
     def send(self, method: str, path: str, body: bytes = b"", kind: str = "") -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGS)
         headers = {**AROUND, **({"Content-Type": kind} if kind else {})}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -248,7 +249,7 @@ def malformed(port: int) -> None:
     import socket
 
     for line in (f"GET /{PATH}", f"{PATH} / HTTP/1.1", f"GET / HTTP/1.1\r\n{PATH}\r\n"):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as raw:
             raw.sendall(line.encode() + b"\r\n\r\n")
             raw.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda raw=raw: raw.recv(4096), b""))
