@@ -41,7 +41,7 @@ VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
 OTHER = Opening(date(2026, 12, 10), "14:00", "east-harlem", DESK)  # in week 50
 SOON = Opening(date(2026, 11, 20), "09:30", "corona")  # in week 47
 
-every_store = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
+every_store = pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
 
 
 def asks(world, now=NOON, **typed):

@@ -53,7 +53,7 @@ def look(page, url, code):
 
 @pytest.mark.parametrize(
     ("store_spec", "served"),
-    [("sqlite", ""), ("moto", ""), ("ministack", ""), ("ministack", "lambda")],
+    [("sqlite", ""), ("ministack", "lambda")],
     indirect=True,
 )
 def test_story_of_a_visit(world, served, browser, tmp_path):
