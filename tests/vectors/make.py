@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
@@ -21,6 +22,7 @@ from quietdesk.signed import Trust, signed_document
 from quietdesk.staff import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
+from tests.vectors.programme import Recorder
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
 FOLDER = Path(__file__).resolve().parent
@@ -38,10 +40,23 @@ def main() -> None:
         ("envelope", make_envelope()),
         ("openings", make_openings()),
     ):
-        path = FOLDER / f"{name}.json"
-        if not path.exists():
-            path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n")
-            print(f"made {path.name}")
+        write(f"{name}.json", made)
+    with TemporaryDirectory() as folder:
+        made = Recorder(Path(folder))
+        write("sealed-1.json", made.sealed())
+        write("papers-1.json", made.papers())
+        write("device-1.keyring", made.keyring())
+        write("store-2.sql", made.sql())
+
+
+def write(name: str, made: Any) -> None:
+    path = FOLDER / name
+    if not path.exists():
+        text = (
+            made if isinstance(made, str) else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+        )
+        path.write_text(text)
+        print(f"made {name}")
 
 
 def make_code() -> dict[str, Any]:

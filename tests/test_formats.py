@@ -1,0 +1,148 @@
+"""What earlier releases wrote is read, and what this one writes is read by the last: computers of
+staff, functions, the site and a page that stays open on a phone are never of one age."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request, sweep
+from quietdesk.signed import Trust
+from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.desk import Desk, Opened
+from quietdesk.staff.publisher import Publisher
+from quietdesk.store import open_store
+from quietdesk.weeks import Epoch
+from quietdesk.wire import unb64
+from tests.vectors.programme import LATER
+from tests.world import PASSPHRASE, ROOT
+
+VECTORS = ROOT / "tests" / "vectors"
+SEALED = sorted(VECTORS.glob("sealed-*.json"))
+PAPERS = sorted(VECTORS.glob("papers-*.json"))
+
+
+def by_name(path):
+    return path.stem
+
+
+def held(path):
+    return json.loads(path.read_text())
+
+
+def trust_of(papers):
+    pinned = papers["trust"]
+    custodians = tuple(unb64(spki) for spki in pinned["custodians"])
+    return Trust(custodians, pinned["threshold"], pinned["deployment"])
+
+
+# --- What was sealed -----------------------------------------------------------------------------
+
+
+def opened(case, seeds):
+    envelope = envelopes.read(json.dumps(case["envelope"]).encode())
+    private_keys = {kid: hpke.PrivateKey(bytes.fromhex(seed)) for kid, seed in seeds.items()}
+    return envelope, envelopes.unseal(envelope, private_keys)
+
+
+@pytest.mark.parametrize("recorded", SEALED, ids=by_name)
+def test_requests_that_were_sealed_before_are_read(recorded):
+    sealed = held(recorded)
+
+    for case in sealed["cases"]:
+        envelope, parts = opened(case, sealed["seeds"])
+        asked, reply_key = request.unpack(parts)
+        secrets = codes.derive(case["code"], sealed["deployment"])
+        told = envelopes.open_reply(envelope.reply, secrets.reply, secrets.id)
+        wanted = case["request"] | {"opening": case["opening"]}
+        assert {name: getattr(asked, name) for name in wanted} == {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in wanted.items()
+        }, case["name"]
+        assert (envelope.id, reply_key) == (secrets.id, secrets.reply)
+        assert told == case["reply"]
+        assert replies.write(replies.read(told)) == told
+
+
+# --- What was signed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", PAPERS, ids=by_name)
+def test_papers_that_were_signed_before_are_read(recorded):
+    papers = held(recorded)
+    trust, queue = trust_of(papers), papers["queue"]
+    raw = {name: paper.encode() for name, paper in papers["papers"].items()}
+    now = datetime.fromtimestamp(papers["now"], UTC)
+
+    assert openings.admitted_devices(raw["devices"], trust) == [papers["device"]]
+    for asked_for, epoch in ((None, Epoch(2026, 49)), (Epoch(2026, 50), Epoch(2026, 50))):
+        bundle = bundles.verify(raw[bundles.name(queue, epoch)], trust, queue, now, asked_for)
+        assert bundle.epoch == epoch
+    for path in ("", openings.DESK):
+        name = openings.listing_name(queue, path)
+        listing = openings.verify_listing(raw[name], raw["devices"], trust, queue, path)
+        assert listing.taking
+        assert {str(it) for it in listing.seats} >= {it for it in papers["free"] if not path}
+    lines = sweep.verify_record(raw["record#main"], raw["record-head#main"], trust, queue)
+    assert [line.epoch for line in lines] == ["2026-W47"]
+
+
+# --- What was stored, and the keyring beside it --------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "requests.db"
+    db = sqlite3.connect(path)
+    db.executescript((VECTORS / "store-2.sql").read_text())
+    db.close()
+    opened = open_store(f"sqlite:{path}", create=False)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def device():
+    return keyring.unlock((VECTORS / "device-1.keyring").read_bytes(), PASSPHRASE)
+
+
+def test_keyring_that_was_locked_before_is_unlocked(device):
+    papers = held(VECTORS / "papers-1.json")
+
+    assert (device.kind, device.id, device.trust) == ("device", papers["device"], trust_of(papers))
+    assert sorted(device.wrap_seeds) == [f"2026-W{n}" for n in range(47, 52)]
+
+
+def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(store, device, city):
+    desk = Desk(store, city, device.trust, device)
+    cases = {
+        codes.derive(case["code"], "demo").id.hex(): case
+        for case in held(VECTORS / "sealed-1.json")["cases"]
+    }
+
+    pulled = {item.id: item for item in desk.pull(LATER)}
+
+    assert pulled.keys() == cases.keys()
+    for id, item in pulled.items():
+        assert isinstance(item, Opened), cases[id]["name"]
+        assert item.envelope.opening == cases[id]["opening"]
+        assert replies.write(item.reply) == cases[id]["reply"]
+
+
+def test_work_goes_on_in_the_store_of_the_release_before(store, device, city):
+    desk, publisher = (it(store, city, device.trust, device) for it in (Desk, Publisher))
+    lists = publisher.published()
+    free = publisher.free(LATER)
+    first = next(item for item in desk.pull(LATER) if item.state == "waiting")
+
+    placed = desk.place(first, next(iter(free)), LATER)
+    publisher.publish(LATER)
+
+    assert lists[""].seats
+    assert [desk.open(placed.envelope).request] == [placed.request]
+    assert ceremony.devices(store, device.trust) == [device.id]
+    assert set(ceremony.offered(store, device.id, device.trust)[1]) == set(device.wrap_seeds)
+    assert [line.epoch for line in sweep.record(store, "main")[0]] == ["2026-W47"]
+    swept = sweep.run(store, city, LATER + timedelta(weeks=4))
+    assert [line.epoch for line in swept] == ["2026-W48", "2026-W49", "2026-W50"]
