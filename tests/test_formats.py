@@ -3,6 +3,8 @@ staff, functions, the site and a page that stays open on a phone are never of on
 
 import json
 import sqlite3
+from contextlib import nullcontext
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from quietdesk.staff.publisher import Publisher
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
+from tests.vectors import reader_1
 from tests.vectors.programme import LATER
 from tests.world import PASSPHRASE, ROOT
 
@@ -52,7 +55,7 @@ def test_requests_that_were_sealed_before_are_read(recorded):
 
     for case in sealed["cases"]:
         envelope, parts = opened(case, sealed["seeds"])
-        asked, reply_key = request.unpack(parts)
+        asked, reply_key, rest = request.unpack(parts)
         secrets = codes.derive(case["code"], sealed["deployment"])
         told = envelopes.open_reply(envelope.reply, secrets.reply, secrets.id)
         wanted = case["request"] | {"opening": case["opening"]}
@@ -61,8 +64,33 @@ def test_requests_that_were_sealed_before_are_read(recorded):
             for name, value in wanted.items()
         }, case["name"]
         assert (envelope.id, reply_key) == (secrets.id, secrets.reply)
+        if "rest" in case:
+            assert asdict(rest) == case["rest"]
+            assert request.pack(asked, reply_key, rest) == parts
         assert told == case["reply"]
         assert replies.write(replies.read(told)) == told
+
+
+def test_what_we_seal_is_read_by_the_release_before(city):
+    for case in held(VECTORS / "request.json")["valid"]:
+        asked = request.parse(case["typed"], city)
+
+        values, key = reader_1.unpack(*astuple(request.pack(asked, bytes(32))))
+
+        assert (values, key) == (asdict(asked), bytes(32))
+
+
+def test_release_before_reads_what_it_sealed_and_no_numbers_yet():
+    """Hence we write none: every staff computer must read them first."""
+    for case, seeds, numbered in (
+        (case, sealed["seeds"], path.stem != "sealed-1")
+        for path in SEALED
+        for sealed in [held(path)]
+        for case in sealed["cases"]
+    ):
+        _, parts = opened(case, seeds)
+        with pytest.raises(reader_1.Refused) if numbered else nullcontext():
+            reader_1.unpack(parts.visit, parts.contact)
 
 
 # --- What was signed -----------------------------------------------------------------------------

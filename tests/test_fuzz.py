@@ -30,6 +30,7 @@ from quietdesk.errors import (
     Invalid,
     QuietdeskError,
     StoreUnavailable,
+    TooLong,
     WrongPassphrase,
 )
 from quietdesk.pages import CHECK
@@ -759,7 +760,7 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
     name = data.draw(st.sampled_from(hpke.PARTS))
     halves[name] = data.draw(changed(halves[name]) | edited(json.loads(halves[name])))
     try:
-        asked, reply_key = request.unpack(envelopes.Parts(**halves))
+        asked, reply_key, rest = request.unpack(envelopes.Parts(**halves))
     except CannotOpen:
         return
     for field in request.FIELDS:
@@ -770,6 +771,9 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
         else:
             assert type(value) is (int if field in ("people", "children") else str)
     assert len(reply_key) == 32
+    with suppress(TooLong):
+        again = request.pack(asked, reply_key, rest)
+        assert request.unpack(again) == (asked, reply_key, rest)
     safe_on_a_terminal(commands._in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
 
 

@@ -13,6 +13,7 @@ from quietdesk.city import City
 from quietdesk.codes import Secrets
 from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
+from quietdesk.request import NO_REST, Rest
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
@@ -73,11 +74,19 @@ class World:
         assert held is not None
         return held[0]
 
-    def sealed(self, now: datetime = NOON, code: str | None = None, **typed: list[str]) -> Envelope:
-        """An envelope as a phone seals it, ready for the store."""
+    def sealed(
+        self,
+        now: datetime = NOON,
+        code: str | None = None,
+        rest: Rest = NO_REST,
+        **typed: list[str],
+    ) -> Envelope:
+        """An envelope as a phone seals it, ready for the store; with `rest`, as a phone with the
+        page of a newer release does."""
         asked = request.parse({**ASKED, **typed}, self.city)
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
-        envelope = envelopes.seal(request.pack(asked, secrets.reply), self.bundle(now), secrets)
+        parts = request.pack(asked, secrets.reply, rest)
+        envelope = envelopes.seal(parts, self.bundle(now), secrets)
         epoch = Epoch.parse(envelope.epoch)
         end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)

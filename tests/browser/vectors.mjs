@@ -138,13 +138,21 @@ for (const file of recorded('papers')) {
 }
 for (const file of recorded('sealed')) {
   const { seeds, deployment, cases } = read(file)
-  for (const { name, code: typed, request, opening, reply: said, envelope: wire } of cases) {
+  for (const { name, code: typed, opening, reply: said, envelope: wire, ...told } of cases) {
     const { visit, contact } = await openEnvelope(script, wire, seeds)
-    const { reply_key, ...values } = { ...JSON.parse(visit), ...JSON.parse(contact) }
+    const { f, reply_key, ...values } = { ...JSON.parse(visit), ...JSON.parse(contact) }
     const { id, reply: key } = await derive(typed, deployment)
-    assert.deepEqual(values, { ...request, opening }, name)
+    const request = { ...told.request, opening }
+    const { visit: asVisit = '{}', contact: asContact = '{}' } = told.rest || {}
+    const { f: number, ...rest } = { ...JSON.parse(asVisit), ...JSON.parse(asContact) }
+    assert.deepEqual(values, { ...request, ...rest }, name)
+    assert.equal(f, number || (told.visit ? 2 : undefined), name)
     assert.deepEqual([wire.id, reply_key], [b64(id), b64(key)], name)
     assert.deepEqual(await openReply(wire, key), said, name)
+    if (told.visit) {
+      const parts = pack(request, key, f)
+      assert.deepEqual([text(parts.visit), text(parts.contact)], [visit, contact], name)
+    }
   }
   counts[file] = cases.length
 }

@@ -39,6 +39,7 @@ def main() -> None:
         ("bundle_edges", make_bundle_edges()),
         ("envelope", make_envelope()),
         ("openings", make_openings()),
+        ("sealed-2", make_sealed_with_numbers()),
     ):
         write(f"{name}.json", made)
     with TemporaryDirectory() as folder:
@@ -390,6 +391,35 @@ def make_openings() -> dict[str, Any]:
             )
         ],
     }  # fmt: skip
+
+
+def make_sealed_with_numbers() -> dict[str, Any]:
+    """The requests of sealed-1, in parts that carry the number of their fields; and as a newer
+    release seals them, with fields that this one does not know."""
+    before = json.loads((FOLDER / "sealed-1.json").read_text())
+    seeds = {kid: bytes.fromhex(seed) for kid, seed in before["seeds"].items()}
+    private_keys = {kid: hpke.PrivateKey(seed) for kid, seed in seeds.items()}
+    newer = request.Rest('{"f":3,"ticket":"C-014","called":null}', '{"f":4,"voice":{"from":9.5}}')
+    cases = []
+    for case in before["cases"]:
+        old = envelopes.read(json.dumps(case["envelope"]).encode())
+        asked, key, _ = request.unpack(envelopes.unseal(old, private_keys))
+        keys = {
+            Kid.parse(it.kid).part: (it.kid, hpke.public_key(seeds[it.kid]))
+            for it in (old.visit, old.contact)
+        }
+        bundle = Bundle("main", "demo", Epoch.parse(old.epoch), 0, 0, keys)
+        for rest in (request.NO_REST, newer) if case["opening"] else (request.NO_REST,):
+            parts = request.pack(asked, key, rest, 2)
+            sealed = envelopes.reseal(old, parts, bundle, old.opening, old.reply)
+            told: dict[str, Any] = {
+                "visit": parts.visit.decode().rstrip(),
+                "contact": parts.contact.decode().rstrip(),
+            }
+            if rest is newer:
+                told = {"name": f"{case['name']}, by a newer release", "rest": asdict(rest)}
+            cases.append({**case, **told, "envelope": json.loads(envelopes.write(sealed))})
+    return {"deployment": before["deployment"], "seeds": before["seeds"], "cases": cases}
 
 
 if __name__ == "__main__":

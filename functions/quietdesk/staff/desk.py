@@ -25,7 +25,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
-from quietdesk.request import Request
+from quietdesk.request import NO_REST, Request, Rest
 from quietdesk.signed import Trust
 from quietdesk.staff.keyring import Keyring
 from quietdesk.store import Store
@@ -39,12 +39,13 @@ KIOSK = "K"  # the lane of what staff typed in for somebody
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
     """One envelope, the request in it and what its reply says now; None for a reply that does not
-    open or says nothing we know. It has no repr."""
+    open or says nothing we know. `rest` is what a newer release sealed beside. It has no repr."""
 
     envelope: Envelope
     request: Request
     reply_key: bytes
     reply: Reply | None = None
+    rest: Rest = NO_REST
 
     def __repr__(self) -> str:
         return "<Opened>"
@@ -98,7 +99,7 @@ class Desk:
         """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
         kids = (envelope.visit.kid, envelope.contact.kid)
         parts = envelopes.unseal(envelope, {kid: self._private_key(kid) for kid in kids})
-        opened, reply_key = request.unpack(parts)
+        opened, reply_key, rest = request.unpack(parts)
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
         try:
@@ -108,7 +109,7 @@ class Desk:
                 Opening.parse(envelope.opening)
         except ValueError:
             raise CannotOpen("its header names no week or no opening") from None
-        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key))
+        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key), rest)
 
     def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
         """Give the request that opening: a seat is taken, the request sealed to the visit's week
@@ -190,7 +191,7 @@ class Desk:
         self, item: Opened, opening: str, epoch: Epoch, answer: Reply, now: datetime
     ) -> Opened:
         asked = replace(item.request, opening=opening)
-        parts = request.pack(asked, item.reply_key)
+        parts = request.pack(asked, item.reply_key, item.rest)
         bundle = self._bundle(epoch, now)
         sealed = envelopes.reseal(
             item.envelope, parts, bundle, opening, _sealed_reply(item, answer)
@@ -203,7 +204,7 @@ class Desk:
         with suppress(TracesRemain):
             self._store.replace(item.envelope, fresh)
         held = replace(fresh, rev=item.envelope.rev + 1)
-        return Opened(held, asked, item.reply_key, answer)
+        return Opened(held, asked, item.reply_key, answer, item.rest)
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         born = Epoch.parse(item.envelope.born)
