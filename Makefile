@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
 
-test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium and node)
+test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium, node, fonts)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/dev.stamp ## Check style and types
@@ -35,8 +35,8 @@ words: $(VENV)/run.stamp ## Bring site/words up to date with the texts of templa
 script: tools ## Build site/script into the files that the pages load
 	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build
 
-shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
-	$(BIN)/python -m tests.shots
+shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots (T=ur: of one locale)
+	$(BIN)/python -m tests.shots $(T)
 
 access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
 	$(BIN)/python -m tests.access_report

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from infra.template import Template, of_type, rights
-from quietdesk import intake
 from quietdesk.store.dynamodb.calls import CALL_SECONDS, FUNCTION_SECONDS
 from quietdesk.store.dynamodb.tables import TABLES
+from quietdesk.web import HEADERS
 
 ANSWERING = ("SubmitFunction", "CheckFunction")
 LOG_DAYS = 3
@@ -231,8 +231,8 @@ def _is_secret(value: Any) -> bool:
 def edge_sends_our_headers(rendered: Template) -> Problems:
     for name, policy in of_type(rendered, "AWS::CloudFront::ResponseHeadersPolicy"):
         config = policy["ResponseHeadersPolicyConfig"]
-        if headers_of(config) != intake.HEADERS:
-            yield f"{name}: not the headers of quietdesk.intake"
+        if headers_of(config) != HEADERS:
+            yield f"{name}: not the headers of quietdesk.web"
         if set(config) - {"Name", "SecurityHeadersConfig", "CustomHeadersConfig"}:
             yield f"{name}: allows other sites, or times requests"
 

@@ -13,9 +13,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
 from quietdesk.staff.keyring import Keyring
-from quietdesk.wire import b64
 from tests.emulators import Emulator, emulator, make_tables
-from tests.runtime_api import on_lambda
+from tests.runtime_api import programme_on_lambda
 from tests.serving import (
     ADDRESS,
     CHROMIUM_ARGS,
@@ -26,7 +25,6 @@ from tests.serving import (
     serving,
 )
 from tests.world import (
-    NOON,
     World,
     compiled_city,
     make_custodian,
@@ -133,13 +131,8 @@ def served(
         with serving(world, site) as running:
             yield running
         return
-    env = {
-        "QUIETDESK_STORE": world.spec,
-        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
-        "TEST_NOW": NOON.isoformat(),
-    }
     with (
-        on_lambda("tests.lambda_entry.handler", env, tmp_path / "lambda.log") as function,
+        programme_on_lambda(world, tmp_path / "lambda.log") as function,
         serving(world, site, function) as running,
     ):
         yield running

@@ -17,13 +17,14 @@ from typing import Any
 from playwright.sync_api import Page
 from waitress import wasyncore
 
-from quietdesk import intake, local
-from quietdesk.pages import Pages
+from quietdesk import local
+from quietdesk.events import Handler
 from quietdesk.staff import keyring
 from quietdesk.staff.console import Console
 from quietdesk.staff.keyring import Keyring
 from quietdesk.website.profile import write_profile
 from quietdesk.wire import b64
+from tests import gateway
 from tests.events import CLOCK
 from tests.world import NOON, PROFILE, ROOT, World
 
@@ -87,22 +88,19 @@ class Served:
 
 
 @contextmanager
-def serving(world: World, site: Path, function: intake.Handler | None = None) -> Iterator[Served]:
+def serving(world: World, site: Path, function: Handler | None = None) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
     this process; a header tells it the time."""
     served = Served("")
-    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
+    programme = world.programme(served.clock)
 
     def elsewhere(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         assert function
         told = {**event["headers"], CLOCK: served.clock().isoformat()}
         return function({**event, "headers": told}, context)
 
-    submit = check = elsewhere
-    if function is None:
-        submit = intake.submit(world.city, pages, world.store, world.trust, served.clock)
-        check = intake.check(world.city, pages, world.store, world.trust, served.clock)
-    app = local.application(site, submit, check, pages)
+    functions = gateway.application(elsewhere) if function else local.functions(programme)
+    app = local.application(site, programme.pages, functions)
     server = local.listen(app, local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with _beside(server):

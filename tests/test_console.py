@@ -33,7 +33,7 @@ from quietdesk.errors import (
     TracesRemain,
 )
 from quietdesk.openings import Opening
-from quietdesk.pages import Words
+from quietdesk.pages.speech import Words
 from quietdesk.staff import keyring, session, view
 from quietdesk.staff.console import Console
 from quietdesk.staff.desk import Desk, Opened

@@ -9,7 +9,13 @@ import pytest
 
 from tests.world import ROOT
 
-SUBMIT = ["quietdesk.intake", "quietdesk.store", "quietdesk.pages", "quietdesk.sweep"]
+SUBMIT = [
+    "quietdesk.events",
+    "quietdesk.intake",
+    "quietdesk.store",
+    "quietdesk.pages",
+    "quietdesk.sweep",
+]
 NOT_NEEDED = [
     "argon2",
     "aws_xray_sdk",
@@ -22,11 +28,13 @@ NOT_NEEDED = [
     "s3transfer",
     "segno",
     "waitress",
+    "werkzeug",
     "whitenoise",
     "yaml",
     "quietdesk.local",
     "quietdesk.website",
     "quietdesk.staff",
+    "quietdesk.wsgi",
 ]
 
 

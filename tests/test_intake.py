@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import bundles, codes, envelopes, intake
+from quietdesk import bundles, codes, envelopes
 from quietdesk.errors import StoreUnavailable
+from quietdesk.web import HEADERS
 from quietdesk.weeks import Epoch
 from tests.events import FORM, error, event, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
@@ -331,7 +332,7 @@ def test_every_answer_has_the_headers_and_is_not_cached(world):
     ]
 
     for answer in answers:
-        assert answer["headers"].items() >= intake.HEADERS.items()
+        assert answer["headers"].items() >= HEADERS.items()
         assert answer["headers"]["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer["headers"]
         assert "cookies" not in answer or not answer["cookies"]

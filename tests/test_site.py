@@ -11,7 +11,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 import yaml
 
-from quietdesk.pages import EXIT, MENU, MORE, Words
+from quietdesk.pages import EXIT
+from quietdesk.pages.english import MENU, MORE
+from quietdesk.pages.speech import Words
 from quietdesk.website.faults import left_to_fill_in
 from quietdesk.website.sources import source_hash
 from tests.serving import ADDRESS, build_site

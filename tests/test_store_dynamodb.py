@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Thread
 
 import boto3
 import pytest
@@ -464,6 +465,25 @@ def test_no_call_of_an_answer_begins_too_late_and_the_next_answer_starts_anew(
     store.begin()
     assert store.read("nothing") is None
     assert sent == [1]
+
+
+def test_an_answer_that_is_late_does_not_end_that_of_another_thread(store, monkeypatch):
+    clock, read = [100.0], []
+    monkeypatch.setattr(calls.time, "monotonic", lambda: clock[0])
+
+    def answer():
+        store.begin()
+        read.append(store.read("nothing"))
+
+    store.begin()
+    clock[0] += calls.FUNCTION_SECONDS + 1
+    another = Thread(target=answer)
+    another.start()
+    another.join()
+
+    assert read == [None]
+    with pytest.raises(StoreUnavailable, match="too long"):
+        store.read("nothing")
 
 
 def test_a_week_is_destroyed_on_dynamodb_too(world):

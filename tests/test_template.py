@@ -11,8 +11,8 @@ import pytest
 import yaml
 from infra import rules, template
 
-from quietdesk import intake
 from quietdesk.store.dynamodb.items import item_of
+from quietdesk.web import HEADERS
 from tests.world import ROOT
 
 SAM = ROOT / ".venv" / "sam" / "bin" / "sam"
@@ -403,4 +403,4 @@ def test_headers_policy_adds_what_only_https_has(rendered):
     transport = policy["SecurityHeadersConfig"]["StrictTransportSecurity"]
 
     assert transport["AccessControlMaxAgeSec"] == 2 * 365 * 86400
-    assert rules.headers_of(policy) == intake.HEADERS
+    assert rules.headers_of(policy) == HEADERS

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import brotli
 import pytest
 
-from quietdesk.pages import MENU
+from quietdesk.pages.english import MENU
 
 PAGE_BYTES, PAGE_REQUESTS = 15_000, 4
 FORM_BYTES = 45_000

@@ -1,7 +1,7 @@
 import pytest
 
 from quietdesk.errors import BadCity
-from quietdesk.pages import CONFIRM, NOTICES, QUESTIONS
+from quietdesk.pages.english import CONFIRM, NOTICES, QUESTIONS
 from quietdesk.website import words
 from tests.world import ROOT
 

@@ -1,11 +1,12 @@
 """A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from os import urandom
 from pathlib import Path
+from typing import Any
 
 from quietdesk import bundles, codes, envelopes, replies, request, weeks
 from quietdesk.bundles import Bundle
@@ -13,6 +14,8 @@ from quietdesk.city import City
 from quietdesk.codes import Secrets
 from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
+from quietdesk.pages import Pages
+from quietdesk.programme import Programme
 from quietdesk.request import NO_REST, Rest
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff import ceremony, keyring
@@ -91,6 +94,11 @@ class World:
         end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 
+    def programme(self, clock: Callable[[], datetime] = lambda: NOON) -> Programme:
+        """What the functions answer for."""
+        pages = Pages(self.city, self.trust.custodians, self.trust.threshold)
+        return Programme(self.city, self.store, self.trust, pages, clock)
+
     def desk(self, device: Keyring | None = None) -> Desk:
         return Desk(self.store, self.city, self.trust, device or self.device)
 
@@ -110,6 +118,19 @@ class World:
         envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
         end = weeks.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
+
+
+class BrokenStore:
+    """A store in which everything fails as no store should. It quotes what it was given."""
+
+    def begin(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*given: object) -> None:
+            raise RuntimeError(f"broken in {name} {given}")
+
+        return fail
 
 
 def any_secrets() -> Secrets:

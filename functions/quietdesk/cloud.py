@@ -14,6 +14,7 @@ from quietdesk.city import City
 from quietdesk.errors import BadSetting, NotSwept
 from quietdesk.settings import Settings
 from quietdesk.store import Store, open_store
+from quietdesk.web import NO_STORE, Answer
 
 ORIGIN_HEADER = "x-quietdesk-origin"  # CloudFront adds it to every request that it passes on
 NAMESPACE = "Quietdesk"
@@ -24,25 +25,18 @@ Clock = Callable[[], datetime]
 
 def answering(name: str, chosen: Settings, city: City, clock: Clock) -> Handler:
     """`submit` or `check`, for who comes through CloudFront. Raises BadSetting."""
-    from quietdesk import intake  # which sweep does not need
+    from quietdesk import events, intake  # which sweep does not need
     from quietdesk.pages import Pages
+    from quietdesk.programme import Programme
 
     if not chosen.origin:
         raise BadSetting("QUIETDESK_ORIGIN is empty: the functions would answer anybody")
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
-    make = {"submit": intake.submit, "check": intake.check}[name]
-    answer = make(city, pages, open_store(chosen.store), trust, clock)
-    refusal = {
-        "statusCode": 403,
-        "headers": {
-            **intake.HEADERS,
-            "Cache-Control": "no-store",
-            "Content-Type": "text/html; charset=utf-8",
-        },
-        "body": pages.broken(),
-        "isBase64Encoded": False,
-    }
+    programme = Programme(city, open_store(chosen.store), trust, pages, clock)
+    table = {"submit": intake.SUBMIT, "check": intake.CHECK}[name]
+    answer = events.handler(table, programme)
+    refusal = events.written(Answer.html(403, pages.broken()).under(NO_STORE))
     words = [word.encode() for word in chosen.origin]
 
     def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:

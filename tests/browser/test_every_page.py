@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from quietdesk.pages import MENU, MORE
+from quietdesk.pages.english import MENU, MORE
 from tests.serving import go
 
 SMALL = {"viewport": {"width": 320, "height": 640}}

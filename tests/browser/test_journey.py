@@ -6,7 +6,7 @@ import pytest
 
 from quietdesk import codes
 from quietdesk.openings import Opening
-from quietdesk.pages import Words
+from quietdesk.pages.speech import Words
 from tests.shots import fill_in
 from tests.world import NOON, compiled_city
 

@@ -277,8 +277,9 @@ def _weeks(text: str) -> int:
 
 def _run(chosen: Settings, args: argparse.Namespace) -> int:
     # These serve residents and no other command needs them.
-    from quietdesk import intake, local
+    from quietdesk import local
     from quietdesk.pages import Pages
+    from quietdesk.programme import Programme
     from quietdesk.website.profile import compile_profile
 
     city = City.from_data(compile_profile(chosen.city, Path("site/words")))
@@ -310,9 +311,9 @@ def _run(chosen: Settings, args: argparse.Namespace) -> int:
         if built.returncode:
             raise BadCity("the site does not build; what is wrong stands above")
         pages = Pages(city, trust.custodians, trust.threshold)
-        submit = intake.submit(city, pages, store, trust, lambda: datetime.now(UTC))
-        check = intake.check(city, pages, store, trust, lambda: datetime.now(UTC))
-        app = local.application(chosen.site.resolve(), submit, check, pages)
+        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
+        functions = local.functions(programme)
+        app = local.application(chosen.site.resolve(), pages, functions)
 
         server = local.listen(app, reserved)
         print(f"Quietdesk is open at http://{args.host}:{args.port}")

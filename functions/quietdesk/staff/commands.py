@@ -14,7 +14,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from quietdesk import codes, pages
+from quietdesk import codes
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
@@ -32,6 +32,7 @@ from quietdesk.errors import (
     TracesRemain,
 )
 from quietdesk.openings import DESK, Opening
+from quietdesk.pages import speech
 from quietdesk.request import FIELDS
 from quietdesk.staff import ceremony, desk, queue
 from quietdesk.staff.desk import MIN_ID, Desk, Opened, Unopened, shown
@@ -171,9 +172,9 @@ def enter(at: Here, _: argparse.Namespace) -> int:
             print(f"Code: {code}\nIt is not known whether this was kept. Look with the code.")
             raise
         except Invalid as error:
-            words = pages.Words(at.city, "en")
+            words = speech.Words(at.city, "en")
             for field, problem in error.fields.items():
-                said = pages.Pages(at.city, (), 1).problem(words, field, problem)
+                said = speech.problem(words, field, problem)
                 print(f"quietdesk: {field}: {said}", file=sys.stderr)
             return 1
     opening = next(filter(None, map(str.strip, typed.get("opening", []))), "")

@@ -25,7 +25,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from quietdesk import codes, gateway, local, weeks
 from quietdesk.city import City
 from quietdesk.errors import Invalid, QuietdeskError, StoreRefused, StoreUnavailable
-from quietdesk.intake import HEADERS
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import queue
@@ -46,6 +45,7 @@ from quietdesk.staff.session import (
 )
 from quietdesk.staff.view import NOTICES, REFUSED, TROUBLES, Form, View, number, one, said
 from quietdesk.store import Store
+from quietdesk.web import HEADERS
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
 if TYPE_CHECKING:

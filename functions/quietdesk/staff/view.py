@@ -31,7 +31,9 @@ from quietdesk.errors import (
     WrongPassphrase,
 )
 from quietdesk.openings import Opening
-from quietdesk.pages import PARTS, QUESTIONS, Pages, Words
+from quietdesk.pages import speech
+from quietdesk.pages.english import PARTS, QUESTIONS
+from quietdesk.pages.speech import Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
 from quietdesk.staff import desk
 from quietdesk.staff.queue import Filter
@@ -191,10 +193,9 @@ class View:
     def __init__(self, city: City, lang: str):
         self.base = ""
         self._city = city
-        self._pages = Pages(city, (), 1)
         self._locale = city.locale(lang)
         self._words = Words(city, self._locale.tag)
-        self._choices = self._pages.choices(self._words, self._locale)
+        self._choices = speech.choices(self._words)
         self._values: dict[str, Any] = {  # what every page may use
             "_": self._words,
             "city": city,
@@ -225,7 +226,7 @@ class View:
 
     def problem(self, name: str, code: str) -> Markup:
         """What is wrong with a field of the form, in words."""
-        return self._pages.problem(self._words, name, code)
+        return speech.problem(self._words, name, code)
 
     def filter(self, given: Form) -> Filter:
         """The filter in an address or a form. Values that no page of ours offers are left out;

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from quietdesk.pages import Words
+from quietdesk.pages.speech import Words
 from quietdesk.website.documents import HALVES
 from quietdesk.website.facts import ltr
 from quietdesk.website.papers import Paper, Rules

@@ -11,9 +11,10 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from quietdesk.city import Locale
 from quietdesk.errors import BadCity
-from quietdesk.pages import CONFIRM, Pages, Words
+from quietdesk.pages import Pages, speech, visits
+from quietdesk.pages.english import CONFIRM
+from quietdesk.pages.speech import Words
 from quietdesk.website import documents, documents_page, outreach
 from quietdesk.website.facts import Facts, read_facts
 from quietdesk.weeks import MAX_AGE
@@ -49,7 +50,7 @@ class Guide:
         in this language. Raises BadCity for a fact that does not exist, and for an unverified
         one that the page does not mark with `{{ confirm('name') }}`."""
         pages, rules, facts = self._pages, self._rules, Facts(self._values)
-        locale, words = pages.speak(lang)
+        words = pages.speak(lang)
 
         def confirm(*names: str) -> Markup:
             if not facts.mark(*names):
@@ -68,14 +69,14 @@ class Guide:
             filled = self._env.from_string(text).render(
                 facts=facts,
                 programme=pages.city,
-                phone=pages.phone(),
+                phone=words.phone,
                 longest_days=MAX_AGE.days,
                 confirm=confirm,
                 words=words,
                 papers=lambda name: part(
                     "papers.html", **documents_page.part_of(name, rules, words)
                 ),
-                centers=lambda: part("centers.html", centers=self.centers(locale, words)),
+                centers=lambda: part("centers.html", centers=self.centers(words)),
                 languages=lambda: part("languages.html"),
                 outreach=lambda: in_line(outreach.overview(pages, lang, self._site)),
             )
@@ -90,18 +91,18 @@ class Guide:
         """The facts of facts.yml that no page used so far."""
         return sorted(set(self._stated) - self._used)
 
-    def centers(self, locale: Locale, words: Words) -> list[dict[str, Any]]:
+    def centers(self, words: Words) -> list[dict[str, Any]]:
         """What the page of centers shows of each one that is listed, in words."""
-        languages = self._pages.choices(words, locale)["language"]
+        languages = speech.choices(words)["language"]
 
         def days(given: tuple[str, ...]) -> list[str]:
-            return [locale.day(date.fromisoformat(day)) for day in sorted(given)]
+            return [words.locale.day(date.fromisoformat(day)) for day in sorted(given)]
 
         return [
             {
                 "name": center.name,
                 "address": center.address,
-                "hours": self._pages.hours(center, locale, words),
+                "hours": visits.hours(center, words),
                 "verified": center.verified,
                 "dates": days(center.dates),
                 "closed": days(center.closed),

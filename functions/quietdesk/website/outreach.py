@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from quietdesk.city import Center, City, Locale
 from quietdesk.errors import BadSetting
-from quietdesk.pages import Offer, Pages, Words
+from quietdesk.pages import Offer, Pages
+from quietdesk.pages.speech import Words
 
 # What a sheet is called, and how many of it are on a page.
 KINDS = {"poster": "Poster", "handbill": "Handbills", "cards": "Slips to write codes on"}
@@ -119,11 +120,11 @@ class Sheets:
         )
 
     def _spoken(self, lang: str, center: Center | None) -> tuple[Locale, Words, Link, Markup]:
-        locale, words = self._pages.speak(lang)
-        link = Link(locale.tag, center)
+        words = self._pages.speak(lang)
+        link = Link(words.locale.tag, center)
         code = _code(link.address(self._site))
         drawn = code.svg_inline(border=QUIET_ZONE, light="#fff", omitsize=True, **_PLAIN)
-        return locale, words, link, Markup(drawn)  # noqa: S704 - paths and numbers
+        return words.locale, words, link, Markup(drawn)  # noqa: S704 - paths and numbers
 
 
 class _Both:

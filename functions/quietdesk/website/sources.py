@@ -53,7 +53,7 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a language shows under the name of a page: a text, the language it is written in, and
-    what the page must say about it: keys of quietdesk.pages.NOTES."""
+    what the page must say about it: keys of quietdesk.pages.english.NOTES."""
 
     text: Text
     lang: str

@@ -16,8 +16,8 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk import pages
 from quietdesk.errors import BadCity
+from quietdesk.pages import english
 from quietdesk.website import documents, documents_page, guide, outreach
 from quietdesk.website.checked import read_yaml
 
@@ -27,10 +27,10 @@ _CALLED = ("words", "_words")
 # Flags that Babel adds by itself, and that say nothing here: one check covers every text.
 _NOISE = {"python-format", "python-brace-format"}
 _TABLES = (
-    pages.QUESTIONS, pages.NOTICES, pages.STATES, pages.SCRIPT_WORDS, pages.NOTHING, pages.PARTS,
-    guide.ACCESS, documents_page.PAPER_WORDS, outreach.KINDS,
+    english.QUESTIONS, english.NOTICES, english.STATES, english.SCRIPT_WORDS, english.NOTHING,
+    english.PARTS, guide.ACCESS, documents_page.PAPER_WORDS, outreach.KINDS,
 )  # fmt: skip
-_NESTED = (*pages.PROBLEMS.values(), *pages.CHOICES.values())
+_NESTED = (*english.PROBLEMS.values(), *english.CHOICES.values())
 # By name only: nothing outside the desk imports it.
 _DESK_TABLES = ("LANES", "NOTICES", "REACH_BY", "REASONS", "REFUSED", "SAID", "STATES", "TROUBLES")
 
@@ -39,13 +39,14 @@ def of_site() -> list[str]:
     """What residents can read, whatever the city, in the order in which it is found."""
     found = [
         *_of_templates(PACKAGE / "templates"),
-        *(title for _, title in (*pages.MENU, *pages.MORE)),
+        *(title for _, title in (*english.MENU, *english.MORE)),
     ]
-    for path in sorted((*PACKAGE.glob("*.py"), *(PACKAGE / "website").glob("*.py"))):
-        found += _of_module(path)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if PACKAGE / "staff" not in path.parents:
+            found += _of_module(path)
     found += (text for table in (*_TABLES, *_NESTED) for text in table.values())
-    found += (*pages.NOT_FOUND, *pages.BROKEN, pages.CONFIRM, documents_page.NEED_LIST)
-    found += (text for text in pages.NOTES.values() if text != NOTE)
+    found += (*english.NOT_FOUND, *english.BROKEN, english.CONFIRM, documents_page.NEED_LIST)
+    found += (text for text in english.NOTES.values() if text != NOTE)
     return _once(found)
 
 

@@ -6,6 +6,7 @@ written. So every refused write tells what it found, and whether it was sent mor
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,18 +45,24 @@ class Refused:
     tried_again: bool
 
 
+class _Answer(threading.local):
+    """Until when a call may begin: of each thread its own, as each answers somebody else."""
+
+    until = math.inf
+
+
 class Calls:
-    """One client, and the clock of one answer. Every method may raise StoreUnavailable and its
+    """One client, and the clock of each answer. Every method may raise StoreUnavailable and its
     kinds."""
 
     def __init__(self, config: Config):
         with named_errors():
             self._client = client(config)
-        self._until = math.inf
+        self._answer = _Answer()
 
     def begin(self) -> None:
         """An answer begins: its calls must begin within FUNCTION_SECONDS."""
-        self._until = time.monotonic() + FUNCTION_SECONDS
+        self._answer.until = time.monotonic() + FUNCTION_SECONDS
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -64,7 +71,7 @@ class Calls:
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """One call, if it may still begin."""
-        if time.monotonic() > self._until:
+        if time.monotonic() > self._answer.until:
             raise StoreUnavailable("the store takes too long to answer")
         with named_errors():
             yield
