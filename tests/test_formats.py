@@ -3,9 +3,10 @@ staff, functions, the site and a page that stays open on a phone are never of on
 
 import json
 import sqlite3
+import subprocess
 from contextlib import nullcontext
 from dataclasses import asdict, astuple
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -18,7 +19,7 @@ from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 from tests.vectors import reader_1
-from tests.vectors.programme import LATER
+from tests.vectors.programme import LATER, Recorder
 from tests.world import PASSPHRASE, ROOT
 
 VECTORS = ROOT / "tests" / "vectors"
@@ -96,6 +97,12 @@ def test_release_before_reads_what_it_sealed_and_no_numbers_yet():
 # --- What was signed -----------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def signed_now(tmp_path_factory):
+    """The papers of a programme as they are signed today."""
+    return Recorder(tmp_path_factory.mktemp("signed")).papers()
+
+
 @pytest.mark.parametrize("recorded", PAPERS, ids=by_name)
 def test_papers_that_were_signed_before_are_read(recorded):
     papers = held(recorded)
@@ -103,7 +110,7 @@ def test_papers_that_were_signed_before_are_read(recorded):
     raw = {name: paper.encode() for name, paper in papers["papers"].items()}
     now = datetime.fromtimestamp(papers["now"], UTC)
 
-    assert openings.admitted_devices(raw["devices"], trust) == [papers["device"]]
+    assert openings.admitted_devices(raw["devices"], trust).ids == (papers["device"],)
     for asked_for, epoch in ((None, Epoch(2026, 49)), (Epoch(2026, 50), Epoch(2026, 50))):
         bundle = bundles.verify(raw[bundles.name(queue, epoch)], trust, queue, now, asked_for)
         assert bundle.epoch == epoch
@@ -112,8 +119,82 @@ def test_papers_that_were_signed_before_are_read(recorded):
         listing = openings.verify_listing(raw[name], raw["devices"], trust, queue, path)
         assert listing.taking
         assert {str(it) for it in listing.seats} >= {it for it in papers["free"] if not path}
-    lines = sweep.verify_record(raw["record#main"], raw["record-head#main"], trust, queue)
-    assert [line.epoch for line in lines] == ["2026-W47"]
+    for name in (it for it in raw if it.startswith("record-head#")):
+        lines = sweep.verify_record(raw["record#main"], raw[name], trust, queue)
+        assert [line.epoch for line in lines] == ["2026-W47"]
+
+
+def test_papers_that_were_signed_before_have_number_0_and_prove_nothing_about_time(signed_now):
+    def numbered(papers):
+        trust, queue = trust_of(papers), papers["queue"]
+        raw = {name: paper.encode() for name, paper in papers["papers"].items()}
+        devices = openings.admitted_devices(raw["devices"], trust)
+        listing = openings.verify_listing(raw["openings#main"], raw["devices"], trust, queue, "")
+        bundle = bundles.signed(raw["bundle#main#2026-W50"], trust, queue)
+        return [(it.number, it.signed_on) for it in (devices, listing, bundle)]
+
+    began, later = date(2026, 11, 18), date(2026, 12, 2)
+    assert numbered(held(VECTORS / "papers-1.json")) == [(0, None)] * 3
+    assert numbered(signed_now) == [(1, began), (2, later), (1, later)]
+
+
+def read_by_the_release_before(papers):
+    """Whether each paper passes there; raises Refused."""
+    trust, queue = papers["trust"], papers["queue"]
+    raw = {name: paper.encode() for name, paper in papers["papers"].items()}
+    assert reader_1.bundle(raw["bundle#main#2026-W49"], trust, queue) == "2026-W49"
+    assert reader_1.bundle(raw["bundle#main#2026-W50"], trust, queue) == "2026-W50"
+    assert reader_1.devices(raw["devices"], trust) == [papers["device"]]
+    for path in ("", "desk"):
+        name = openings.listing_name(queue, path)
+        assert reader_1.listing(raw[name], raw["devices"], trust, queue, path)
+    upload = raw[f"wrap-keys#{papers['device']}"]
+    assert len(reader_1.wrap_keys(upload, papers["device"], trust)) == 5
+    assert reader_1.head(raw["record-head#main"], raw["record#main"], trust, queue) == 1
+
+
+def test_papers_that_are_signed_now_are_read_by_the_release_before(signed_now):
+    for papers in (signed_now, *map(held, PAPERS)):
+        read_by_the_release_before(papers)
+
+
+def test_papers_that_are_signed_now_are_read_by_a_page_that_was_left_open(signed_now):
+    for papers in (signed_now, *map(held, PAPERS)):
+        shown = subprocess.run(
+            ["node", ROOT / "tests/browser/last_release.mjs"],
+            input=json.dumps(papers), capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert int(shown) == len(papers["free"]) > 0
+
+
+def test_release_before_would_call_the_record_changed_if_its_head_said_more():
+    """Hence its head is signed as before: every staff computer must read the other one first."""
+    papers = held(VECTORS / "papers-2.json")
+    raw = {name: paper.encode() for name, paper in papers["papers"].items()}
+    trust, queue = papers["trust"], papers["queue"]
+
+    assert sweep.HEAD_FORM == 1
+    assert sweep.read_head(raw["record-head#main"], trust_of(papers), queue).number == 0
+    head = raw["record-head#main, form 2"]
+    assert sweep.read_head(head, trust_of(papers), queue).number == 2
+    with pytest.raises(reader_1.Refused):
+        reader_1.head(head, raw["record#main"], trust, queue)
+
+
+@pytest.mark.parametrize("file", ["bundle", "bundle_edges", "openings"])
+def test_what_stands_for_the_release_before_refuses_what_it_refused(file):
+    vectors = held(VECTORS / f"{file}.json")
+
+    for case in vectors["cases"]:
+        trust, queue = case.get("trust", vectors["trust"]), case.get("queue", vectors["queue"])
+        # It is not told the time.
+        reads = case["expect"] in ("good", "stale", "early")
+        with nullcontext() if reads else pytest.raises(reader_1.Refused):
+            if file == "openings":
+                raw, devices = case["openings"].encode(), case["devices"].encode()
+                reader_1.listing(raw, devices, trust, queue, case.get("path", ""))
+            else:
+                reader_1.bundle(case["raw"].encode(), trust, queue)
 
 
 # --- What was stored, and the keyring beside it --------------------------------------------------

@@ -89,6 +89,7 @@ def test_vectors_hold_in_javascript(script):
         "request": sum(len(asked[kind]) for kind in ("valid", "invalid", "too_long")),
         "bundle": len(held["bundle"]["cases"]),
         "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
+        "bundle_papers": len(held["bundle_papers"]["cases"]),
         "envelope": len(opened),
         "openings": sum(len(held["openings"][k]) for k in ("good", "bad", "cases", "replies")),
         **{name: len(held[name]["free"]) for name in recorded("papers")},

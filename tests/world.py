@@ -152,8 +152,8 @@ def make_world(
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(ceremony.coming(city, now))
-    ceremony.upload_wrap_keys(store, device)
-    ceremony.admit(store, trust, [custodian], device.id)
+    ceremony.upload_wrap_keys(store, device, city, now)
+    ceremony.admit(store, city, trust, [custodian], device.id, now)
     ceremony.mint(store, city, trust, [custodian], 4, now)
     return World(city, store, trust, custodian, device, spec)
 

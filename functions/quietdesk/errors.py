@@ -52,18 +52,20 @@ class BadSignature(QuietdeskError):
 
 
 class WrongDocument(BadSignature):
-    """A properly signed document is not the one that was asked for; `reason` is malformed, or which
-    of its words (such as queue or deployment) is another."""
+    """A properly signed document is not the one that was asked for; `reason` is malformed, number
+    (it is older than one that was seen), or which of its words (such as queue or deployment) is
+    another."""
 
     def __init__(self, kind: str, reason: str):
-        which = reason if reason == "malformed" else f"another one, of another {reason}"
-        super().__init__(f"the signed document of {kind} is {which}")
+        which = {"malformed": "malformed", "number": "older than one that was seen"}
+        said = which.get(reason, f"another one, of another {reason}")
+        super().__init__(f"the signed document of {kind} is {said}")
         self.reason = reason
 
 
 class BadBundle(QuietdeskError):
     """A properly signed bundle is not the one to seal to; `reason` is stale, early, queue,
-    deployment, epoch or malformed. Next: seal nothing and show the phone line."""
+    deployment, epoch, type or malformed. Next: seal nothing and show the phone line."""
 
     def __init__(self, reason: str):
         super().__init__(f"the published key is refused: {reason}")

@@ -55,7 +55,7 @@ for (const { request, field } of too_long) {
 }
 counts.request = valid.length + invalid.length + too_long.length
 
-for (const file of ['bundle', 'bundle_edges']) {
+for (const file of ['bundle', 'bundle_edges', 'bundle_papers']) {
   const { queue, trust, cases, clock = [] } = read(file)
   const [good] = cases
   const told = clock.map((time) => ({ ...good, ...time }))

@@ -37,6 +37,7 @@ def main() -> None:
         ("request", make_request()),
         ("bundle", make_bundle()),
         ("bundle_edges", make_bundle_edges()),
+        ("bundle_papers", make_bundle_papers()),
         ("envelope", make_envelope()),
         ("openings", make_openings()),
         ("sealed-2", make_sealed_with_numbers()),
@@ -45,7 +46,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         made = Recorder(Path(folder))
         write("sealed-1.json", made.sealed())
-        write("papers-1.json", made.papers())
+        write("papers-2.json", made.papers())
         write("device-1.keyring", made.keyring())
         write("store-2.sql", made.sql())
 
@@ -162,7 +163,7 @@ def make_bundle() -> dict[str, Any]:
         (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
         for n, part in enumerate(hpke.PARTS)
     ]
-    body = bundles.body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
 
     def signed(body: bytes, *signers: keyring.Keyring, kind: str = "bundle") -> str:
         return signed_document(body, [s.sign(kind, body) for s in signers]).decode()
@@ -213,7 +214,7 @@ def make_bundle_edges() -> dict[str, Any]:
         (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
         for n, part in enumerate(hpke.PARTS)
     ]
-    body = bundles.body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
     doc = json.loads(body)
     visit, contact = doc["keys"]
 
@@ -268,6 +269,48 @@ def make_bundle_edges() -> dict[str, Any]:
         {"name": "more than 26 hours fast", "now": after + 26 * hours + 1, "expect": "stale"},
     ]
     return {"queue": "main", "trust": trust, "cases": cases, "clock": clock}
+
+
+def make_bundle_papers() -> dict[str, Any]:
+    """What every signed document carries, said in a bundle: type, number and day."""
+    held = make_bundle()
+    one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
+    good = json.loads(unb64(json.loads(held["cases"][0]["raw"])["body"]))
+
+    def signed(**said: object) -> str:
+        body = json.dumps(
+            {it: value for it, value in (good | said).items() if value != "left out"}
+        ).encode()
+        return signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+
+    old = {"type": "left out", "number": "left out", "day": "left out"}
+    cases: list[tuple[str, dict[str, object], str]] = [
+        ("all of them", {}, "good"),
+        ("none of them, as it was signed before", old, "good"),
+        ("no number", {"number": "left out"}, "good"),
+        ("no day", {"day": "left out"}, "good"),
+        ("the highest number", {"number": 2**53 - 1}, "good"),
+        ("more, by a newer release", {"minted_by": "a", "roles": {"a": [1]}}, "good"),
+        ("another type", {"type": "devices"}, "type"),
+        ("a type that is none", {"type": 1}, "type"),
+        ("a type of nothing", {"type": None}, "type"),
+        *((f"number {it!r}", {"number": it}, "malformed") for it in (-1, 1.5, True, "1", None, [1], 2**53)),
+        *((f"day {it!r}", {"day": it}, "malformed") for it in ("", "2026-11-31", "2026-02-29", "20261118", "2026-W47-3", "0000-01-01", "2026-11-18\n", "٢٠٢٦-11-18", None, 20261118, ["2026-11-18"])),
+    ]  # fmt: skip
+    trust = {
+        "custodians": [b64(one.public_key), b64(two.public_key)],
+        "threshold": 2,
+        "deployment": "vectors",
+    }
+    now = int(NOW.timestamp())
+    return {
+        "queue": "main",
+        "trust": trust,
+        "cases": [
+            {"name": name, "raw": signed(**said), "now": now, "expect": expect}
+            for name, said, expect in cases
+        ],
+    }
 
 
 def make_envelope() -> dict[str, Any]:
@@ -350,7 +393,7 @@ def make_openings() -> dict[str, Any]:
     def signed(
         listing: Listing = listed, by: Any = device, queue: str = "main", deployment: str = "demo"
     ) -> str:
-        body = openings.listing_body(listing, queue, deployment, by.public_key)
+        body = openings.listing_body(listing, queue, deployment, by.public_key, 1, NOW.date())
         return signed_document(body, [by.sign("openings", body)]).decode()
 
     document = json.loads(signed())

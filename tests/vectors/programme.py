@@ -17,7 +17,7 @@ from typing import Any
 from quietdesk import codes, envelopes, hpke, replies, request, sweep, weeks
 from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
-from quietdesk.signed import Trust
+from quietdesk.signed import Trust, signed_document
 from quietdesk.staff import ceremony, keyring
 from quietdesk.staff.desk import Desk
 from quietdesk.staff.publisher import Publisher
@@ -60,8 +60,8 @@ class Recorder:
         self.store = Sqlite(self.path)
         self.world = World(small, self.store, trust, custodian, device)
         self.asked: dict[str, dict[str, Any]] = {}
-        ceremony.upload_wrap_keys(self.store, device)
-        ceremony.admit(self.store, trust, [custodian], device.id)
+        ceremony.upload_wrap_keys(self.store, device, small, NOON)
+        ceremony.admit(self.store, small, trust, [custodian], device.id, NOON)
         ceremony.mint(self.store, small, trust, [custodian], 3, NOON)
         Publisher(self.store, small, trust, device).publish(NOON)
         self.store.put(self.world.sealed(NOON))
@@ -145,6 +145,11 @@ class Recorder:
             "openings#main#desk", f"wrap-keys#{device.id}", "record#main", "record-head#main",
         ]  # fmt: skip
         held = {name: self.store.read(name) for name in names}
+        papers = {name: paper[0].decode() for name, paper in held.items() if paper}
+        # As the next release signs it.
+        lines, day = sweep.record(self.store, "main")[0], LATER.date()
+        head = sweep.record_head("main", lines, trust.deployment, 2, day, form=2)
+        signed = signed_document(head, [self.world.custodian.sign("record", head)])
         return {
             "queue": "main",
             "now": int(LATER.timestamp()),
@@ -155,7 +160,7 @@ class Recorder:
             },
             "device": device.id,
             "free": [str(it) for it in self.world.publisher().free(LATER) if not it.path],
-            "papers": {name: paper[0].decode() for name, paper in held.items() if paper},
+            "papers": papers | {"record-head#main, form 2": signed.decode()},
         }
 
     def sealed(self) -> dict[str, Any]:

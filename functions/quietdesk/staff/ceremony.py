@@ -4,19 +4,20 @@ Both halves of a minted key exist in this process for a moment; a device half le
 wraps, a server half only into the store, and no seed is ever written.
 """
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from quietdesk import bundles, hpke, openings, sweep, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadSignature, NotAdmitted
+from quietdesk.errors import BadRecord, BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
+from quietdesk.openings import Devices
 from quietdesk.signed import (
-    VERSION,
+    Paper,
     Trust,
     key_id,
     own_key,
@@ -31,9 +32,13 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
 
-def upload_wrap_keys(store: Store, device: Keyring) -> None:
+def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -> None:
     """Publish the device's public wrap keys, signed by the device."""
-    body = device.wrap_keys()
+    try:
+        before = _offer(store, device.id, device.trust)[1].number
+    except NotAdmitted:  # there is none, or none of its own
+        before = 0
+    body = device.wrap_keys(before + 1, _today(city, now))
     document = signed_document(body, [device.sign("wrap-keys", body)])
     _publish_over(store, _wrap_keys_name(device.id), document)
 
@@ -49,7 +54,7 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
     except NotAdmitted:
         there = {}
     if not full.wrap_seeds.keys() <= there.keys():
-        upload_wrap_keys(store, full)
+        upload_wrap_keys(store, full, city, now)
     return full
 
 
@@ -62,6 +67,11 @@ def coming(city: City, now: datetime) -> list[Epoch]:
 def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, bytes]]:
     """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
     Raises NotAdmitted when there is no upload that the device itself signed."""
+    spki, paper = _offer(store, device, trust)
+    return spki, paper.says
+
+
+def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[str, bytes]]]:
     held = store.read(_wrap_keys_name(device))
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
@@ -69,11 +79,10 @@ def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, b
         spki = own_key(held[0])
         if key_id(spki).hex() != device:
             raise BadSignature("another device's key")
-        says = {"deployment": trust.deployment}
-        wrap_keys = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, **says)
+        read = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, trust.deployment)
     except BadSignature:
         raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
-    return spki, wrap_keys
+    return spki, read
 
 
 def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -85,15 +94,22 @@ def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def devices(store: Store, trust: Trust) -> list[str]:
     """The admitted devices, as custodians signed them. Raises BadSignature."""
-    return _devices(store, trust)[0]
+    return [*_devices(store, trust)[0].ids]
 
 
-def admit(store: Store, trust: Trust, custodians: Sequence[Keyring], device: str) -> None:
+def admit(
+    store: Store,
+    city: City,
+    trust: Trust,
+    custodians: Sequence[Keyring],
+    device: str,
+    now: datetime,
+) -> None:
     """Add a device to the signed list. Compare its words with the device's own screen first."""
     offered(store, device, trust)
     before, seq = _devices(store, trust)
-    admitted = sorted({*before, device})
-    body = json.dumps({"v": VERSION, "deployment": trust.deployment, "devices": admitted}).encode()
+    admitted, number = {*before.ids, device}, before.number + 1
+    body = openings.devices_body(admitted, trust.deployment, number, _today(city, now))
     # Over the list that was read: who admitted another device meanwhile is not undone.
     store.publish("devices", _signed(body, "devices", custodians, trust), seq)
 
@@ -114,9 +130,9 @@ def mint(
             ready = {d: offer[str(epoch)] for d, offer in wrap_keys.items() if str(epoch) in offer}
             if not ready:
                 raise NotAdmitted(f"no admitted device has a key for week {epoch}")
-            _mint_week(store, city, trust, custodians, epoch, ready)
+            _mint_week(store, city, trust, custodians, epoch, ready, now)
             minted.append(epoch)
-    _sign_record(store, city, trust, custodians)
+    _sign_record(store, city, trust, custodians, now)
     return minted
 
 
@@ -135,6 +151,7 @@ def _mint_week(
     custodians: Sequence[Keyring],
     epoch: Epoch,
     ready: Mapping[str, bytes],
+    now: datetime,
 ) -> None:
     halves = {
         str(Kid(city.queue, part, epoch, secrets.token_hex(4))): (
@@ -144,7 +161,8 @@ def _mint_week(
         for part in hpke.PARTS
     }
     rows = [(kid, hpke.public_key(hpke.seed(*pair, kid))) for kid, pair in halves.items()]
-    body = bundles.body(city.queue, trust.deployment, epoch, city.zone, rows)
+    today = _today(city, now)
+    body = bundles.body(city.queue, trust.deployment, epoch, city.zone, rows, 1, today)
     bundle = _signed(body, "bundle", custodians, trust)  # first: it may be refused
     for kid, (device_half, server_half) in halves.items():
         wraps = {
@@ -156,15 +174,21 @@ def _mint_week(
     store.publish(bundles.name(city.queue, epoch), bundle, 0)
 
 
-def _devices(store: Store, trust: Trust) -> tuple[list[str], int]:
-    held = store.read("devices")
-    return (openings.admitted_devices(held[0], trust), held[1]) if held else ([], 0)
+def _devices(store: Store, trust: Trust) -> tuple[Devices, int]:
+    raw, seq = store.read("devices") or (None, 0)
+    return openings.admitted_devices(raw, trust), seq
 
 
-def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:
-    head = sweep.record_head(city.queue, sweep.record(store, city.queue)[0])
-    signed = _signed(head, "record", custodians, trust)
-    _publish_over(store, sweep.record_head_name(city.queue), signed)
+def _sign_record(
+    store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
+) -> None:
+    name, before = sweep.record_head_name(city.queue), 0
+    if held := store.read(name):
+        with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
+            before = sweep.read_head(held[0], trust, city.queue).number
+    lines, today = sweep.record(store, city.queue)[0], _today(city, now)
+    head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, today)
+    _publish_over(store, name, _signed(head, "record", custodians, trust))
 
 
 def _publish_over(store: Store, name: str, document: bytes) -> None:
@@ -178,6 +202,11 @@ def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust)
     # Nothing is published that would not be believed.
     verify_signatures(document, kind, trust.custodians, trust.threshold)
     return document
+
+
+def _today(city: City, now: datetime) -> date:
+    """The day in the programme's time zone: a document proves that it has begun there."""
+    return now.astimezone(city.zone).date()
 
 
 def _wrap_keys_name(device: str) -> str:

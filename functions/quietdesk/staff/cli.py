@@ -490,7 +490,8 @@ def _device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
-        ceremony.admit(store, at.trust, _custodians(at, args.custodian), args.id)
+        custodians = _custodians(at, args.custodian)
+        ceremony.admit(store, at.city, at.trust, custodians, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     return 0
 
