@@ -144,8 +144,8 @@ class ClockWrong(StoreUnavailable):
     """This computer's clock is minutes away from the cloud's. Nothing was written. Next: set it."""
 
 
-class StoreTooNew(QuietdeskError):
-    """The store was written by a newer Quietdesk. Next: run that version."""
+class StoreTooNew(StoreUnavailable):
+    """The store was written by a newer Quietdesk. Nothing was written. Next: run that version."""
 
 
 class TooOld(QuietdeskError):
