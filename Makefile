@@ -7,24 +7,39 @@ CITY ?= site/city
 STAGE ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
-# Where it is set, each process of the tests would compile all of it anew: half a minute for each run.
+# Where it is set, each process of the tests compiles all of them anew: half a minute a run.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots access bench bundle desk-bundle deploy publish-site \
-  rollback rotate-origin locks clean help
+# Over the cores there are; who is done takes over what others have left.
+SPREAD = --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: run check core test test-loaded soak lint site words script shots access bench bundle \
+  desk-bundle deploy publish-site rollback rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
 
-test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium, node, fonts)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+check: $(VENV)/dev.stamp ## Check style, types and all that needs no other process: a minute
+	@$(MAKE) --no-print-directory --jobs 2 core lint
+
+core: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest $(SPREAD) -m core
+
+test: $(VENV)/dev.stamp tools ## Run the tests, or a part: T=tests/test_x.py K=name (finds or installs Chromium, node, fonts)
+	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
+
+test-loaded: $(VENV)/dev.stamp tools ## The same with four busy loops beside them (T=, K=)
+	$(BIN)/python -m tests.loaded $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
+
+soak: $(VENV)/dev.stamp tools ## Run everything at length, with other examples each time: hours (T=, K=)
+	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) --hypothesis-profile=soak $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet

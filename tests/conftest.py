@@ -3,8 +3,10 @@
 import gc
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
-from quietdesk.staff.keyring import Keyring
-from tests.emulators import Emulator, emulator, make_tables
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.store import open_store
+from tests.emulators import Emulator, be_patient, emulator, make_tables
 from tests.runtime_api import programme_on_lambda
 from tests.serving import (
     ADDRESS,
@@ -25,11 +28,14 @@ from tests.serving import (
     serving,
 )
 from tests.world import (
+    NOON,
     World,
     compiled_city,
     make_custodian,
     make_world,
 )
+
+pytest_plugins = ["tests.marks"]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -46,6 +52,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def another_process() -> None:
+    """What a fixture asks for that starts a process, so that no test that uses it is core."""
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +83,16 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 def store_spec(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    emulators: Callable[[str], Emulator],
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """A fresh store: on SQLite, or on the emulator that a test's parameter names."""
     name = getattr(request, "param", "sqlite")
     if name == "sqlite":
         return f"sqlite:{tmp_path / 'requests.db'}"
-    for variable, value in emulators(name).environment().items():
+    start: Callable[[str], Emulator] = request.getfixturevalue("emulators")
+    for variable, value in start(name).environment().items():
         monkeypatch.setenv(variable, value)
+    be_patient(monkeypatch.setattr)
     prefix = f"t{secrets.token_hex(4)}"
     make_tables(prefix)
     return f"dynamodb:{prefix}"
@@ -93,23 +105,63 @@ def custodian() -> Keyring:
 
 
 @pytest.fixture(scope="session")
-def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(
+    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The built website."""
     return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
 
 
 @pytest.fixture(scope="session")
-def site_with_address(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site_with_address(
+    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The website as it is built when its address is known."""
     folder = tmp_path_factory.mktemp("known") / "site"
     return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
 
 
+@pytest.fixture(scope="session")
+def minted(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A programme on SQLite that is closed again; tests get copies of its file."""
+    made = make_world(tmp_path_factory.mktemp("minted"), custodian=custodian)
+    made.store.close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def published(minted: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The same with the coming openings published."""
+    made = _copied(minted, f"sqlite:{tmp_path_factory.mktemp('published') / 'requests.db'}")
+    made.publisher().publish(NOON)
+    made.store.close()
+    return made
+
+
 @pytest.fixture
-def world(store_spec: str, tmp_path: Path, custodian: Keyring) -> Iterator[World]:
-    made = make_world(tmp_path, spec=store_spec, custodian=custodian)
+def world(
+    request: pytest.FixtureRequest, store_spec: str, tmp_path: Path, custodian: Keyring
+) -> Iterator[World]:
+    if store_spec.startswith("sqlite:"):
+        source = "published" if "open_world" in request.fixturenames else "minted"
+        made = _copied(request.getfixturevalue(source), store_spec)
+    else:
+        made = make_world(tmp_path, spec=store_spec, custodian=custodian)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def open_world(world: World, store_spec: str) -> World:
+    """The world, where staff have published the coming openings."""
+    if not store_spec.startswith("sqlite:"):
+        world.publisher().publish(NOON)
+    return world
+
+
+def _copied(world: World, spec: str) -> World:
+    shutil.copyfile(world.spec.removeprefix("sqlite:"), spec.removeprefix("sqlite:"))
+    return replace(world, spec=spec, store=open_store(spec, patient=True))
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +206,7 @@ def python313() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def lambdas_python() -> Iterator[str]:
+def lambdas_python(another_process: None) -> Iterator[str]:
     """The Python of Lambda, for `make bundle`; without it what needs it is left out."""
     found = python313()
     if found is None:

@@ -12,10 +12,13 @@ from quietdesk.events import Handler
 from quietdesk.pages import CHECK, Pages
 from quietdesk.programme import Programme
 from quietdesk.store import Store, open_store
+from tests.emulators import be_patient
 from tests.events import CLOCK
+from tests.waiting import CEILING
 from tests.world import BrokenStore, compiled_city
 
 CHOSEN = settings.read(os.environ)
+be_patient()
 
 
 def _handler(store: Store) -> Handler:
@@ -46,5 +49,5 @@ def late(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Does all its work, and does not answer when a header asks for that."""
     answer = handler(event, context)
     while "x-late" in event["headers"]:
-        time.sleep(60)
+        time.sleep(CEILING)
     return answer

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from quietdesk.wire import b64
+from tests.waiting import CEILING
 from tests.world import NOON, ROOT, World
-
-HANGS = 300  # seconds; no function of a test takes so long
 
 # API Gateway's own words, which say nothing of what went wrong.
 JSON = {"Content-Type": "application/json"}
@@ -44,10 +43,10 @@ class Function:
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         id = str(uuid.uuid4())
         self._answers[id] = queue.Queue()
-        deadline = time.time() + HANGS
+        deadline = time.time() + CEILING
         self._events.put((id, json.dumps(event).encode(), deadline))
         try:
-            return self._answers[id].get(timeout=HANGS)
+            return self._answers[id].get(timeout=CEILING)
         finally:
             del self._answers[id]
 

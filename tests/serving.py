@@ -19,9 +19,9 @@ from waitress import wasyncore
 
 from quietdesk import local
 from quietdesk.events import Handler
-from quietdesk.staff import keyring
-from quietdesk.staff.console import Console
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.console.server import Console
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.website.profile import write_profile
 from quietdesk.wire import b64
 from tests import gateway

@@ -11,18 +11,18 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stdout
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from quietdesk.pages.english import MENU, MORE
-from quietdesk.staff.keyring import Keyring
+from quietdesk.staff.device.keyring import Keyring
 from tests.glyphs import missing
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
+from tests.waiting import CEILING
 from tests.world import (
     ASKED,
     NOON,
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         custodian = make_custodian()
         site = build_site(Path(folder) / "site", (custodian.public_key,))
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as cores:
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), without_log) as cores:
             found = cores.map(partial(take_all, site, custodian), chosen)
             wrong = [problem for of_locale in found for problem in of_locale]
     taken = sum(len([*TARGET.glob(f"{tag}-*.png")]) for tag in chosen)
@@ -61,17 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if wrong else 0
 
 
+def without_log() -> None:
+    """The functions of this process write their lines into nothing."""
+    sys.stdout = open(os.devnull, "w")
+
+
 def take_all(site: Path, custodian: Keyring, tag: str) -> list[str]:
     """Takes the pictures of one locale; what is wrong with them."""
     for old in TARGET.glob(f"{tag}-*.png"):
         old.unlink()
     wrong = []
-    with (
-        tempfile.TemporaryDirectory() as name,
-        open(os.devnull, "w") as nowhere,
-        redirect_stdout(nowhere),  # where the functions' log goes
-        sync_playwright() as playwright,
-    ):
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         world = make_world(folder, custodian=custodian)
         world.publisher().publish(NOON)
@@ -91,7 +91,7 @@ def take_all(site: Path, custodian: Keyring, tag: str) -> list[str]:
 def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[str, Page]]:
     """The name of each page and state, and a browser that shows it."""
     size: dict[str, Any] = {"viewport": {"width": width, "height": 800}}
-    context = browser.new_context(**size)
+    context = new_context(browser, **size)
     context.clock.install(time=NOON)
     page = context.new_page()
     for name, _ in (*MENU, *MORE):
@@ -151,7 +151,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "languages", page
     context.close()
 
-    context = browser.new_context(java_script_enabled=False, **size)
+    context = new_context(browser, java_script_enabled=False, **size)
     page = context.new_page()
     page.goto(f"{url}/{tag}/request/")
     yield "plain", page
@@ -187,7 +187,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "plain-cancelled", page
     context.close()
 
-    context = browser.new_context(color_scheme="dark", **size)
+    context = new_context(browser, color_scheme="dark", **size)
     context.clock.install(time=NOON)
     page = context.new_page()
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
@@ -201,7 +201,7 @@ def desk_visits(
     """The desk's pages, through a short day: two requests wait, one gets a place."""
     for name in ("রহিমা", "Ana María de los Ángeles Fernández"):
         world.store.put(world.sealed(name=[name], centers=["any"], windows=["any"]))
-    context = browser.new_context(viewport={"width": width, "height": 800})
+    context = new_context(browser, viewport={"width": width, "height": 800})
     context.clock.install(time=NOON)
     page = context.new_page()
     with desk_open(world, folder, tag) as desk:
@@ -233,6 +233,13 @@ def desk_visits(
         page.emulate_media(media="print")
         yield "slip-printed", page
     context.close()
+
+
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser of one's own that waits for a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(CEILING * 1000)
+    return context
 
 
 def look(page: Page, url: str, tag: str, code: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from quietdesk.city import City
 from quietdesk.pages import Pages
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.website import faults
 from quietdesk.website.profile import compile_profile
 from quietdesk.website.translations import Translations
@@ -25,7 +26,7 @@ def city():
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(another_process, tmp_path_factory):
     return build_site(tmp_path_factory.mktemp("riverton") / "site", (b"a custodian",), RIVERTON)
 
 
@@ -127,8 +128,8 @@ def riverton(city, spec):
     store, custodians = open_store(spec, patient=True), [make_custodian(), make_custodian()]
     trust = Trust(tuple(it.public_key for it in custodians), 2, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, NOON))
-    ceremony.upload_wrap_keys(store, device, city, NOON)
+    device = device.topped_up(upload.coming(city, NOON))
+    upload.upload_wrap_keys(store, device, city, NOON)
     ceremony.admit(store, city, trust, custodians, device.id, NOON)
     ceremony.mint(store, city, trust, custodians, 4, NOON)
     return World(city, store, trust, custodians[0], device, spec)

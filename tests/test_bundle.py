@@ -18,6 +18,7 @@ from quietdesk import cloud
 from quietdesk.wire import b64
 from tests.events import FORM, event, text
 from tests.test_imports import NOT_NEEDED
+from tests.waiting import CEILING
 from tests.world import ASKED, ROOT, make_world
 
 CITY = ROOT / "site" / "city"
@@ -113,6 +114,7 @@ def test_it_is_small_enough(made):
     assert made[0].stat().st_size <= bundle.MOST_BYTES
 
 
+@pytest.mark.process
 def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setenv("PYTHON313", sys.executable if sys.version_info[:2] != (3, 13) else "false")
 
@@ -124,13 +126,18 @@ def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypa
 
 # --- It runs -------------------------------------------------------------------------------------
 
-PROGRAM = """
-import json, sys
+PROGRAM = f"""
+import json, os, sys
 sys.path.insert(0, sys.argv[1])
+if os.environ["QUIETDESK_STORE"].startswith("dynamodb:"):  # an emulator may take its time
+    from botocore.config import Config
+    from quietdesk.store.dynamodb import calls
+    patient = Config(connect_timeout={CEILING}, read_timeout={CEILING})
+    calls.CONFIG, calls.FUNCTION_SECONDS = calls.CONFIG.merge(patient), {CEILING}
 from quietdesk.handler import handler
 answers = [handler(event, None) for event in json.load(sys.stdin)]
 loaded = sys.modules.get("botocore")
-said = {"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}
+said = {{"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}}
 print(json.dumps(said))
 """
 
@@ -153,7 +160,7 @@ def run(python, task, events, **environment):
         input=json.dumps(events),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         env={
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_LOG_LEVEL": "WARN",

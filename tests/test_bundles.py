@@ -8,7 +8,7 @@ import pytest
 from quietdesk import bundles
 from quietdesk.errors import BadBundle, BadSignature
 from quietdesk.signed import signed_document
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK

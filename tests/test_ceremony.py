@@ -7,7 +7,8 @@ from quietdesk import bundles, openings, weeks
 from quietdesk.errors import BadSignature, NotAdmitted, StoreUnavailable
 from quietdesk.openings import Devices
 from quietdesk.signed import read_signed, signed_document
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
@@ -36,7 +37,7 @@ def test_every_weeks_keys_are_independent(world):
 
 def test_device_admitted_later_opens_weeks_minted_later_only(world):
     late = another_device(world)
-    ceremony.upload_wrap_keys(world.store, late, world.city, NOON)
+    upload.upload_wrap_keys(world.store, late, world.city, NOON)
     admit(world, late.id)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
 
@@ -60,7 +61,7 @@ def test_upload_signed_by_another_device_is_refused(world):
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
     with pytest.raises(NotAdmitted, match="do not verify"):
-        ceremony.offered(world.store, victim.id, world.trust)
+        upload.offered(world.store, victim.id, world.trust)
 
 
 def test_upload_under_another_devices_name_is_refused(world):
@@ -70,7 +71,7 @@ def test_upload_under_another_devices_name_is_refused(world):
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
     with pytest.raises(NotAdmitted, match="do not verify"):
-        ceremony.offered(world.store, victim.id, world.trust)
+        upload.offered(world.store, victim.id, world.trust)
 
 
 def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
@@ -86,7 +87,7 @@ def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
 
 
 def test_number_of_the_list_of_devices_grows_and_its_day_is_the_citys(world):
-    ceremony.upload_wrap_keys(world.store, late := another_device(world), world.city, NOON)
+    upload.upload_wrap_keys(world.store, late := another_device(world), world.city, NOON)
     evening = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # the 19th in New York
 
     admit(world, late.id, evening)
@@ -102,10 +103,10 @@ def test_number_of_an_upload_grows(world):
         return read_signed(held, "wrap-keys", signers, 1, len, world.trust.deployment)
 
     first = uploaded()
-    ceremony.upload_wrap_keys(world.store, world.device, world.city, NOON + WEEK)
+    upload.upload_wrap_keys(world.store, world.device, world.city, NOON + WEEK)
     second = uploaded()
     world.store.publish(f"wrap-keys#{world.device.id}", b"junk", 2)
-    ceremony.upload_wrap_keys(world.store, world.device, world.city, NOON + 2 * WEEK)
+    upload.upload_wrap_keys(world.store, world.device, world.city, NOON + 2 * WEEK)
 
     days = [NOON.date() + n * WEEK for n in range(3)]
     assert [(it.number, it.signed_on) for it in (first, second, uploaded())] == [
@@ -152,7 +153,7 @@ def test_device_in_use_never_runs_out_of_weeks(world, tmp_path):
     path, device = tmp_path / "device.keyring", world.device
     later = NOON + 9 * WEEK
 
-    device = ceremony.top_up(world.store, path, device, world.city, later)
+    device = upload.top_up(world.store, path, device, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 8, later)
 
     ahead = str(weeks.epoch_at(later, world.city.zone).plus(7))
@@ -172,10 +173,10 @@ def test_topping_up_again_repeats_an_upload_that_failed_and_keeps_the_keys(world
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(world.store, "publish", fails)
         with pytest.raises(StoreUnavailable):
-            ceremony.top_up(world.store, path, world.device, world.city, NOON + 3 * WEEK)
+            upload.top_up(world.store, path, world.device, world.city, NOON + 3 * WEEK)
     saved = keyring.unlock(path.read_bytes(), PASSPHRASE)
-    again = ceremony.top_up(world.store, path, saved, world.city, NOON + 3 * WEEK)
+    again = upload.top_up(world.store, path, saved, world.city, NOON + 3 * WEEK)
 
     assert again.wrap_seeds == saved.wrap_seeds
-    _, there = ceremony.offered(world.store, again.id, world.trust)
+    _, there = upload.offered(world.store, again.id, world.trust)
     assert there.keys() == again.wrap_seeds.keys()

@@ -35,12 +35,6 @@ FIRST = Opening(date(2026, 11, 19), "09:00", "corona")
 LATER = Opening(date(2026, 12, 3), "13:00", "corona")
 
 
-@pytest.fixture
-def open_world(world):
-    world.publisher().publish(NOON)
-    return world
-
-
 def seats(world, *openings):
     left = world.store.seats([str(it) for it in openings])
     return tuple(left[str(it)] for it in openings)

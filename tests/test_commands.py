@@ -13,9 +13,13 @@ from quietdesk import codes, envelopes, replies, settings, sweep
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.request import Rest
-from quietdesk.staff import ceremony, cli, commands, desk, keyring
-from quietdesk.staff.desk import Desk
-from quietdesk.staff.terminal import Here
+from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands.parser import build_parser
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk.placing import Placing
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.words import shown
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.wire import b64
 from tests import hostile
@@ -28,13 +32,12 @@ HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
 
 
 @pytest.fixture
-def office(world, tmp_path):
+def office(open_world, tmp_path):
     """A programme with published openings, and a device whose keyring lies in a file."""
     folder = tmp_path / "office"
-    keyring.save(folder / "device.keyring", keyring.lock(world.device))
+    keyring.save(folder / "device.keyring", keyring.lock(open_world.device))
     (folder / "pass").write_text(PASSPHRASE + "\n")
-    world.publisher().publish(NOON)
-    return world, folder
+    return open_world, folder
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def run(office, capsys, monkeypatch):
         }
         at = Here(settings.read(os.environ | told), world.city, now)
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        args = cli.build_parser().parse_args([*map(str, words)])
+        args = build_parser().parse_args([*map(str, words)])
         capsys.readouterr()
         try:
             status = args.run(at, args)
@@ -154,7 +157,7 @@ def test_second_scheduler_is_told_and_loses_nothing(office, run, monkeypatch):
         world.desk().place(opened(world, "Ana"), theirs, NOON)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("place", "--all")
 
     assert (status, out.splitlines()[-1]) == (1, "Placed 1.")
@@ -172,12 +175,12 @@ def test_last_seat_that_went_meanwhile_is_told_with_what_to_do(office, run, monk
         world.store.set_seats({opening: 0})
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, _, err = run("place", id, "--at", opening)
 
     assert status == 1
     assert "no seat left" in err
-    assert "run place again" in err
+    assert "hint: choose another time" in err
     assert opened(world, "Ana").state == "waiting"
 
 
@@ -189,7 +192,7 @@ def test_request_that_is_cancelled_meanwhile_is_told_and_stays_cancelled(office,
         world.store.erase(opened(world, "Ana").envelope)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("place", "--all")
 
     assert (status, out.splitlines()[-1]) == (1, "Placed 1.")
@@ -213,7 +216,7 @@ def test_request_that_is_too_long_for_a_time_stops_no_other(office, run):
 
 def fail_at_the_second(monkeypatch, method):
     """The store goes away after one request was answered."""
-    answer, calls = getattr(Desk, method), []
+    answer, calls = getattr(Placing, method), []
 
     def failing(*args):
         calls.append(args)
@@ -221,7 +224,7 @@ def fail_at_the_second(monkeypatch, method):
             raise StoreUnavailable("down")
         return answer(*args)
 
-    monkeypatch.setattr(Desk, method, failing)
+    monkeypatch.setattr(Placing, method, failing)
     return calls
 
 
@@ -260,7 +263,7 @@ def test_request_at_the_end_of_its_60_days_is_not_kept(office, run):
     now = NOON
     for _ in range(7):
         keyring_now = keyring.unlock((folder / "device.keyring").read_bytes(), PASSPHRASE)
-        ceremony.top_up(world.store, folder / "device.keyring", keyring_now, world.city, now)
+        upload.top_up(world.store, folder / "device.keyring", keyring_now, world.city, now)
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
         assert run("wait", id, now=now)[0] == 0
         now += WEEK
@@ -305,7 +308,7 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
         world.desk().wait(opened(world, "Ana"), NOON)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("done", *ids)
 
     assert (status, out) == (1, f"Erased {ids[1]}.\n")
@@ -367,7 +370,7 @@ def test_ids_that_name_nobody_are_said(office, run, command):
 )
 def test_wrong_usage(words):
     with pytest.raises(SystemExit) as ended:
-        cli.build_parser().parse_args(words)
+        build_parser().parse_args(words)
     assert ended.value.code == 2
 
 
@@ -643,7 +646,7 @@ def test_who_can_wait_no_longer_when_a_day_closes_is_answered(office, run, monke
     def too_old(*_):
         raise TooOld("over before that day")
 
-    monkeypatch.setattr(Desk, "wait", too_old)
+    monkeypatch.setattr(Placing, "wait", too_old)
     status, out, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
 
     assert status == 0
@@ -662,7 +665,7 @@ def test_who_takes_a_time_while_staff_think_is_said_and_answered_by_the_next(
         return True
 
     with monkeypatch.context() as patched:
-        patched.setattr(commands, "agreed", meanwhile)
+        patched.setattr(openings, "agreed", meanwhile)
         status, _, err = run("openings", "close", "corona", "2026-12-03")
 
     assert status == 1
@@ -735,19 +738,19 @@ def test_unknown_center_and_odd_days_are_refused(office, run):
     assert (status, out, err) == ("there is no center of that name", "", "")  # nothing is asked
     for day in ("tomorrow", "2026-02-30", "20261203x"):
         with pytest.raises(SystemExit):
-            cli.build_parser().parse_args(["openings", "close", "corona", day])
+            build_parser().parse_args(["openings", "close", "corona", day])
 
 
 def test_nothing_published_is_said_with_what_to_do(world, capsys):
     told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key)}
-    args = cli.build_parser().parse_args(["openings", "list"])
+    args = build_parser().parse_args(["openings", "list"])
 
     assert args.run(Here(settings.read(told), world.city, NOON), args) == 0
     assert "quietdesk openings publish" in capsys.readouterr().out
 
 
 def test_terminal_shows_no_controls():
-    assert desk.shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
+    assert shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
 
 
 def test_record_is_printed_as_it_stands_and_checked(run, office):

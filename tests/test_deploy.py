@@ -15,11 +15,12 @@ from quietdesk.city import City
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.signed import Trust
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.store import open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.wire import b64
-from tests.emulators import emulator
+from tests.emulators import be_patient, emulator
 from tests.world import CHEAP, PASSPHRASE, PROFILE, ROOT, make_custodian
 
 ACCOUNT = "000000000000"
@@ -141,11 +142,12 @@ def test_scripts_are_sent_as_scripts_in_utf_8():
 
 
 @pytest.fixture
-def aws(tmp_path_factory, monkeypatch):
+def emulated_aws(emulators, tmp_path_factory, monkeypatch):
     """An account with nothing in it."""
     with emulator("ministack", tmp_path_factory.mktemp("aws"), services="") as running:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
+        be_patient(monkeypatch.setattr)
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield running
 
@@ -178,8 +180,8 @@ def mint(folder, custodians):
     now = datetime.now(UTC)
     store = open_store("dynamodb:quietdesk-oak")
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, now))
-    ceremony.upload_wrap_keys(store, device, city, now)
+    device = device.topped_up(upload.coming(city, now))
+    upload.upload_wrap_keys(store, device, city, now)
     ceremony.admit(store, city, trust, custodians, device.id, now)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()
@@ -199,7 +201,9 @@ def word():
     return accepted, header["HeaderValue"], origins["site"]["OriginPath"]
 
 
-def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, capfd, monkeypatch):
+def test_from_an_empty_account_to_a_site_and_back(
+    emulated_aws, folder, lambdas_python, capfd, monkeypatch
+):
     folder, custodians = folder
     monkeypatch.setattr(bundle, "OUT", ROOT / "build" / "bundle.zip")
 
@@ -262,7 +266,7 @@ def test_from_an_empty_account_to_a_site_and_back(aws, folder, lambdas_python, c
     assert "Release 00006 is there." in capfd.readouterr().out
 
 
-def test_another_account_than_the_plans_is_refused(aws, folder, capsys):
+def test_another_account_than_the_plans_is_refused(emulated_aws, folder, capsys):
     folder, _ = folder
     plan = yaml.safe_load((folder / "deploy.yml").read_text())
     plan["demo"]["account"] = "123456789012"
@@ -273,7 +277,7 @@ def test_another_account_than_the_plans_is_refused(aws, folder, capsys):
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_who_does_not_say_yes_changes_nothing(aws, folder, monkeypatch, capsys):
+def test_who_does_not_say_yes_changes_nothing(emulated_aws, folder, monkeypatch, capsys):
     folder, _ = folder
     monkeypatch.setattr("builtins.input", lambda _: "y")
 
@@ -283,7 +287,7 @@ def test_who_does_not_say_yes_changes_nothing(aws, folder, monkeypatch, capsys):
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_a_template_that_breaks_a_rule_is_not_deployed(aws, folder, monkeypatch, capsys):
+def test_a_template_that_breaks_a_rule_is_not_deployed(emulated_aws, folder, monkeypatch, capsys):
     folder, _ = folder
     read = template.read
 

@@ -21,14 +21,17 @@ from quietdesk.errors import (
     Invalid,
     NoSeats,
     OpeningMismatch,
+    QuietdeskError,
     TooOld,
     TracesRemain,
 )
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Rest
-from quietdesk.staff import ceremony, desk, queue
-from quietdesk.staff.desk import Desk, Opened, Unopened
+from quietdesk.staff.commands import naming
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk import queue
+from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.store import sqlite
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -39,7 +42,7 @@ VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
 OTHER = Opening(date(2026, 12, 10), "14:00", "east-harlem", DESK)  # in week 50
 SOON = Opening(date(2026, 11, 20), "09:30", "corona")  # in week 47
 
-every_store = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
+every_store = pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
 
 
 def asks(world, now=NOON, **typed):
@@ -456,7 +459,7 @@ def test_who_was_refused_can_still_be_placed_or_kept(world):
 @every_store
 def test_request_entered_for_somebody_waits_in_the_kiosk_lane(world):
     code = codes.new()
-    again = world.desk().enter(ASKED, NOON, code)
+    again = world.desk().enter(ASKED, NOON, code).look_again
 
     item = only(world)
     assert item.request == request.parse(ASKED, world.city)
@@ -857,10 +860,10 @@ def test_request_is_found_by_the_first_digits_of_its_id(world):
     item = only(world)
 
     for text in (item.id, item.id[:8], item.id[:8].upper()):
-        assert desk.find(world.store, world.city, text, NOON) == item.envelope
+        assert naming.find(world.store, world.city, text, NOON) == item.envelope
     for text in (item.id[:7], "0" * 32, ""):
-        with pytest.raises(Conflict):
-            desk.find(world.store, world.city, text, NOON)
+        with pytest.raises(QuietdeskError):
+            naming.find(world.store, world.city, text, NOON)
 
 
 def test_opened_requests_do_not_show_in_a_log_line(world):
@@ -873,7 +876,7 @@ def test_another_desk_without_the_weeks_keys_says_so_for_each(world):
     asks(world)
     stranger = replace(world.device, wrap_seeds={})
 
-    (item,) = Desk(world.store, world.city, world.trust, stranger).pull(NOON)
+    (item,) = Opener(world.store, world.city, world.trust, stranger).pull(NOON)
 
     assert isinstance(item, Unopened)
 

@@ -22,6 +22,7 @@ from quietdesk import settings
 from quietdesk.errors import BadSetting
 from quietdesk.wire import b64
 from tests.process import environment
+from tests.waiting import CEILING
 from tests.world import PASSPHRASE, ROOT
 
 # Python 3.13 of python.org on a PC, as markers see it (PEP 508).
@@ -51,7 +52,7 @@ def told(custodian, **more):
 
 
 @pytest.fixture(scope="module")
-def made(custodian, tmp_path_factory):
+def made(another_process, custodian, tmp_path_factory):
     out = tmp_path_factory.mktemp("desk") / "desk.zip"
     return out, desk_bundle.build(out, told(custodian))
 
@@ -145,7 +146,7 @@ def test_the_lock_in_the_zip_has_the_hash_of_every_wheel_but_ours(files):
 def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
-    assert "quietdesk/staff/assets/desk.js" in ours
+    assert "quietdesk/staff/console/assets/desk.js" in ours
     for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
@@ -244,7 +245,7 @@ class NotThere(MetaPathFinder):
 
 sys.path.insert(0, ours)
 sys.meta_path.insert(0, NotThere())
-from quietdesk.staff import cli
+from quietdesk.staff.commands import main as cli
 assert cli.__file__.startswith(ours), cli.__file__
 sys.exit(cli.main(words))
 """
@@ -271,7 +272,7 @@ def desk(files, wheels, tmp_path):
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=CEILING,
         )
 
     return run

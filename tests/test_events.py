@@ -2,7 +2,6 @@
 Lambda does that no other server does."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
@@ -13,7 +12,8 @@ from quietdesk import envelopes, intake
 from quietdesk.web import FORM, JSON
 from tests import gateway
 from tests.events import check, event, submit
-from tests.runtime_api import HANGS, LATE, programme_on_lambda
+from tests.runtime_api import LATE, programme_on_lambda
+from tests.waiting import until
 from tests.world import ASKED, NOON, ROOT, make_world
 
 PLANTED = "plantedlambda81"
@@ -33,7 +33,7 @@ def log(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def function(world, log):
+def function(another_process, world, log):
     """The function under awslambdaric, over the same store."""
     with programme_on_lambda(world, log) as running:
         yield running
@@ -85,6 +85,7 @@ def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, log):
     assert PLANTED not in log.read_text()
 
 
+@pytest.mark.process
 def test_handler_that_raises_is_a_500_that_quotes_nothing(world, tmp_path):
     """And why ours never does: Lambda's client writes the text of an exception into the log."""
     log = tmp_path / "log"
@@ -96,6 +97,7 @@ def test_handler_that_raises_is_a_500_that_quotes_nothing(world, tmp_path):
     assert PLANTED in log.read_text()
 
 
+@pytest.mark.process
 def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again(world, tmp_path):
     """Only Lambda has a deadline. It kills the process, and the next call gets a new one."""
     body, before = envelopes.write(world.sealed()), stored(world)
@@ -106,9 +108,7 @@ def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again
         ThreadPoolExecutor(1) as beside,
     ):
         first = beside.submit(function, late, None)
-        ends = time.monotonic() + HANGS
-        while stored(world) == before and time.monotonic() < ends:
-            time.sleep(0.05)
+        until(lambda: stored(world) > before)
         function.end()
         again = function(event("POST", "/api/requests", body, JSON), None)
 

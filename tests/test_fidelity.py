@@ -23,6 +23,7 @@ from quietdesk.wire import b64
 from tests import gateway
 from tests.runtime_api import programme_on_lambda
 from tests.serving import serving
+from tests.waiting import CEILING
 from tests.world import ASKED, NOON, BrokenStore, make_world
 
 # What chance puts into an answer: the code, in the form and in the sentence that shows it. The
@@ -32,7 +33,6 @@ SERVERS_OWN = {"date", "connection"}
 AROUND = (("Host", "desk.example"), ("Connection", "close"))
 KNOWN = "7K3M-9QXT-2B6H-W3ZD"  # the code of a request that waits
 CACHED = ("/api/openings", "/api/request/", "/api%2Fopenings", "/%61pi/openings")
-HANGS = 300  # seconds; no answer takes so long
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def near(world, empty_site):
 
 
 @pytest.fixture(scope="module")
-def function(world, tmp_path_factory):
+def function(another_process, world, tmp_path_factory):
     """The function under awslambdaric, over the same store."""
     with programme_on_lambda(world, tmp_path_factory.mktemp("lambda") / "lambda.log") as running:
         yield running
@@ -93,7 +93,7 @@ class Case:
 def asked(url: str, case: Case) -> tuple[int, list[tuple[str, str]], bytes]:
     """The answer of the local server; of its headers all but the server's own."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=HANGS) as connection:
+    with socket.create_connection((host, int(port)), timeout=CEILING) as connection:
         connection.sendall(case.wire())
         with http.client.HTTPResponse(connection, method=case.method) as answer:
             answer.begin()
@@ -431,6 +431,7 @@ def test_plain_form_with_other_answers_is_a_conflict_to_both(near, function):
     assert here[0] == 409
 
 
+@pytest.mark.process
 def test_both_ask_to_come_back_when_the_store_is_closed(world, empty_site, tmp_path):
     """There are keys for four weeks; a year on the form is closed, and says when to retry."""
     late = NOON.replace(year=2027)
@@ -447,6 +448,7 @@ def test_both_ask_to_come_back_when_the_store_is_closed(world, empty_site, tmp_p
     assert (here[0], dict(here[1])["retry-after"]) == (503, "120")
 
 
+@pytest.mark.process
 def test_what_nobody_foresaw_is_the_same_page_to_both(world, empty_site, tmp_path, capfd):
     broken, log = replace(world, store=BrokenStore()), tmp_path / "log"
     cases = [

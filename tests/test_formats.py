@@ -12,15 +12,15 @@ import pytest
 
 from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request, sweep
 from quietdesk.signed import Trust
-from quietdesk.staff import ceremony, keyring
-from quietdesk.staff.desk import Desk, Opened
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device.opener import Opened
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 from tests.vectors import reader_1
 from tests.vectors.programme import LATER, Recorder
-from tests.world import PASSPHRASE, ROOT
+from tests.world import PASSPHRASE, ROOT, World, make_custodian
 
 VECTORS = ROOT / "tests" / "vectors"
 SEALED = sorted(VECTORS.glob("sealed-*.json"))
@@ -201,36 +201,33 @@ def test_what_stands_for_the_release_before_refuses_what_it_refused(file):
 
 
 @pytest.fixture
-def store(tmp_path):
+def programme(tmp_path, city):
+    """The programme of the release before; the custodian's keyring was not kept."""
     path = tmp_path / "requests.db"
     db = sqlite3.connect(path)
     db.executescript((VECTORS / "store-2.sql").read_text())
     db.close()
-    opened = open_store(f"sqlite:{path}", create=False)
-    yield opened
-    opened.close()
+    device = keyring.unlock((VECTORS / "device-1.keyring").read_bytes(), PASSPHRASE)
+    store = open_store(f"sqlite:{path}", create=False)
+    yield World(city, store, device.trust, make_custodian(), device)
+    store.close()
 
 
-@pytest.fixture(scope="module")
-def device():
-    return keyring.unlock((VECTORS / "device-1.keyring").read_bytes(), PASSPHRASE)
-
-
-def test_keyring_that_was_locked_before_is_unlocked(device):
+def test_keyring_that_was_locked_before_is_unlocked(programme):
+    device = programme.device
     papers = held(VECTORS / "papers-1.json")
 
     assert (device.kind, device.id, device.trust) == ("device", papers["device"], trust_of(papers))
     assert sorted(device.wrap_seeds) == [f"2026-W{n}" for n in range(47, 52)]
 
 
-def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(store, device, city):
-    desk = Desk(store, city, device.trust, device)
+def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(programme):
     cases = {
         codes.derive(case["code"], "demo").id.hex(): case
         for case in held(VECTORS / "sealed-1.json")["cases"]
     }
 
-    pulled = {item.id: item for item in desk.pull(LATER)}
+    pulled = {item.id: item for item in programme.desk().pull(LATER)}
 
     assert pulled.keys() == cases.keys()
     for id, item in pulled.items():
@@ -239,8 +236,9 @@ def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(store, de
         assert replies.write(item.reply) == cases[id]["reply"]
 
 
-def test_work_goes_on_in_the_store_of_the_release_before(store, device, city):
-    desk, publisher = (it(store, city, device.trust, device) for it in (Desk, Publisher))
+def test_work_goes_on_in_the_store_of_the_release_before(programme):
+    desk, publisher = programme.desk(), programme.publisher()
+    store, city, device = programme.store, programme.city, programme.device
     lists = publisher.published()
     free = publisher.free(LATER)
     first = next(item for item in desk.pull(LATER) if item.state == "waiting")
@@ -251,7 +249,7 @@ def test_work_goes_on_in_the_store_of_the_release_before(store, device, city):
     assert lists[""].seats
     assert [desk.open(placed.envelope).request] == [placed.request]
     assert ceremony.devices(store, device.trust) == [device.id]
-    assert set(ceremony.offered(store, device.id, device.trust)[1]) == set(device.wrap_seeds)
+    assert set(upload.offered(store, device.id, device.trust)[1]) == set(device.wrap_seeds)
     assert [line.epoch for line in sweep.record(store, "main")[0]] == ["2026-W47"]
     swept = sweep.run(store, city, LATER + timedelta(weeks=4))
     assert [line.epoch for line in swept] == ["2026-W48", "2026-W49", "2026-W50"]

@@ -1,6 +1,7 @@
 """Whatever comes in, the answer is one of ours: no 5xx but the named ones, no trace, no quoting.
 
-Hypothesis makes the same choices in every run; only the keys and codes they are made on are fresh.
+Hypothesis makes the same choices in every run but `make soak`. Only the keys and codes that they
+are made on are fresh.
 """
 
 import base64
@@ -15,7 +16,7 @@ from unittest.mock import Mock, patch
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quietdesk import bundles, codes, envelopes, hpke, request, sweep, weeks
@@ -35,22 +36,22 @@ from quietdesk.errors import (
 )
 from quietdesk.pages import CHECK
 from quietdesk.signed import DEMO, Trust, signed_document
-from quietdesk.staff import commands, desk, keyring
-from quietdesk.staff.desk import Opened, Unopened
+from quietdesk.staff import words
+from quietdesk.staff.commands import naming, wording
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store.dynamodb import DynamoDB, items
 from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
+from tests.examples import examples
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
 PLANTED = "plantedfuzz91"
 STATUSES = {200, 201, 400, 404, 409, 413, 415, 503}
 THIS_WEEK = weeks.Epoch(2026, 47)
 
-# Derandomized, so that a red run can be seen again. Every fixture is made once for the module, but
-# for the log, which only grows: hence no health check for fixtures made once for all examples.
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None,
-               suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
-many = settings(few, max_examples=300)
+# Every fixture is made once for the module, but for the log, which only grows.
+few, many = examples(25), examples(100)
 
 
 @pytest.fixture(scope="module")
@@ -656,7 +657,7 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
     store, city = damaged.world.store, damaged.world.city
     for item in pulled:
         with suppress(QuietdeskError):
-            store.erase(desk.find(store, city, item.id, NOON), stub=True)
+            store.erase(naming.find(store, city, item.id, NOON), stub=True)
     with suppress(QuietdeskError):
         store.find("main", damaged.bad.id, ["2026-W47"], NOON)
 
@@ -775,7 +776,7 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
     with suppress(TooLong):
         again = request.pack(asked, reply_key, rest)
         assert request.unpack(again) == (asked, reply_key, rest)
-    safe_on_a_terminal(commands._in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
+    safe_on_a_terminal(wording.in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
 
 
 def safe_on_a_terminal(shown: str) -> None:
@@ -793,7 +794,7 @@ hostile = st.text(max_size=60) | st.text(
 @example(name="e" + "\u0301" * 1000)
 @example(name="\x1b[2J\x1b]0;title\x07\u202eabc")
 def test_no_name_moves_the_cursor_of_a_terminal(name):
-    shown = desk.shown(name)
+    shown = words.shown(name)
 
     safe_on_a_terminal(shown)
     assert "\n" not in shown
@@ -811,7 +812,7 @@ def test_no_request_moves_the_cursor_or_adds_a_line(world, sealed, data):
             values[field] = data.draw(hostile)
 
     item = Opened(sealed, request.Request(**values), bytes(32))
-    shown = commands._in_words(item, "1 of 1", world.city)
+    shown = wording.in_words(item, "1 of 1", world.city)
 
     safe_on_a_terminal(shown)
     assert shown.count("\n") == 11

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.waiting import CEILING
 from tests.world import ROOT
 
 SUBMIT = [
@@ -39,11 +40,11 @@ NOT_NEEDED = [
 
 
 @pytest.fixture(scope="module")
-def loaded() -> list[str]:
+def loaded(another_process: None) -> list[str]:
     """The modules of a fresh process that imported what `submit` needs."""
     program = f"import json, sys, {', '.join(SUBMIT)}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, timeout=60
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, timeout=CEILING
     )
     return list(json.loads(done.stdout))
 

@@ -5,7 +5,7 @@ import pytest
 from quietdesk import hpke
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
 from quietdesk.signed import Trust
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.world import CHEAP, PASSPHRASE

@@ -11,13 +11,12 @@ from quietdesk import local
 from quietdesk.errors import BadRecord
 from quietdesk.web import HEADERS
 from tests.serving import Served, serving
-
-HANGS = 300  # seconds; nothing here takes so long
+from tests.waiting import CEILING
 
 
 def ask(served: Served, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     host = served.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=HANGS)
+    connection = http.client.HTTPConnection(host, timeout=CEILING)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()
@@ -92,7 +91,7 @@ def test_head_has_headers_and_no_body(served):
 
 def test_what_is_not_http_is_answered_with_fixed_words(served):
     host, port = served.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=HANGS) as raw:
+    with socket.create_connection((host, int(port)), timeout=CEILING) as raw:
         raw.sendall(b"planted words / HTTP/1.1\r\n\r\n")
         raw.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: raw.recv(4096), b""))
@@ -134,7 +133,7 @@ class Waiting:
 
     def seats(self, openings):
         self.begun.set()
-        assert self.goes_on.wait(HANGS)
+        assert self.goes_on.wait(CEILING)
         return self._store.seats(openings)
 
 
@@ -143,7 +142,7 @@ def test_one_is_answered_while_another_waits(world, tmp_path):
     with serving(replace(world, store=store), tmp_path) as served:
         waits = Thread(target=lambda: answers.append(ask(served, "GET", "/api/openings")))
         waits.start()
-        assert store.begun.wait(HANGS)
+        assert store.begun.wait(CEILING)
 
         answer, _ = ask(served, "GET", "/api/keys/main/current")
 

@@ -15,12 +15,18 @@ from quietdesk import settings, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring
 from quietdesk.signed import Trust
-from quietdesk.staff import cli, demo, keyring
+from quietdesk.staff.commands import demo
+from quietdesk.staff.commands import keys as commands
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.device import keyring
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
-from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
+from tests.process import QUIETDESK, environment, quietdesk, quietdesk_run, stop
+from tests.waiting import CEILING, free_port
 from tests.world import ASKED, CHEAP, ROOT, make_world
+
+pytestmark = pytest.mark.process
 
 
 def ask(port, name):
@@ -35,7 +41,7 @@ def ask(port, name):
 
 def send(url, form):
     data = urlencode(form, doseq=True).encode()
-    with urllib.request.urlopen(url, data, timeout=30) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(url, data, timeout=CEILING) as answer:  # noqa: S310 - our own server
         return answer.read().decode()
 
 
@@ -140,7 +146,7 @@ def test_wrong_passphrase_says_what_and_what_to_do(desk):
     assert run.returncode == 1
     assert run.stderr.splitlines() == [
         "quietdesk: the passphrase does not unlock this keyring",
-        "quietdesk: hint: try again; the demo passphrase is printed by: make run",
+        "quietdesk: hint: type it again",
     ]
 
 
@@ -342,7 +348,7 @@ def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
         "PYTHONIOENCODING": "ascii",
     }
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 0
@@ -417,7 +423,7 @@ def test_reader_that_has_enough_is_no_error(desk):
 
     said = run.stderr.read()
     run.stderr.close()
-    assert run.wait(30) == 1
+    assert run.wait(CEILING) == 1
     assert said == b""
 
 
@@ -436,7 +442,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     data = compile_profile(city, ROOT / "site/words")
     demo_one = new_custodian(tmp_path, "demo.keyring", "demo")
     real_one = new_custodian(tmp_path, "real.keyring", "somewhere")
-    at = cli.Here(
+    at = Here(
         settings.read(
             {
                 "QUIETDESK_STAGE": "production",
@@ -450,11 +456,11 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
 
-    assert cli._custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
+    assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
         BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
     ):
-        cli._custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
 
 
 def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):
@@ -470,7 +476,7 @@ def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk)
         input="",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING,
     )
 
     assert (mint.returncode, pull.returncode) == (1, 1)
@@ -488,7 +494,7 @@ def test_setting_does_not_change_whom_a_keyring_believes(desk, tmp_path):
     (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")
 
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 1

@@ -12,12 +12,12 @@ from quietdesk import intake
 from quietdesk.intake.answers import STATUS
 from quietdesk.intake.posted import CARRIED
 from quietdesk.request import FIELDS
+from tests.examples import examples
 from tests.serving import serving
 from tests.world import NOON, ROOT, make_world
 
 DOCUMENT = ROOT / "docs/openapi.yaml"
 SCHEMA = schemathesis.openapi.from_path(DOCUMENT)
-EXAMPLES = 25
 # A wrong header or method is answered by the gateway in front, which is not here.
 CHECKED = [
     checks.not_a_server_error,
@@ -73,12 +73,7 @@ def test_document_names_every_code_of_a_refusal():
 
 
 @SCHEMA.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(examples(25), suppress_health_check=list(HealthCheck))
 def test_what_is_answered_is_what_the_document_says(case, running):
     answer = case.call(base_url=running)
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quietdesk import openings, weeks
@@ -14,13 +14,14 @@ from quietdesk.errors import BadSignature
 from quietdesk.openings import DESK, NOTHING, Devices, Listing, Opening
 from quietdesk.signed import signed_document
 from quietdesk.wire import b64, unb64
+from tests.examples import examples
 from tests.world import NOON, another_device, make_custodian, make_world
 
 NEW_YORK = ZoneInfo("America/New_York")
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")
 THEIRS = Opening(date(2026, 12, 5), "14:00", "mobile-van", "partner")
 
-few = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+few = examples(100)
 IDS = st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)
 PATHS = st.just("") | st.from_regex(r"[a-z][a-z0-9-]{2,14}", fullmatch=True)
 CLOCKS = st.times().map(lambda at: at.strftime("%H:%M"))

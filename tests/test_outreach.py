@@ -10,7 +10,7 @@ import pytest
 from quietdesk.city import Center
 from quietdesk.errors import BadSetting
 from quietdesk.pages import Pages
-from quietdesk.staff import cli
+from quietdesk.staff.commands import main as cli
 from quietdesk.website import outreach
 from quietdesk.website.outreach import KINDS, Link, Sheets
 from tests.events import get, submit
@@ -21,12 +21,12 @@ SITE = "https://help.example.org"
 HIDDEN = Center("hall", "Union Hall", "1 Street", (), True, path="some-word")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pages(city):
     return Pages(replace(city, centers=(*city.centers, HIDDEN)), (b"one",), 1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def built(pages):
     return dict(outreach.built(pages, SITE))
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quietdesk import envelopes, replies
@@ -11,13 +11,14 @@ from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
+from tests.examples import examples
 
 KEY, ID = bytes(range(32)), bytes(16)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")
 CORONA = Center("corona", "Corona", "34-33 Junction Blvd", (), True)
 VAN = Center("van", "Mobile van", "103rd St & 37th Ave", (), True, path="partner")
 
-few = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+few = examples(100)
 
 
 def opened(reply):

@@ -41,7 +41,7 @@ def run(*command, **more):
 
 
 @pytest.fixture(scope="session")
-def script(tmp_path_factory):
+def script(another_process, tmp_path_factory):
     """A copy of site/script with exactly the packages of its lock."""
     site = tmp_path_factory.mktemp("script") / "site"
     shutil.copytree(SCRIPT, site / "script", ignore=shutil.ignore_patterns("node_modules"))

@@ -13,7 +13,7 @@ from quietdesk.signed import (
     read_signed,
     signed_document,
 )
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.test_bundles import resigned, verify

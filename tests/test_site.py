@@ -255,6 +255,7 @@ def test_preview_of_a_page_tells_little(built, city):
         assert "og:image" not in said
 
 
+@pytest.mark.process
 def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path):
     """A made-up language from right to left, with pages and words of its own."""
     city = tmp_path / "city"
@@ -292,6 +293,7 @@ def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path):
     assert 'hreflang="qaa" href="https' not in html
 
 
+@pytest.mark.process
 def test_page_of_the_city_replaces_the_one_that_ships(tmp_path):
     city = tmp_path / "city"
     shutil.copytree(ROOT / "site/city", city)
@@ -314,6 +316,7 @@ def test_pages_have_no_number_of_their_own():
         assert not re.search(r"\d", text), path
 
 
+@pytest.mark.process
 def test_fact_that_no_page_uses_stops_the_build(tmp_path, capfd):
     city = shutil.copytree(ROOT / "site/city", tmp_path / "city")
     with (city / "facts.yml").open("a") as facts:
@@ -324,6 +327,7 @@ def test_fact_that_no_page_uses_stops_the_build(tmp_path, capfd):
     assert "facts.yml: no page uses left_over" in capfd.readouterr().err
 
 
+@pytest.mark.process
 def test_no_mkdocs_configuration_can_delete_the_sources():
     found = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*mkdocs*.y*ml"],
@@ -339,6 +343,7 @@ def test_no_mkdocs_configuration_can_delete_the_sources():
     assert target not in docs.parents
 
 
+@pytest.mark.process
 def test_git_does_not_ignore_the_sources():
     ignored = subprocess.run(["git", "check-ignore", "site/", "site/pages/index.md"], cwd=ROOT)
 

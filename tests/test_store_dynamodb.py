@@ -32,7 +32,7 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.calls import CONFIG
@@ -552,7 +552,7 @@ SIGN_IN = "hint: sign in with: quietdesk sign-in"
         (error("ExpiredTokenException"), "does not accept this sign-in", SIGN_IN),
         (error("UnrecognizedClientException"), "does not accept this sign-in", SIGN_IN),
         (error("AccessDeniedException"), "your role may not do this", "gives out the roles"),
-        (error("InvalidSignatureException", LATE), "clock is not", "date, time and time zone"),
+        (error("InvalidSignatureException", LATE), "clock is not", "the time and the time zone"),
         (error("ThrottlingException"), "the store is throttled", "try again in a moment"),
     ],
 )

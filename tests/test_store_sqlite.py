@@ -463,6 +463,7 @@ def writer(path, count):
     )
 
 
+@pytest.mark.process
 def test_two_processes_write_at_once(store, path):
     writers = [writer(path, 100) for _ in range(2)]
     acknowledged = {line.strip() for each in writers for line in each.communicate()[0].split()}
@@ -472,6 +473,7 @@ def test_two_processes_write_at_once(store, path):
     assert {envelope.id.hex() for envelope in pulled(store)} == acknowledged
 
 
+@pytest.mark.process
 def test_processes_that_open_a_new_store_together_all_get_in(path):
     writers = [writer(path, 1) for _ in range(6)]
     acknowledged = {line for each in writers for line in each.communicate()[0].split()}
@@ -480,6 +482,7 @@ def test_processes_that_open_a_new_store_together_all_get_in(path):
     assert len(acknowledged) == 6
 
 
+@pytest.mark.process
 def test_kill_under_load_loses_no_acknowledged_request(path):
     chance = random.Random(47)  # noqa: S311 - when to kill, not a secret
     acknowledged = set()

@@ -9,7 +9,7 @@ import pytest
 from quietdesk import bundles, sweep
 from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
 from quietdesk.signed import signed_document
-from quietdesk.staff import ceremony
+from quietdesk.staff.custodian import ceremony
 from quietdesk.sweep import Line
 from quietdesk.weeks import Epoch
 from tests.world import NOON, WEEK

@@ -19,13 +19,6 @@ FIRST = Opening(TOMORROW, "09:00", "corona")
 LATER = Opening(date(2026, 12, 3), "13:00", "corona")
 
 
-@pytest.fixture
-def open_world(world):
-    """A programme whose staff have published the coming openings."""
-    world.publisher().publish(NOON)
-    return world
-
-
 def left(world, opening):
     return world.store.seats([str(opening)])[str(opening)]
 

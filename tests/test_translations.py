@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from quietdesk.staff.cli import main
+from quietdesk.staff.commands.main import main
 from quietdesk.website import faults, prose, words
 from quietdesk.website.checked import read_yaml
 from quietdesk.website.faults import CHECKS, back_translations

@@ -18,10 +18,12 @@ from quietdesk.pages import Pages
 from quietdesk.programme import Programme
 from quietdesk.request import NO_REST, Rest
 from quietdesk.signed import DEMO, Trust
-from quietdesk.staff import ceremony, keyring
-from quietdesk.staff.desk import Desk
-from quietdesk.staff.keyring import Cost, Keyring
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk.placing import Placing
+from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device.keyring import Cost, Keyring
+from quietdesk.staff.device.opener import Opened, Opener
 from quietdesk.store import Store, open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
@@ -54,6 +56,19 @@ ASKED: Mapping[str, Sequence[str]] = {
 def compiled_city() -> City:
     """The city of this repository, read once by each process: twelve languages take a while."""
     return City.from_data(compile_profile(ROOT / "site/city", ROOT / "site/words"))
+
+
+class Desk:
+    """What opens and what answers, side by side."""
+
+    def __init__(self, opener: Opener, placing: Placing):
+        self.pull, self.open = opener.pull, opener.open
+        self.place, self.wait, self.refuse = placing.place, placing.wait, placing.refuse
+        self.enter = placing.enter
+        self._placing = placing
+
+    def erase(self, item: Opened) -> None:
+        self._placing.erase(item.envelope)
 
 
 @dataclass(frozen=True)
@@ -99,8 +114,11 @@ class World:
         pages = Pages(self.city, self.trust.custodians, self.trust.threshold)
         return Programme(self.city, self.store, self.trust, pages, clock)
 
-    def desk(self, device: Keyring | None = None) -> Desk:
-        return Desk(self.store, self.city, self.trust, device or self.device)
+    def opener(self, device: Keyring | None = None) -> Opener:
+        return Opener(self.store, self.city, self.trust, device or self.device)
+
+    def desk(self, device: Keyring | None = None) -> "Desk":
+        return Desk(self.opener(device), Placing(self.store, self.city, self.trust))
 
     def publisher(self, device: Keyring | None = None) -> Publisher:
         return Publisher(self.store, self.city, self.trust, device or self.device)
@@ -151,8 +169,8 @@ def make_world(
     custodian = custodian or make_custodian()
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, now))
-    ceremony.upload_wrap_keys(store, device, city, now)
+    device = device.topped_up(upload.coming(city, now))
+    upload.upload_wrap_keys(store, device, city, now)
     ceremony.admit(store, city, trust, [custodian], device.id, now)
     ceremony.mint(store, city, trust, [custodian], 4, now)
     return World(city, store, trust, custodian, device, spec)
@@ -160,7 +178,7 @@ def make_world(
 
 def another_device(world: World) -> Keyring:
     device = keyring.new("device", world.trust, PASSPHRASE, CHEAP)
-    return device.topped_up(ceremony.coming(world.city, NOON))
+    return device.topped_up(upload.coming(world.city, NOON))
 
 
 def with_threshold(trust: Trust, threshold: int, *more: bytes) -> Trust:

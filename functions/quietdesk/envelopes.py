@@ -79,7 +79,7 @@ class Envelope:
         try:
             return str(Kid.parse(self.visit.kid).epoch)
         except ValueError:
-            raise CannotOpen("its row in the store is damaged") from None
+            raise CannotOpen("its row in the store is damaged", "damaged") from None
 
 
 def seal(

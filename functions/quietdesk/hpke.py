@@ -88,7 +88,7 @@ class PrivateKey:
         try:
             return _SUITE.decrypt(sealed, self._hybrid, info)
         except (InvalidTag, ValueError):
-            raise CannotOpen("the key does not open this") from None
+            raise CannotOpen("the key does not open this", "foreign") from None
 
 
 def public_key(seed: bytes) -> bytes:

@@ -199,7 +199,7 @@ def unpack(parts: Parts) -> tuple[Request, bytes, Rest]:
         reply_key = unb64(contact.pop("reply_key"), 32)
         values: dict[str, Any] = {it: _typed(it, value) for it, value in (visit | contact).items()}
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise CannotOpen("the parts do not hold a request") from None
+        raise CannotOpen("the parts do not hold a request", "malformed") from None
     return Request(**values), reply_key, Rest(visit_rest, contact_rest)
 
 

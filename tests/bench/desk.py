@@ -13,12 +13,11 @@ from quietdesk import envelopes, request, weeks
 from quietdesk.bundles import Bundle
 from quietdesk.envelopes import Parts
 from quietdesk.openings import DESK, Opening
-from quietdesk.staff import queue
-from quietdesk.staff.desk import Desk, Opened
-from tests.bench.opening import random_secrets
+from quietdesk.staff.desk import queue
+from quietdesk.staff.device.opener import Opened, Opener
 from tests.bench.peak import peak_mb
 from tests.bench.table import Row, seconds, taking_turns
-from tests.world import ASKED, NOON, World, make_world
+from tests.world import ASKED, NOON, Desk, World, any_secrets, make_world
 
 T = TypeVar("T")
 PLACES = 1000
@@ -46,17 +45,17 @@ def _fill(world: World, count: int) -> None:
     asked = replace(asked, windows=("any",))
     for _ in range(count):
         # Random secrets: a real code would spend most of the time on PBKDF2, which no desk does.
-        secrets = random_secrets()
+        secrets = any_secrets()
         sealed = envelopes.seal(request.pack(asked, secrets.reply), bundle, secrets)
         world.store.put(envelopes.admitted(sealed, "P", end))
 
 
 def _opened(world: World, count: int, turns: int) -> list[Row]:
-    desk = world.desk()
+    opener = world.opener()
     wanted = queue.Filter(access="step_free", language="bn")
 
     def open_all() -> list[Opened]:
-        return [it for it in desk.pull(NOON) if isinstance(it, Opened)]
+        return [it for it in opener.pull(NOON) if isinstance(it, Opened)]
 
     def first_screen(items: list[Opened]) -> list[Opened]:
         shown = (it for it in queue.ordered(items) if wanted.takes(it))
@@ -72,7 +71,7 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
         return opening, looking, peak_mb()
 
     ours, bare = taking_turns(
-        range(turns), lambda _: pull_and_look(), lambda _: (_bare(world, desk, count),)
+        range(turns), lambda _: pull_and_look(), lambda _: (_bare(world, opener, count),)
     )
     opening, looking, peaks = zip(*ours, strict=True)
     (alone,) = zip(*bare, strict=True)
@@ -85,12 +84,12 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
     ]
 
 
-def _bare(world: World, desk: Desk, count: int) -> float:
+def _bare(world: World, opener: Opener, count: int) -> float:
     """The seconds of unsealing alone: no store, and no look at what is inside."""
     held = list(world.store.pull(world.city.queue, [str(world.bundle().epoch)], NOON))
     assert len(held) == count
     private_keys = {
-        part.kid: desk._private_key(part.kid) for part in (held[0].visit, held[0].contact)
+        part.kid: opener._private_key(part.kid) for part in (held[0].visit, held[0].contact)
     }
     return seconds(lambda: [envelopes.unseal(envelope, private_keys) for envelope in held])
 

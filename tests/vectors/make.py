@@ -19,7 +19,7 @@ from quietdesk.errors import Invalid
 from quietdesk.hpke import Kid
 from quietdesk.openings import Listing, Opening
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff import keyring
+from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.vectors.programme import Recorder

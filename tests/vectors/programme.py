@@ -18,9 +18,8 @@ from quietdesk import codes, envelopes, hpke, replies, request, sweep, weeks
 from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff import ceremony, keyring
-from quietdesk.staff.desk import Desk
-from quietdesk.staff.publisher import Publisher
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.wire import b64
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, World, compiled_city, make_custodian
@@ -60,18 +59,18 @@ class Recorder:
         self.store = Sqlite(self.path)
         self.world = World(small, self.store, trust, custodian, device)
         self.asked: dict[str, dict[str, Any]] = {}
-        ceremony.upload_wrap_keys(self.store, device, small, NOON)
+        upload.upload_wrap_keys(self.store, device, small, NOON)
         ceremony.admit(self.store, small, trust, [custodian], device.id, NOON)
         ceremony.mint(self.store, small, trust, [custodian], 3, NOON)
-        Publisher(self.store, small, trust, device).publish(NOON)
+        self.world.publisher().publish(NOON)
         self.store.put(self.world.sealed(NOON))
         sweep.run(self.store, small, LATER)
         ceremony.mint(self.store, small, trust, [custodian], 2, LATER)
-        Publisher(self.store, small, trust, device).publish(LATER)
+        self.world.publisher().publish(LATER)
         self._requests()
 
     def _requests(self) -> None:
-        desk = Desk(self.store, self.world.city, self.world.trust, self.world.device)
+        desk = self.world.desk()
         self._put("as most people ask", ASKED)
         self._put("no more than is needed", {
             **ASKED, "centers": ["any"], "windows": ["any"], "people": ["1"], "children": [],

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,7 @@ class _Both:
 _PLAIN: dict[str, Any] = {"svgclass": None, "lineclass": None}  # the page's styles do the rest
 
 
+@cache  # a code stands on many sheets, and takes longer than the rest of them
 def _code(address: str) -> segno.QRCode:
     # Level Q: a quarter of a worn or badly copied code may be unreadable.
     return segno.make_qr(address, error="q", boost_error=False)

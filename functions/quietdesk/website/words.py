@@ -16,7 +16,8 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import quietdesk
-from quietdesk.errors import BadCity
+from quietdesk import errors
+from quietdesk.errors import BadCity, QuietdeskError
 from quietdesk.pages import english
 from quietdesk.website import documents, documents_page, guide, outreach
 from quietdesk.website.checked import read_yaml
@@ -32,7 +33,7 @@ _TABLES = (
 )  # fmt: skip
 _NESTED = (*english.PROBLEMS.values(), *english.CHOICES.values())
 # By name only: nothing outside the desk imports it.
-_DESK_TABLES = ("LANES", "NOTICES", "REACH_BY", "REASONS", "REFUSED", "SAID", "STATES", "TROUBLES")
+_DESK_TABLES = ("LANES", "OTHERS", "REACH_BY", "SAID", "STATES")
 
 
 def of_site() -> list[str]:
@@ -52,10 +53,15 @@ def of_site() -> list[str]:
 
 def of_desk() -> list[str]:
     """What only staff can read."""
-    view = PACKAGE / "staff/view.py"
-    found = [*_of_templates(PACKAGE / "staff/templates"), *_of_module(view), *_of_tables(view)]
+    staff = PACKAGE / "staff"
+    found = [*_of_templates(staff / "console/templates"), *_of_tables(staff / "words.py")]
+    for path in sorted(staff.rglob("*.py")):
+        found += _of_module(path)
+    said = _keys_of(staff / "words.py", "SAID")
+    kinds = [it for it in vars(errors).values() if isinstance(it, type)]
+    found += [it.next for it in kinds if issubclass(it, QuietdeskError) and it.code in said]
     residents = set(of_site())
-    return [text for text in _once(found) if text not in residents]
+    return [text for text in _once(found) if text and text not in residents]
 
 
 def of_city(folder: Path) -> list[str]:
@@ -143,14 +149,25 @@ def _of_module(path: Path) -> Iterator[str]:
 
 def _of_tables(path: Path) -> Iterator[str]:
     """The texts in the values of a module's tables, which are _DESK_TABLES."""
+    for table in _tables(path, _DESK_TABLES):
+        for part in (part for value in table.values for part in ast.walk(value)):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+
+
+def _keys_of(path: Path, name: str) -> set[str]:
+    """The keys of a module's table."""
+    keys = [key for table in _tables(path, (name,)) for key in table.keys]
+    return {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+
+
+def _tables(path: Path, names: Sequence[str]) -> Iterator[ast.Dict]:
     for node in ast.parse(path.read_text("utf-8")).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign):
             continue
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        if getattr(target, "id", "") in _DESK_TABLES and isinstance(node.value, ast.Dict):
-            for part in (part for value in node.value.values for part in ast.walk(value)):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    yield part.value
+        if getattr(target, "id", "") in names and isinstance(node.value, ast.Dict):
+            yield node.value
 
 
 def _once(texts: Iterable[str]) -> list[str]:

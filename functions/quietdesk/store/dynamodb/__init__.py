@@ -255,7 +255,7 @@ class DynamoDB:
         self.server_half(kid)
         item = self._calls.get(self._keys, items.wrap_key(kid, device))
         if item is None:
-            raise CannotOpen("this week's keys were made before this device was admitted")
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return items.data_of(item, "wrap")
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:

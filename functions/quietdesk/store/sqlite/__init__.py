@@ -1,6 +1,7 @@
 """The store in one SQLite file, for one machine."""
 
 import hmac
+import json
 import os
 import sqlite3
 import threading
@@ -96,14 +97,16 @@ class Sqlite:
 
     def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Seats in all, and left."""
-        counts = {}
-        for opening in openings:
-            with _named_errors():
-                row = self._db.execute(
-                    "SELECT seats, seats_left FROM seats WHERE opening = ?", (opening,)
-                ).fetchone()
-            counts[opening] = (int(row[0]), int(row[1])) if row else (0, 0)
-        return counts
+        names = list(openings)
+        with _named_errors():
+            rows = self._db.execute(
+                "SELECT opening, seats, seats_left FROM seats"
+                " WHERE opening IN (SELECT value FROM json_each(?))",
+                (json.dumps(names),),
+            ).fetchall()
+        return dict.fromkeys(names, (0, 0)) | {
+            name: (int(of), int(left)) for name, of, left in rows
+        }
 
     def drop_seats(self, openings: Iterable[str]) -> None:
         with self._write() as db:
@@ -205,7 +208,7 @@ class Sqlite:
                 "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
             ).fetchone()
         if row is None:
-            raise CannotOpen("this week's keys were made before this device was admitted")
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return _bytes(row[0])
 
     def destroy_keys(self, queue: str, epoch: str) -> list[str]:
