@@ -12,6 +12,7 @@ import pytest
 from quietdesk import codes, envelopes, replies, settings, sweep
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
+from quietdesk.request import Rest
 from quietdesk.staff.commands import openings, requests
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
@@ -26,6 +27,7 @@ from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
+PLANTED = "besideplant81"
 HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
 
 
@@ -388,6 +390,19 @@ def test_pull_lists_states_and_places(office, run):
     assert text.splitlines()[-1] == "1 waiting, 1 placed, 1 answered: no place."
     states = {row["name"]: row["state"] for row in map(json.loads, lines.splitlines())}
     assert states == {"Ana": "placed", "Boris": "none", "Chen": "waiting"}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_what_a_newer_release_sealed_beside_is_shown_to_nobody(office, run, words):
+    world, _ = office
+    beside = f'{{"f":3,"{PLANTED}":"{PLANTED}"}}'
+    world.store.put(world.sealed(rest=Rest(beside, beside), name=["Ana"]))
+
+    status, out, err = run("pull", *words)
+
+    assert "Ana" in out
+    assert (status, err) == (0, "")
+    assert leaks(out.encode(), [PLANTED]) == []
 
 
 def test_pull_nags_before_requests_are_destroyed(office, run):
