@@ -77,6 +77,8 @@ class WrongDocument(BadSignature):
     """A properly signed document is not the one that was asked for; `reason` is malformed, or which
     of its words (such as queue or deployment) is another."""
 
+    code = "document"
+
     def __init__(self, kind: str, reason: str):
         which = reason if reason == "malformed" else f"another one, of another {reason}"
         super().__init__(f"the signed document of {kind} is {which}")
