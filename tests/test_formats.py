@@ -158,6 +158,7 @@ def test_papers_that_are_signed_now_are_read_by_the_release_before(signed_now):
         read_by_the_release_before(papers)
 
 
+@pytest.mark.process
 def test_papers_that_are_signed_now_are_read_by_a_page_that_was_left_open(signed_now):
     for papers in (signed_now, *map(held, PAPERS)):
         shown = subprocess.run(

@@ -371,6 +371,7 @@ def dump(path):
     return statements
 
 
+@pytest.mark.process
 def test_process_that_is_killed_half_way_through_an_upgrade_leaves_the_old_schema_working(path):
     recorded_file(path)
     before = dump(path)
@@ -391,6 +392,7 @@ def test_process_that_is_killed_half_way_through_an_upgrade_leaves_the_old_schem
     assert len(dump(path) - before) == 1
 
 
+@pytest.mark.process
 def test_upgrade_leaves_no_copy_of_the_file_and_no_byte_of_what_it_left_out(path):
     recorded_file(path)
     db = sqlite3.connect(path)
@@ -410,6 +412,7 @@ def test_upgrade_leaves_no_copy_of_the_file_and_no_byte_of_what_it_left_out(path
     assert [it.name for it in path.parent.iterdir()] == ["requests.db"]
 
 
+@pytest.mark.process
 def test_processes_that_open_an_older_file_together_upgrade_it_once(path):
     recorded_file(path)
 
@@ -418,6 +421,7 @@ def test_processes_that_open_an_older_file_together_upgrade_it_once(path):
     assert tables(path)[0] == 3
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "write",
     [
