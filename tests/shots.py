@@ -22,6 +22,7 @@ from quietdesk.pages.english import MENU, MORE
 from quietdesk.staff.device.keyring import Keyring
 from tests.glyphs import missing
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
+from tests.waiting import CEILING
 from tests.world import (
     ASKED,
     NOON,
@@ -36,7 +37,6 @@ from tests.world import (
 TARGET = ROOT / "build/shots"
 WIDTHS = (360, 1280)
 DESK_WIDTHS = (360, 768, 1280)
-CEILING = 600  # seconds; it ends what hangs, and nothing that is only slow
 
 
 def main(argv: Sequence[str] | None = None) -> int:

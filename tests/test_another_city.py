@@ -129,8 +129,8 @@ def riverton(city, spec):
     trust = Trust(tuple(it.public_key for it in custodians), 2, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, NOON))
-    upload.upload_wrap_keys(store, device)
-    ceremony.admit(store, trust, custodians, device.id)
+    upload.upload_wrap_keys(store, device, city, NOON)
+    ceremony.admit(store, city, trust, custodians, device.id, NOON)
     ceremony.mint(store, city, trust, custodians, 4, NOON)
     return World(city, store, trust, custodians[0], device, spec)
 

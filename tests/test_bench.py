@@ -78,6 +78,7 @@ ROWS = {
 SLOW = Row("slow", "s", [4, 2, 9], [1, 2, 3], "quick", at_most=2)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [*bench.MEASURES])
 def test_measure_gives_all_of_its_rows(name):
     try:
@@ -127,6 +128,7 @@ def test_measure_that_fails_is_said_and_the_others_are_still_measured(told):
     assert [row["measure"] for row in kept["rows"]] == ["slow"]
 
 
+@pytest.mark.process
 def test_measure_that_raises_in_its_own_process_fails_here():
     with pytest.raises(ModuleNotFoundError):
         measured("nowhere:measure", quick=True)

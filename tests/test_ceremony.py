@@ -1,15 +1,21 @@
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 
-from quietdesk import bundles, weeks
+from quietdesk import bundles, openings, weeks
 from quietdesk.errors import BadSignature, NotAdmitted, StoreUnavailable
-from quietdesk.signed import signed_document
+from quietdesk.openings import Devices
+from quietdesk.signed import read_signed, signed_document
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
+
+
+def admit(world, device, now=NOON):
+    ceremony.admit(world.store, world.city, world.trust, [world.custodian], device, now)
 
 
 def test_minting_makes_the_weeks_that_have_no_keys_yet(world):
@@ -31,8 +37,8 @@ def test_every_weeks_keys_are_independent(world):
 
 def test_device_admitted_later_opens_weeks_minted_later_only(world):
     late = another_device(world)
-    upload.upload_wrap_keys(world.store, late)
-    ceremony.admit(world.store, world.trust, [world.custodian], late.id)
+    upload.upload_wrap_keys(world.store, late, world.city, NOON)
+    admit(world, late.id)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
 
     earlier = world.bundle(NOON).keys["visit"][0]
@@ -45,12 +51,12 @@ def test_device_admitted_later_opens_weeks_minted_later_only(world):
 
 def test_device_without_an_upload_is_not_admitted(world):
     with pytest.raises(NotAdmitted, match="has not uploaded"):
-        ceremony.admit(world.store, world.trust, [world.custodian], another_device(world).id)
+        admit(world, another_device(world).id)
 
 
 def test_upload_signed_by_another_device_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
-    body = victim.wrap_keys()
+    body = victim.wrap_keys(1, NOON.date())
     forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
@@ -60,7 +66,7 @@ def test_upload_signed_by_another_device_is_refused(world):
 
 def test_upload_under_another_devices_name_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
-    body = stranger.wrap_keys()
+    body = stranger.wrap_keys(1, NOON.date())
     forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
@@ -80,6 +86,41 @@ def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 6, NOON)
 
 
+def test_number_of_the_list_of_devices_grows_and_its_day_is_the_citys(world):
+    upload.upload_wrap_keys(world.store, late := another_device(world), world.city, NOON)
+    evening = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # the 19th in New York
+
+    admit(world, late.id, evening)
+
+    devices = openings.admitted_devices(world.store.read("devices")[0], world.trust)
+    assert devices == Devices(tuple(sorted((world.device.id, late.id))), 2, date(2026, 11, 19))
+
+
+def test_number_of_an_upload_grows(world):
+    def uploaded():
+        held = world.store.read(f"wrap-keys#{world.device.id}")[0]
+        signers = [world.device.public_key]
+        return read_signed(held, "wrap-keys", signers, 1, len, world.trust.deployment)
+
+    first = uploaded()
+    upload.upload_wrap_keys(world.store, world.device, world.city, NOON + WEEK)
+    second = uploaded()
+    world.store.publish(f"wrap-keys#{world.device.id}", b"junk", 2)
+    upload.upload_wrap_keys(world.store, world.device, world.city, NOON + 2 * WEEK)
+
+    days = [NOON.date() + n * WEEK for n in range(3)]
+    assert [(it.number, it.signed_on) for it in (first, second, uploaded())] == [
+        (1, days[0]), (2, days[1]), (1, days[2]),
+    ]  # fmt: skip
+
+
+def test_bundle_that_is_minted_has_number_1_and_its_day(world):
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON + WEEK)
+
+    new = bundles.signed(world.raw_bundle(Epoch(2026, 52)), world.trust, "main")
+    assert (new.number, new.signed_on) == (1, (NOON + WEEK).date())
+
+
 def test_nothing_is_minted_without_enough_custodians(world):
     second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
     two = with_threshold(world.trust, 2, second.public_key)
@@ -96,7 +137,7 @@ def test_two_custodians_sign_where_two_are_needed(world):
     two = with_threshold(world.trust, 2, second.public_key)
     both = [world.custodian, second]
 
-    ceremony.admit(world.store, world.trust, both, world.device.id)
+    ceremony.admit(world.store, world.city, world.trust, both, world.device.id, NOON)
     ceremony.mint(world.store, world.city, two, both, 5, NOON)
 
     raw = world.raw_bundle(Epoch(2026, 51))

@@ -12,6 +12,7 @@ import pytest
 from quietdesk import codes, envelopes, replies, settings, sweep
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
+from quietdesk.request import Rest
 from quietdesk.staff.commands import openings, requests
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
@@ -26,6 +27,7 @@ from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
+PLANTED = "besideplant81"
 HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
 
 
@@ -390,6 +392,19 @@ def test_pull_lists_states_and_places(office, run):
     assert states == {"Ana": "placed", "Boris": "none", "Chen": "waiting"}
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_what_a_newer_release_sealed_beside_is_shown_to_nobody(office, run, words):
+    world, _ = office
+    beside = f'{{"f":3,"{PLANTED}":"{PLANTED}"}}'
+    world.store.put(world.sealed(rest=Rest(beside, beside), name=["Ana"]))
+
+    status, out, err = run("pull", *words)
+
+    assert "Ana" in out
+    assert (status, err) == (0, "")
+    assert leaks(out.encode(), [PLANTED]) == []
+
+
 def test_pull_nags_before_requests_are_destroyed(office, run):
     world, _ = office
     ask(world, "Ana", "Boris")
@@ -607,6 +622,19 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     # Publishing again does not open the day.
     run("openings", "publish")
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
+
+
+def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
+    world, _ = office
+    (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+
+    _, out, err = run(
+        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
+    )
+
+    assert f"{id} Chen only looks with the code; " in out
+    assert "1 may come on the closed day: have somebody at the door" in err
 
 
 def test_closing_a_day_without_another_time_keeps_people_waiting(office, run):

@@ -182,8 +182,8 @@ def mint(folder, custodians):
     store = open_store("dynamodb:quietdesk-oak")
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, now))
-    upload.upload_wrap_keys(store, device)
-    ceremony.admit(store, trust, custodians, device.id)
+    upload.upload_wrap_keys(store, device, city, now)
+    ceremony.admit(store, city, trust, custodians, device.id, now)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()
 

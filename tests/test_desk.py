@@ -27,6 +27,7 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
+from quietdesk.request import Rest
 from quietdesk.staff.commands import naming
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
@@ -80,11 +81,12 @@ def told(world, code, now=NOON):
 
 def same(item, other):
     """Whether two opened requests are the same, to the last byte."""
-    return (item.envelope, item.request, item.reply_key, item.reply) == (
+    return (item.envelope, item.request, item.reply_key, item.reply, item.rest) == (
         other.envelope,
         other.request,
         other.reply_key,
         other.reply,
+        other.rest,
     )
 
 
@@ -116,6 +118,27 @@ def test_placed_request_is_sealed_to_the_week_of_the_visit_and_takes_a_seat(worl
     assert held.request == replace(request.parse(ASKED, world.city), opening=str(VISIT))
     assert left(world, VISIT) == [1]
     assert told(world, code) == Reply("placed", opening=VISIT)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda desk, item: desk.place(item, VISIT, NOON),
+        lambda desk, item: desk.place(desk.place(item, VISIT, NOON), OTHER, NOON),
+        lambda desk, item: desk.wait(item, NOON),
+        lambda desk, item: desk.refuse(item, NOON),
+        lambda desk, item: desk.refuse(desk.place(item, VISIT, NOON), NOON),
+    ],
+)
+def test_what_a_newer_release_sealed_beside_the_fields_we_know_is_kept(world, answer):
+    newer = Rest('{"f":3,"ticket":7}', '{"f":4,"pronoun":"ella"}')
+    world.store.put(world.sealed(rest=newer))
+    seats(world, {VISIT: 1, OTHER: 1})
+
+    answered = answer(world.desk(), only(world))
+
+    assert same(only(world), answered)
+    assert answered.rest == newer
 
 
 @every_store

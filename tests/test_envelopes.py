@@ -33,7 +33,7 @@ def test_envelope_opens_with_both_halves(world):
 
     parts = envelopes.unseal(envelope, private_keys(world, envelope))
 
-    asked, _ = request.unpack(parts)
+    asked, *_ = request.unpack(parts)
     assert asked == request.parse(ASKED, world.city)
 
 

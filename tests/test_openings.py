@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quietdesk import openings, weeks
 from quietdesk.errors import BadSignature
-from quietdesk.openings import DESK, NOTHING, Listing, Opening
+from quietdesk.openings import DESK, NOTHING, Devices, Listing, Opening
 from quietdesk.signed import signed_document
 from quietdesk.wire import b64, unb64
 from tests.examples import examples
@@ -41,8 +41,9 @@ def admitted(world):
 
 
 def body(world, listing, **named):
-    about = {"queue": world.city.queue, "deployment": world.trust.deployment, **named}
-    return openings.listing_body(listing, spki=world.device.public_key, **about)
+    about = {"queue": world.city.queue, "deployment": world.trust.deployment}
+    about |= {"spki": world.device.public_key, "number": 1, "day": NOON.date()}
+    return openings.listing_body(listing, **about | named)
 
 
 def signed(world, data, kind="openings", device=None):
@@ -315,14 +316,14 @@ def test_list_without_a_signature_is_refused(world):
 
 def test_list_of_a_device_that_is_not_admitted_is_refused(world):
     stranger = another_device(world)
-    data = openings.listing_body(listing(VISIT), "main", "demo", stranger.public_key)
+    data = body(world, listing(VISIT), spki=stranger.public_key)
 
     with pytest.raises(BadSignature, match="not admitted"):
         verified(world, signed(world, data, device=stranger))
 
 
 def test_custodian_cannot_sign_a_list_in_the_place_of_a_device(world):
-    data = openings.listing_body(listing(VISIT), "main", "demo", world.custodian.public_key)
+    data = body(world, listing(VISIT), spki=world.custodian.public_key)
 
     with pytest.raises(BadSignature, match="not admitted"):
         verified(world, signed(world, data, device=world.custodian))
@@ -470,15 +471,17 @@ def test_signatures_of_another_shape_are_refused(world, sigs):
 
 
 def test_admitted_devices_are_those_that_custodians_signed(world):
-    assert openings.admitted_devices(admitted(world), world.trust) == [world.device.id]
-    assert openings.admitted_devices(None, world.trust) == []
+    assert openings.admitted_devices(admitted(world), world.trust) == Devices(
+        (world.device.id,), 1, NOON.date()
+    )
+    assert openings.admitted_devices(None, world.trust) == Devices()
 
 
 def test_device_cannot_admit_itself(world):
     stranger = another_device(world)
     document = {"v": 1, "deployment": "demo", "devices": [stranger.id]}
     devices = signed(world, json.dumps(document).encode(), "devices", stranger)
-    data = openings.listing_body(listing(VISIT), "main", "demo", stranger.public_key)
+    data = body(world, listing(VISIT), spki=stranger.public_key)
 
     with pytest.raises(BadSignature):
         openings.verify_listing(

@@ -6,7 +6,7 @@ and there are keys for four weeks, so that three Tuesdays can be published.
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -641,12 +641,30 @@ def test_first_list_by_a_device_that_is_not_admitted_is_not_published(world):
     assert publisher(world).publish(NOON).added == 6
 
 
+def test_number_of_a_list_grows_when_it_is_published_and_its_day_is_the_citys(world):
+    world = programme(world)
+    publish, evening = publisher(world), datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+
+    def numbered():
+        return [(it.number, it.signed_on) for it in publish.published().values()]
+
+    publish.publish(NOON)
+    first = numbered()
+    publish.publish(NOON)
+    unchanged = numbered()
+    publish.close("corona", TUESDAYS[0], evening)
+
+    assert first == unchanged == [(1, date(2026, 11, 18))] * 2
+    assert numbered() == [(2, date(2026, 11, 19))] * 2
+
+
 def test_second_admitted_device_publishes_over_the_first(world):
     world = programme(world)
     publisher(world).publish(NOON)
     second = another_device(world)
-    upload.upload_wrap_keys(world.store, second)
-    ceremony.admit(world.store, world.trust, [world.custodian], second.id)
+    upload.upload_wrap_keys(world.store, second, world.city, NOON)
+    custodians = [world.custodian]
+    ceremony.admit(world.store, world.city, world.trust, custodians, second.id, NOON)
 
     publisher(world, second).close("corona", TUESDAYS[0], NOON)
 

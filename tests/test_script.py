@@ -72,6 +72,10 @@ def check_that_python_opens(world, wire, code):
     assert envelopes.open_reply(envelope.reply, made.reply, made.id) == {"state": "waiting"}
 
 
+def recorded(kind):
+    return [path.stem for path in (ROOT / "tests" / "vectors").glob(f"{kind}-*.json")]
+
+
 def test_vectors_hold_in_javascript(script):
     counts = json.loads(
         run("node", BROWSER / "vectors.mjs", script, ROOT / "tests" / "vectors").strip()
@@ -85,9 +89,14 @@ def test_vectors_hold_in_javascript(script):
         "request": sum(len(asked[kind]) for kind in ("valid", "invalid", "too_long")),
         "bundle": len(held["bundle"]["cases"]),
         "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
+        "bundle_papers": len(held["bundle_papers"]["cases"]),
         "envelope": len(opened),
         "openings": sum(len(held["openings"][k]) for k in ("good", "bad", "cases", "replies")),
+        **{name: len(held[name]["free"]) for name in recorded("papers")},
+        **{name: len(held[name]["cases"]) for name in recorded("sealed")},
     }
+    assert recorded("papers")
+    assert recorded("sealed")
 
 
 def test_what_javascript_seals_opens_in_python(script, world):

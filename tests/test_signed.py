@@ -1,15 +1,23 @@
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from quietdesk.errors import BadSignature, WrongDocument
-from quietdesk.signed import key_id, own_key, read_signed, signed_document
+from quietdesk.signed import (
+    Paper,
+    document_body,
+    key_id,
+    own_key,
+    read_signed,
+    signed_document,
+)
 from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.test_bundles import resigned, verify
-from tests.world import CHEAP, PASSPHRASE, with_threshold
+from tests.world import CHEAP, NOON, PASSPHRASE, with_threshold
 
 
 def test_one_changed_byte_of_a_bundle_is_refused(world):
@@ -74,16 +82,28 @@ def test_malformed_document_is_refused(world, raw):
         verify(world, raw)
 
 
-def announced(world, **said):
-    """What a notice of the queue "main" says when it is read, signed by the custodian."""
-    body = json.dumps({"v": 1, "queue": "main", "says": "hello", **said}).encode()
-    raw = signed_document(body, [world.custodian.sign("notice", body)])
-    signers = world.trust.custodians
-    return read_signed(raw, "notice", signers, 1, lambda it: it["says"].upper(), queue="main")
+def notice(world, lowest=0, versions=(1,), **said):
+    """A notice of the queue "main" as it is read, signed by the custodian. What is None is not
+    said at all."""
+    common = json.loads(document_body("notice", "demo", 7, NOON.date(), queue="main", says="hello"))
+    body = json.dumps({it: value for it, value in (common | said).items() if value is not None})
+    raw = signed_document(body.encode(), [world.custodian.sign("notice", body.encode())])
+    return read_signed(
+        raw, "notice", world.trust.custodians, 1, lambda it: it["says"].upper(),
+        "demo", {"queue": "main"}, lowest, versions,
+    )  # fmt: skip
 
 
 def test_signed_document_is_read_as_what_it_was_asked_for(world):
-    assert announced(world) == "HELLO"
+    assert notice(world) == Paper("HELLO", 7, date(2026, 11, 18))
+
+
+def test_document_that_was_signed_before_there_were_numbers_is_read_as_number_0_of_no_day(world):
+    assert notice(world, type=None, number=None, day=None) == Paper("HELLO", 0, None)
+
+
+def test_what_a_newer_release_says_besides_is_passed_over(world):
+    assert notice(world, later={"a": [1]}) == notice(world)
 
 
 @pytest.mark.parametrize(
@@ -94,15 +114,47 @@ def test_signed_document_is_read_as_what_it_was_asked_for(world):
         ({"v": None}, "malformed"),
         ({"says": 5}, "malformed"),
         ({"queue": "other"}, "queue"),
-        ({"queue": None}, "queue"),
+        ({"queue": None}, "malformed"),
+        ({"queue": 7}, "queue"),
         ({"says": 5, "queue": "other"}, "malformed"),
+        ({"type": "bundle"}, "type"),
+        ({"type": 1, "says": 5}, "type"),
+        ({"deployment": "chicago"}, "deployment"),
+        ({"deployment": None}, "malformed"),
+        ({"deployment": None, "type": None}, "malformed"),
+        *(({"number": it}, "malformed") for it in (-1, 1.5, 1.0, True, "7", [], 2**53)),
+        *(({"day": it}, "malformed") for it in ("", "2026-11-31", "20261118", "2026-W47-3", 7, [])),
     ],
 )
 def test_signed_document_that_says_something_else_is_refused_by_what_differs(world, said, reason):
     with pytest.raises(WrongDocument) as refused:
-        announced(world, **said)
+        notice(world, **said)
 
     assert refused.value.reason == reason
+
+
+def test_number_is_the_lowest_that_was_asked_for_or_a_higher_one(world):
+    assert notice(world, lowest=7).number == 7
+    for lowest, said in ((8, {}), (1, {"number": None})):
+        with pytest.raises(WrongDocument, match="older than one that was seen") as refused:
+            notice(world, lowest, **said)
+        assert refused.value.reason == "number"
+
+
+def test_document_of_another_version_is_read_by_who_knows_it(world):
+    assert notice(world, versions=(1, 2), v=2) == notice(world)
+
+
+def test_only_a_head_of_the_record_may_name_no_deployment_and_only_as_it_was_signed_before(world):
+    def read(kind, **says):
+        body = json.dumps({"v": 1, **says}).encode()
+        raw = signed_document(body, [world.custodian.sign(kind, body)])
+        return read_signed(raw, kind, world.trust.custodians, 1, dict, "demo").says
+
+    assert read("record") == {"v": 1}
+    for kind, says in (("devices", {}), ("record", {"type": "record"})):
+        with pytest.raises(WrongDocument, match="malformed"):
+            read(kind, **says)
 
 
 @pytest.mark.parametrize("key", [b"", b"junk", bytes(91)])
@@ -111,4 +163,4 @@ def test_key_that_is_none_is_a_bad_signature(key):
     raw = signed_document(body, [(key_id(key), bytes(64))])
 
     with pytest.raises(BadSignature):
-        read_signed(raw, "wrap-keys", [own_key(raw)], 1, dict)
+        read_signed(raw, "wrap-keys", [own_key(raw)], 1, dict, "demo")

@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -204,9 +205,10 @@ def test_malformed_record_is_refused(raw):
         sweep.read_record(raw)
 
 
-def test_cut_record_is_refused_where_custodians_signed_its_head(world):
+@pytest.mark.parametrize("form", [1, 2])
+def test_cut_record_is_refused_where_custodians_signed_its_head(world, form):
     lines = chain(5)
-    head = sweep.record_head("main", lines[:4])
+    head = sweep.record_head("main", lines[:4], "demo", 1, NOON.date(), form)
     signed = signed_document(head, [world.custodian.sign("record", head)])
 
     assert sweep.verify_record(written(lines), signed, world.trust, "main") == lines
@@ -214,3 +216,39 @@ def test_cut_record_is_refused_where_custodians_signed_its_head(world):
     for raw in (written(lines[:3]), b""):
         with pytest.raises(BadRecord):
             sweep.verify_record(raw, signed, world.trust, "main")
+
+
+def test_number_of_the_heads_that_say_one_grows_at_each_minting(world, monkeypatch):
+    real = sweep.record_head
+    monkeypatch.setattr(sweep, "record_head", lambda *told: real(*told, form=2))
+
+    def minted(now):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
+        raw = world.store.read("record-head#main")[0]
+        head = sweep.read_head(raw, world.trust, "main")
+        return head.number, head.signed_on
+
+    assert minted(NOON) == (1, NOON.date())
+    assert minted(NOON + WEEK) == (2, (NOON + WEEK).date())
+    world.store.publish("record-head#main", b"junk", 3)
+    assert minted(NOON) == (1, NOON.date()), "a damaged head hinders no minting"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"lines": -1}, BadRecord),
+        ({"lines": True}, BadRecord),
+        ({"head": None}, BadRecord),
+        ({"queue": "other"}, BadRecord),
+        ({"deployment": "chicago"}, BadRecord),
+        ({"type": "bundle"}, BadRecord),
+    ],
+)
+def test_head_that_custodians_signed_for_something_else_is_refused(world, change, error):
+    head = json.loads(sweep.record_head("main", chain(2), "demo", 1, NOON.date(), 2)) | change
+    body = json.dumps(head).encode()
+    signed = signed_document(body, [world.custodian.sign("record", body)])
+
+    with pytest.raises(error):
+        sweep.verify_record(written(chain(2)), signed, world.trust, "main")

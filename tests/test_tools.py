@@ -8,6 +8,8 @@ import pytest
 
 from tests.world import ROOT
 
+pytestmark = pytest.mark.process
+
 ALL = "fontconfig fonts-noto-core fonts-noto-cjk"
 
 

@@ -126,7 +126,7 @@ def test_requests(city):
     ("file", "case"),
     [
         pytest.param(file, case, id=f"{file}: {case['name']}")
-        for file in ("bundle", "bundle_edges")
+        for file in ("bundle", "bundle_edges", "bundle_papers")
         for case in vectors(file)["cases"]
     ],
 )

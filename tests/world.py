@@ -16,6 +16,7 @@ from quietdesk.envelopes import Envelope
 from quietdesk.openings import Opening
 from quietdesk.pages import Pages
 from quietdesk.programme import Programme
+from quietdesk.request import NO_REST, Rest
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
@@ -91,11 +92,19 @@ class World:
         assert held is not None
         return held[0]
 
-    def sealed(self, now: datetime = NOON, code: str | None = None, **typed: list[str]) -> Envelope:
-        """An envelope as a phone seals it, ready for the store."""
+    def sealed(
+        self,
+        now: datetime = NOON,
+        code: str | None = None,
+        rest: Rest = NO_REST,
+        **typed: list[str],
+    ) -> Envelope:
+        """An envelope as a phone seals it, ready for the store; with `rest`, as a phone with the
+        page of a newer release does."""
         asked = request.parse({**ASKED, **typed}, self.city)
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
-        envelope = envelopes.seal(request.pack(asked, secrets.reply), self.bundle(now), secrets)
+        parts = request.pack(asked, secrets.reply, rest)
+        envelope = envelopes.seal(parts, self.bundle(now), secrets)
         epoch = Epoch.parse(envelope.epoch)
         end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
@@ -161,8 +170,8 @@ def make_world(
     trust = Trust((custodian.public_key,), 1, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, now))
-    upload.upload_wrap_keys(store, device)
-    ceremony.admit(store, trust, [custodian], device.id)
+    upload.upload_wrap_keys(store, device, city, now)
+    ceremony.admit(store, city, trust, [custodian], device.id, now)
     ceremony.mint(store, city, trust, [custodian], 4, now)
     return World(city, store, trust, custodian, device, spec)
 

@@ -3,17 +3,16 @@
 The bytes are specified in docs/envelope.md.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from quietdesk.errors import BadBundle, WrongDocument
 from quietdesk.hpke import PARTS, PUBLIC_KEY_BYTES, Kid
-from quietdesk.signed import VERSION, Trust, read_signed
+from quietdesk.signed import Trust, document_body, read_signed
 from quietdesk.weeks import GRACE, Epoch
 from quietdesk.wire import b64, unb64
 
@@ -21,7 +20,8 @@ from quietdesk.wire import b64, unb64
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """The public keys of one queue and one week, as custodians signed them. `keys` maps a part to
-    its (kid, 1,216-byte public key); times are Unix seconds."""
+    its (kid, 1,216-byte public key); times are Unix seconds; `number` and `signed_on` as in
+    signed.Paper."""
 
     queue: str
     deployment: str
@@ -29,6 +29,8 @@ class Bundle:
     not_before: int
     not_after: int
     keys: dict[str, tuple[str, bytes]]
+    number: int = 0
+    signed_on: date | None = None
 
 
 def name(queue: str, epoch: Epoch) -> str:
@@ -37,40 +39,41 @@ def name(queue: str, epoch: Epoch) -> str:
 
 
 def body(
-    queue: str, deployment: str, epoch: Epoch, zone: ZoneInfo, keys: Iterable[tuple[str, bytes]]
+    queue: str,
+    deployment: str,
+    epoch: Epoch,
+    zone: ZoneInfo,
+    keys: Iterable[tuple[str, bytes]],
+    number: int,
+    day: date,
 ) -> bytes:
-    """The bytes that custodians sign for one queue and week; `keys` are (kid, public key)."""
-    rows = [{"kid": kid, "part": Kid.parse(kid).part, "pk": b64(pk)} for kid, pk in keys]
-    return json.dumps(
-        {
-            "v": VERSION,
-            "queue": queue,
-            "deployment": deployment,
-            "epoch": str(epoch),
-            "not_before": int(epoch.start(zone).timestamp()),
-            "not_after": int((epoch.end(zone) + GRACE).timestamp()),
-            "keys": rows,
-        },
-        separators=(",", ":"),
-    ).encode()
+    """The bytes that custodians sign on a day for one queue and week; `keys` are (kid, public key).
+    The number is 1 when the week is minted."""
+    return document_body(
+        "bundle",
+        deployment,
+        number,
+        day,
+        queue=queue,
+        epoch=str(epoch),
+        not_before=int(epoch.start(zone).timestamp()),
+        not_after=int((epoch.end(zone) + GRACE).timestamp()),
+        keys=[{"kid": kid, "part": Kid.parse(kid).part, "pk": b64(pk)} for kid, pk in keys],
+    )
 
 
 @lru_cache(maxsize=8)  # the same bytes are verified once; other bytes, keys or queues anew
 def signed(raw: bytes, trust: Trust, queue: str) -> Bundle:
     """The bundle in a signed document, whatever the time. Raises BadSignature, or BadBundle with
-    the reason malformed, queue or deployment."""
+    the reason malformed, type, queue or deployment."""
+    signers, threshold, deployment = trust.custodians, trust.threshold, trust.deployment
     try:
-        return read_signed(
-            raw,
-            "bundle",
-            trust.custodians,
-            trust.threshold,
-            _bundle,
-            queue=queue,
-            deployment=trust.deployment,
+        paper = read_signed(
+            raw, "bundle", signers, threshold, _bundle, deployment, {"queue": queue}
         )
     except WrongDocument as wrong:
         raise BadBundle(wrong.reason) from None
+    return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
 
 
 def verify(

@@ -74,18 +74,23 @@ class BadSignature(QuietdeskError):
 
 
 class WrongDocument(BadSignature):
-    """A properly signed document is not the one that was asked for; `reason` is malformed, or which
-    of its words (such as queue or deployment) is another."""
+    """A properly signed document is not the one that was asked for; `reason` is malformed, number
+    (it is older than one that was seen), or which of its words (such as queue or deployment) is
+    another."""
+
+    code = "document"
 
     def __init__(self, kind: str, reason: str):
-        which = reason if reason == "malformed" else f"another one, of another {reason}"
-        super().__init__(f"the signed document of {kind} is {which}")
+        which = {"malformed": "malformed", "number": "older than one that was seen"}
+        said = which.get(reason, f"another one, of another {reason}")
+        super().__init__(f"the signed document of {kind} is {said}")
         self.reason = reason
 
 
 class BadBundle(QuietdeskError):
     """A properly signed bundle is not the one to seal to; `reason` is stale, early, queue,
-    deployment, epoch or malformed. A function seals nothing then and shows the phone line."""
+    deployment, epoch, type or malformed. A function seals nothing then and shows the phone
+    line."""
 
     code = "bundle"
     next = "Choose another week, and tell a custodian."
@@ -243,8 +248,8 @@ class ClockWrong(StoreUnavailable):
     next = "Set the date, the time and the time zone, then try again."
 
 
-class StoreTooNew(QuietdeskError):
-    """The store was written by a newer Quietdesk."""
+class StoreTooNew(StoreUnavailable):
+    """The store was written by a newer Quietdesk. Nothing was written."""
 
     code = "too_new"
     next = "Run that version."

@@ -39,7 +39,7 @@ _AT = re.compile(r"/([^/]+)/request/at(?:/.*)?", re.DOTALL)
 
 def functions(programme: Programme) -> "WSGIApplication":
     """The functions, all routes in one table. Threads answer beside each other: what they share is
-    the programme, whose values nobody changes, and whose store has a connection for each thread."""
+    the programme, whose values nobody changes and whose store is made to be shared."""
     router, answered = Router([*SUBMIT, *CHECK]), answering(programme)
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -5,17 +5,16 @@ hand (a partner, a pop-up) or kept for the desk. Seats left are counters in the 
 The bytes are specified in docs/envelope.md.
 """
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from quietdesk import weeks
 from quietdesk.errors import BadSignature
-from quietdesk.signed import VERSION, Trust, key_id, own_key, read_signed
+from quietdesk.signed import Trust, document_body, key_id, own_key, read_signed
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
 from quietdesk.wire import b64
 
@@ -66,12 +65,15 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One published list. `seats` is how many each opening had when it was published, `closed` the
-    (center, day) pairs that staff closed; while `taking` is false nobody can take a time."""
+    (center, day) pairs that staff closed; while `taking` is false nobody can take a time. `number`
+    and `signed_on`, as in signed.Paper, are of the document and make no list another one."""
 
     path: str
     taking: bool
     seats: Mapping[Opening, int]
     closed: frozenset[tuple[str, date]] = frozenset()
+    number: int = field(default=0, compare=False)
+    signed_on: date | None = field(default=None, compare=False)
 
     def takeable(self, now: datetime, zone: ZoneInfo) -> list[Opening]:
         """The openings a resident may take now, the earliest first: from tomorrow on, and no
@@ -85,28 +87,41 @@ class Listing:
 NOTHING = Listing("", False, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The staff computers that custodians admitted, by id; `number` and `signed_on` as in
+    signed.Paper."""
+
+    ids: tuple[str, ...] = ()
+    number: int = 0
+    signed_on: date | None = None
+
+
 def listing_name(queue: str, path: str) -> str:
     """The name under which the store publishes a list."""
     return f"openings#{queue}#{path}" if path else f"openings#{queue}"
 
 
-def listing_body(listing: Listing, queue: str, deployment: str, spki: bytes) -> bytes:
-    """The bytes that a staff computer signs; `spki` is its public key."""
+def listing_body(
+    listing: Listing, queue: str, deployment: str, spki: bytes, number: int, day: date
+) -> bytes:
+    """The bytes that a staff computer signs on a day; `spki` is its public key."""
     times: dict[str, dict[str, dict[str, int]]] = {}
     for opening, seats in sorted(listing.seats.items()):
         days = times.setdefault(opening.center, {})
         days.setdefault(opening.day.isoformat(), {})[opening.at] = seats
-    document = {
-        "v": VERSION,
-        "queue": queue,
-        "deployment": deployment,
-        "spki": b64(spki),
-        "path": listing.path,
-        "taking": listing.taking,
-        "times": times,
-        "closed": sorted([center, day.isoformat()] for center, day in listing.closed),
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
+    return document_body(
+        "openings",
+        deployment,
+        number,
+        day,
+        queue=queue,
+        spki=b64(spki),
+        path=listing.path,
+        taking=listing.taking,
+        times=times,
+        closed=sorted([center, closed.isoformat()] for center, closed in listing.closed),
+    )
 
 
 def verify_listing(
@@ -115,25 +130,32 @@ def verify_listing(
     """The list in a signed document, if a device signed it that custodians admitted: `devices` is
     their signed list. Raises BadSignature for anything else."""
     spki = own_key(raw)
-    if key_id(spki).hex() not in admitted_devices(devices, trust):
+    if key_id(spki).hex() not in admitted_devices(devices, trust).ids:
         raise BadSignature("the list of openings is signed by a device that is not admitted")
-    says = {"queue": queue, "deployment": trust.deployment, "path": path}
-    return read_signed(raw, "openings", [spki], 1, _listing, **says)
+    says = {"queue": queue, "path": path}
+    paper = read_signed(raw, "openings", [spki], 1, _listing, trust.deployment, says)
+    return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
 
 
-def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
+def devices_body(ids: Iterable[str], deployment: str, number: int, day: date) -> bytes:
+    """The bytes that custodians sign on a day."""
+    return document_body("devices", deployment, number, day, devices=sorted(ids))
+
+
+def admitted_devices(raw: bytes | None, trust: Trust) -> Devices:
     """The devices in the list that custodians signed; none when there is no list. Raises
     BadSignature."""
     if raw is None:
-        return []
-    return read_signed(
+        return Devices()
+    paper = read_signed(
         raw,
         "devices",
         trust.custodians,
         trust.threshold,
-        lambda document: [str(device) for device in document["devices"]],
-        deployment=trust.deployment,
+        lambda document: tuple(str(device) for device in document["devices"]),
+        trust.deployment,
     )
+    return Devices(paper.says, paper.number, paper.signed_on)
 
 
 def _listing(document: Mapping[str, Any]) -> Listing:

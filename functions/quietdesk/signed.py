@@ -1,14 +1,16 @@
-"""Signed documents: whom to believe, what a signature covers, and the one check of what is signed.
+"""Signed documents: whom to believe, what a signature covers, what stands in each of them, and the
+one check of what is signed.
 
 The bytes are specified in docs/envelope.md.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +23,7 @@ from quietdesk.wire import b64, unb64
 
 DEMO = "demo"  # the deployment whose keys no other stage accepts
 VERSION = 1
+MOST_NUMBERS = 2**53  # what a phone counts without rounding
 
 T = TypeVar("T")
 
@@ -35,6 +38,17 @@ class Trust:
     deployment: str
 
 
+@dataclass(frozen=True, slots=True)
+class Paper(Generic[T]):
+    """A signed document that is the one that was asked for: what it says, its number, and the day
+    on which it was signed, in the programme's time zone. One that names no day proves nothing about
+    time; one without a number, as they were signed before, has 0."""
+
+    says: T
+    number: int = 0
+    signed_on: date | None = None
+
+
 def key_id(spki: bytes) -> bytes:
     """The first 8 bytes of SHA-256 of a public key: which key a signature is by."""
     return hashlib.sha256(spki).digest()[:8]
@@ -43,6 +57,13 @@ def key_id(spki: bytes) -> bytes:
 def signed_bytes(kind: str, body: bytes) -> bytes:
     """What a signature covers, so that a signature on one kind of document is none on another."""
     return b"quietdesk/1|" + kind.encode() + b"|" + body
+
+
+def document_body(kind: str, deployment: str, number: int, day: date, **says: object) -> bytes:
+    """The bytes to sign: what every document carries, and what this one says."""
+    common = {"v": VERSION, "type": kind, "deployment": deployment}
+    common |= {"number": number, "day": day.isoformat()}
+    return json.dumps(common | says, separators=(",", ":")).encode()
 
 
 def signed_document(body: bytes, signatures: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -57,26 +78,54 @@ def read_signed(
     signers: Sequence[bytes],
     threshold: int,
     parse: Callable[[Any], T],
-    **says: str,
-) -> T:
+    deployment: str,
+    says: Mapping[str, str] = {},
+    lowest: int = 0,
+    versions: Collection[int] = (VERSION,),
+) -> Paper[T]:
     """What `parse` makes of the body of a signed document: the one check of all that is signed.
 
-    It is verified before it is parsed; it is of version 1, and `parse` may refuse it with
-    ValueError, TypeError, KeyError or AttributeError; then it must say of itself what `says`
-    (`queue="main"`). Raises BadSignature as `verify_signatures`, and WrongDocument.
+    It is verified before it is parsed; it is of one of the versions and of that kind, and `parse`
+    may refuse it with ValueError, TypeError, KeyError or AttributeError; then it must be of the
+    deployment and say of itself what `says` (`{"queue": "main"}`), and have the number `lowest` or
+    a higher one. Raises BadSignature as `verify_signatures`, and WrongDocument.
     """
     document = verify_signatures(raw, kind, signers, threshold)
+    wanted = {"deployment": deployment, **says}
     try:
-        if type(document["v"]) is not int or document["v"] != VERSION:
+        if type(document["v"]) is not int or document["v"] not in versions:
             raise ValueError("another version")
+        if document.get("type", kind) != kind:
+            raise WrongDocument(kind, "type")
+        if kind == "record" and "type" not in document:
+            del wanted["deployment"]  # heads of the record named none before they named a type
+        number, signed_on = _number(document), _day(document)
         parsed = parse(document)
-        said = {name: document[name] for name in says}
+        said = {name: document[name] for name in wanted}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise WrongDocument(kind, "malformed") from None
-    for name, wanted in says.items():
-        if said[name] != wanted:
+    for name, value in wanted.items():
+        if said[name] != value:
             raise WrongDocument(kind, name)
-    return parsed
+    if number < lowest:
+        raise WrongDocument(kind, "number")
+    return Paper(parsed, number, signed_on)
+
+
+def _number(document: Mapping[str, Any]) -> int:
+    number = document.get("number", 0)
+    if type(number) is not int or not 0 <= number < MOST_NUMBERS:
+        raise ValueError("not a number of ours")
+    return number
+
+
+def _day(document: Mapping[str, Any]) -> date | None:
+    if "day" not in document:
+        return None
+    day = date.fromisoformat(document["day"])
+    if day.isoformat() != document["day"]:
+        raise ValueError("another spelling of a day")
+    return day
 
 
 def own_key(raw: bytes) -> bytes:

@@ -4,7 +4,7 @@ the destruction record, which those lines make.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,12 +13,16 @@ from quietdesk import bundles, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable, WrongDocument
 from quietdesk.hpke import Kid
-from quietdesk.signed import VERSION, Trust, read_signed
+from quietdesk.signed import VERSION, Paper, Trust, document_body, read_signed
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
 LOOK_BACK_WEEKS = 60  # a sweep that did not run for so long still finds every week it owes
+# How heads of the record are signed. The release before wants exactly the words of 1, and calls the
+# record changed for any other; 2 has what all signed documents carry, and comes one release after
+# the reading of it (docs/decisions/0014-formats.md).
+HEAD_FORM = 1
 
 
 # --- The destruction record ----------------------------------------------------------------------
@@ -92,37 +96,50 @@ def line_hash(line: Line) -> str:
     return hashlib.sha256(line.write()).hexdigest()
 
 
-def record_head(queue: str, lines: Sequence[Line]) -> bytes:
-    """The bytes that custodians sign to vouch for the record as it stands."""
+def record_head(
+    queue: str,
+    lines: Sequence[Line],
+    deployment: str,
+    number: int,
+    day: date,
+    form: int = HEAD_FORM,
+) -> bytes:
+    """The bytes that custodians sign on a day to vouch for the record as it stands."""
     head = {
-        "v": VERSION,
         "queue": queue,
         "lines": len(lines),
         "head": line_hash(lines[-1]) if lines else "",
     }
-    return json.dumps(head, separators=(",", ":")).encode()
+    if form == 1:
+        return json.dumps({"v": VERSION, **head}, separators=(",", ":")).encode()
+    return document_body("record", deployment, number, day, **head)
 
 
 def verify_record(raw: bytes, signed_head: bytes, trust: Trust, queue: str) -> list[Line]:
     """The lines of the record, of which at least those under the signed head are as custodians
     saw them. Raises BadRecord or BadSignature."""
     lines = read_record(raw)
-    try:
-        head = read_signed(
-            signed_head, "record", trust.custodians, trust.threshold, _head, queue=queue
-        )
-    except WrongDocument as wrong:
-        raise BadRecord(f"the signed head of the record: {wrong}") from None
-    count = head["lines"]
-    if count > len(lines) or json.loads(record_head(queue, lines[:count])) != head:
+    count, hashed = read_head(signed_head, trust, queue).says
+    if count > len(lines) or hashed != (line_hash(lines[count - 1]) if count else ""):
         raise BadRecord("the record is not the one that custodians signed")
     return lines
 
 
-def _head(document: Any) -> dict[str, Any]:
-    if not isinstance(document, dict) or type(document["lines"]) is not int:
-        raise TypeError("a count of lines")
-    return document
+def read_head(raw: bytes, trust: Trust, queue: str) -> Paper[tuple[int, str]]:
+    """How many lines custodians saw, and the hash of the last of them. Raises BadRecord or
+    BadSignature."""
+    signers, threshold, deployment = trust.custodians, trust.threshold, trust.deployment
+    try:
+        return read_signed(raw, "record", signers, threshold, _head, deployment, {"queue": queue})
+    except WrongDocument as wrong:
+        raise BadRecord(f"the signed head of the record: {wrong}") from None
+
+
+def _head(document: Mapping[str, Any]) -> tuple[int, str]:
+    count, hashed = document["lines"], document["head"]
+    if type(count) is not int or count < 0 or not isinstance(hashed, str):
+        raise TypeError("a count of lines, and a hash")
+    return count, hashed
 
 
 # --- The sweep -----------------------------------------------------------------------------------

@@ -15,10 +15,9 @@ from quietdesk.envelopes import Parts
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.desk import queue
 from quietdesk.staff.device.opener import Opened, Opener
-from tests.bench.opening import random_secrets
 from tests.bench.peak import peak_mb
 from tests.bench.table import Row, seconds, taking_turns
-from tests.world import ASKED, NOON, Desk, World, make_world
+from tests.world import ASKED, NOON, Desk, World, any_secrets, make_world
 
 T = TypeVar("T")
 PLACES = 1000
@@ -46,7 +45,7 @@ def _fill(world: World, count: int) -> None:
     asked = replace(asked, windows=("any",))
     for _ in range(count):
         # Random secrets: a real code would spend most of the time on PBKDF2, which no desk does.
-        secrets = random_secrets()
+        secrets = any_secrets()
         sealed = envelopes.seal(request.pack(asked, secrets.reply), bundle, secrets)
         world.store.put(envelopes.admitted(sealed, "P", end))
 

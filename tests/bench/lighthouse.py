@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.bench.loading import AGAINST, both_sites, counting, first_answers
-from tests.bench.table import CEILING, NotHere, Row, taking_turns
+from tests.bench.table import NotHere, Row, taking_turns
 from tests.serving import chromium
+from tests.waiting import CEILING
 from tests.world import make_world
 
 COMMAND = ["npx", "--yes", "lighthouse@13.5.0"]  # installed once, into npm's own cache
@@ -24,7 +25,7 @@ SLOW = [
     "--throttling.cpuSlowdownMultiplier=6",
 ]
 # It gives up long before a busy machine does.
-PATIENT = [f"--max-wait-for-load={CEILING * 1000}", f"--max-wait-for-fcp={CEILING * 1000}"]
+PATIENT = [f"--max-wait-for-{it}={CEILING * 1000:.0f}" for it in ("load", "fcp")]
 CHROME = "--chrome-flags=--headless=new --no-sandbox --disable-gpu"
 
 

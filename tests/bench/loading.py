@@ -23,8 +23,9 @@ from quietdesk import weeks
 from quietdesk.pages import Pages
 from quietdesk.website.guide import Guide
 from quietdesk.website.sources import Sources
-from tests.bench.table import CEILING, Row, seconds
+from tests.bench.table import Row, seconds
 from tests.serving import CHROMIUM_ARGS, build_site, chromium
+from tests.waiting import CEILING
 from tests.world import NOON, ROOT, World, make_world
 
 PAGES = {"home": "", "papers": "documents/", "privacy": "privacy/", "request page": "request/"}

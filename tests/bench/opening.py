@@ -1,7 +1,6 @@
 """Opening a whole queue on every core, beside nothing but the two key agreements of each part."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,13 +12,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from quietdesk import codes, envelopes, request
+from quietdesk import envelopes, request
 from quietdesk.bundles import Bundle
 from quietdesk.hpke import PARTS, PrivateKey
 from quietdesk.weeks import Epoch
 from tests.bench.peak import peak_mb
 from tests.bench.table import FOLDER, Row, cores
-from tests.world import ASKED, compiled_city
+from tests.world import ASKED, any_secrets, compiled_city
 
 EPOCH = Epoch(2026, 47)
 SEEDS = {f"main.{part}.{EPOCH}.00000000": hashlib.sha256(part.encode()).digest() for part in PARTS}
@@ -137,14 +136,10 @@ def _sealed(count: int) -> bytes:
     lines = b""
     for _ in range(count):
         # Random secrets: a real code would spend most of the time on PBKDF2, which no desk does.
-        secrets = random_secrets()
+        secrets = any_secrets()
         envelope = envelopes.seal(request.pack(asked, secrets.reply), bundle, secrets)
         lines += envelopes.write(envelope) + b"\n"
     return lines
-
-
-def random_secrets() -> codes.Secrets:
-    return codes.Secrets(id=os.urandom(16), auth=os.urandom(32), reply=os.urandom(32))
 
 
 def bench_bundle() -> Bundle:

@@ -15,10 +15,11 @@ from playwright.sync_api import Playwright, sync_playwright
 
 from quietdesk import envelopes, request
 from quietdesk.hpke import PARTS
-from tests.bench.opening import bench_bundle, random_secrets
-from tests.bench.table import CEILING, Row, medians, taking_turns
+from tests.bench.opening import bench_bundle
+from tests.bench.table import Row, medians, taking_turns
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, serving
-from tests.world import ASKED, NOON, ROOT, compiled_city, make_world
+from tests.waiting import CEILING
+from tests.world import ASKED, NOON, ROOT, any_secrets, compiled_city, make_world
 
 SLOWER = 6  # times; as developer tools emulate a phone of low end
 ESBUILD = "--bundle --minify --format=iife --target=es2017 --log-level=warning".split()
@@ -55,7 +56,7 @@ def measure(quick: bool) -> list[Row]:
 def _in_python(turns: int, count: int) -> Row:
     mlkem = MLKEM768PrivateKey.generate().public_key()
     x25519 = X25519PrivateKey.generate().public_key()
-    bundle, secrets = bench_bundle(), random_secrets()
+    bundle, secrets = bench_bundle(), any_secrets()
     parts = request.pack(request.parse(ASKED, compiled_city()), secrets.reply)
 
     def encapsulate() -> None:

@@ -17,7 +17,6 @@ from tests.world import ROOT
 T = TypeVar("T")
 U = TypeVar("U")
 FOLDER = ROOT / "build/bench"
-CEILING = 600  # seconds; it ends what hangs, and nothing that is only slow
 HEADS = ("measure", "median", "spread", "baseline", "spread", "ratio", "spread", "turns", "aim")
 
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
@@ -21,6 +22,7 @@ from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
+from tests.vectors.programme import Recorder
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
 FOLDER = Path(__file__).resolve().parent
@@ -35,13 +37,28 @@ def main() -> None:
         ("request", make_request()),
         ("bundle", make_bundle()),
         ("bundle_edges", make_bundle_edges()),
+        ("bundle_papers", make_bundle_papers()),
         ("envelope", make_envelope()),
         ("openings", make_openings()),
+        ("sealed-2", make_sealed_with_numbers()),
     ):
-        path = FOLDER / f"{name}.json"
-        if not path.exists():
-            path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n")
-            print(f"made {path.name}")
+        write(f"{name}.json", made)
+    with TemporaryDirectory() as folder:
+        made = Recorder(Path(folder))
+        write("sealed-1.json", made.sealed())
+        write("papers-2.json", made.papers())
+        write("device-1.keyring", made.keyring())
+        write("store-2.sql", made.sql())
+
+
+def write(name: str, made: Any) -> None:
+    path = FOLDER / name
+    if not path.exists():
+        text = (
+            made if isinstance(made, str) else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+        )
+        path.write_text(text)
+        print(f"made {name}")
 
 
 def make_code() -> dict[str, Any]:
@@ -146,7 +163,7 @@ def make_bundle() -> dict[str, Any]:
         (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
         for n, part in enumerate(hpke.PARTS)
     ]
-    body = bundles.body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
 
     def signed(body: bytes, *signers: keyring.Keyring, kind: str = "bundle") -> str:
         return signed_document(body, [s.sign(kind, body) for s in signers]).decode()
@@ -197,7 +214,7 @@ def make_bundle_edges() -> dict[str, Any]:
         (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
         for n, part in enumerate(hpke.PARTS)
     ]
-    body = bundles.body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
     doc = json.loads(body)
     visit, contact = doc["keys"]
 
@@ -252,6 +269,48 @@ def make_bundle_edges() -> dict[str, Any]:
         {"name": "more than 26 hours fast", "now": after + 26 * hours + 1, "expect": "stale"},
     ]
     return {"queue": "main", "trust": trust, "cases": cases, "clock": clock}
+
+
+def make_bundle_papers() -> dict[str, Any]:
+    """What every signed document carries, said in a bundle: type, number and day."""
+    held = make_bundle()
+    one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
+    good = json.loads(unb64(json.loads(held["cases"][0]["raw"])["body"]))
+
+    def signed(**said: object) -> str:
+        body = json.dumps(
+            {it: value for it, value in (good | said).items() if value != "left out"}
+        ).encode()
+        return signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+
+    old = {"type": "left out", "number": "left out", "day": "left out"}
+    cases: list[tuple[str, dict[str, object], str]] = [
+        ("all of them", {}, "good"),
+        ("none of them, as it was signed before", old, "good"),
+        ("no number", {"number": "left out"}, "good"),
+        ("no day", {"day": "left out"}, "good"),
+        ("the highest number", {"number": 2**53 - 1}, "good"),
+        ("more, by a newer release", {"minted_by": "a", "roles": {"a": [1]}}, "good"),
+        ("another type", {"type": "devices"}, "type"),
+        ("a type that is none", {"type": 1}, "type"),
+        ("a type of nothing", {"type": None}, "type"),
+        *((f"number {it!r}", {"number": it}, "malformed") for it in (-1, 1.5, True, "1", None, [1], 2**53)),
+        *((f"day {it!r}", {"day": it}, "malformed") for it in ("", "2026-11-31", "2026-02-29", "20261118", "2026-W47-3", "0000-01-01", "2026-11-18\n", "٢٠٢٦-11-18", None, 20261118, ["2026-11-18"])),
+    ]  # fmt: skip
+    trust = {
+        "custodians": [b64(one.public_key), b64(two.public_key)],
+        "threshold": 2,
+        "deployment": "vectors",
+    }
+    now = int(NOW.timestamp())
+    return {
+        "queue": "main",
+        "trust": trust,
+        "cases": [
+            {"name": name, "raw": signed(**said), "now": now, "expect": expect}
+            for name, said, expect in cases
+        ],
+    }
 
 
 def make_envelope() -> dict[str, Any]:
@@ -334,7 +393,7 @@ def make_openings() -> dict[str, Any]:
     def signed(
         listing: Listing = listed, by: Any = device, queue: str = "main", deployment: str = "demo"
     ) -> str:
-        body = openings.listing_body(listing, queue, deployment, by.public_key)
+        body = openings.listing_body(listing, queue, deployment, by.public_key, 1, NOW.date())
         return signed_document(body, [by.sign("openings", body)]).decode()
 
     document = json.loads(signed())
@@ -375,6 +434,35 @@ def make_openings() -> dict[str, Any]:
             )
         ],
     }  # fmt: skip
+
+
+def make_sealed_with_numbers() -> dict[str, Any]:
+    """The requests of sealed-1, in parts that carry the number of their fields; and as a newer
+    release seals them, with fields that this one does not know."""
+    before = json.loads((FOLDER / "sealed-1.json").read_text())
+    seeds = {kid: bytes.fromhex(seed) for kid, seed in before["seeds"].items()}
+    private_keys = {kid: hpke.PrivateKey(seed) for kid, seed in seeds.items()}
+    newer = request.Rest('{"f":3,"ticket":"C-014","called":null}', '{"f":4,"voice":{"from":9.5}}')
+    cases = []
+    for case in before["cases"]:
+        old = envelopes.read(json.dumps(case["envelope"]).encode())
+        asked, key, _ = request.unpack(envelopes.unseal(old, private_keys))
+        keys = {
+            Kid.parse(it.kid).part: (it.kid, hpke.public_key(seeds[it.kid]))
+            for it in (old.visit, old.contact)
+        }
+        bundle = Bundle("main", "demo", Epoch.parse(old.epoch), 0, 0, keys)
+        for rest in (request.NO_REST, newer) if case["opening"] else (request.NO_REST,):
+            parts = request.pack(asked, key, rest, 2)
+            sealed = envelopes.reseal(old, parts, bundle, old.opening, old.reply)
+            told: dict[str, Any] = {
+                "visit": parts.visit.decode().rstrip(),
+                "contact": parts.contact.decode().rstrip(),
+            }
+            if rest is newer:
+                told = {"name": f"{case['name']}, by a newer release", "rest": asdict(rest)}
+            cases.append({**case, **told, "envelope": json.loads(envelopes.write(sealed))})
+    return {"deployment": before["deployment"], "seeds": before["seeds"], "cases": cases}
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
 
     A function answers within seconds or says that it cannot; who is `patient`, as the desk is that
     pulls a whole queue, waits longer. Without `create` a file that is not there is an error, not a
-    new and empty store. Raises BadSetting, StoreUnavailable or StoreTooNew."""
+    new and empty store. Raises BadSetting or StoreUnavailable; StoreTooNew is one."""
     kind, _, name = spec.partition(":")
     if kind == "sqlite" and name:
         from quietdesk.store.sqlite import Sqlite

@@ -52,7 +52,7 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
     device, custodian = _unlocked(device_path, custodian_path)
     device = upload.top_up(store, device_path, device, city, now)
     if device.id not in ceremony.devices(store, trust):
-        ceremony.admit(store, trust, [custodian], device.id)
+        ceremony.admit(store, city, trust, [custodian], device.id, now)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)
 
 

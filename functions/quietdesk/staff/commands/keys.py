@@ -41,7 +41,8 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
-        ceremony.admit(store, at.trust, custodians(at, args.custodian), args.id)
+        signers = custodians(at, args.custodian)
+        ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     return 0
 

@@ -4,16 +4,17 @@ Both halves of a minted key exist in this process for a moment; a device half le
 wraps, a server half only into the store, and no seed is ever written.
 """
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from quietdesk import bundles, hpke, openings, sweep, weeks
 from quietdesk.city import City
-from quietdesk.errors import NotAdmitted
+from quietdesk.errors import BadRecord, BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
-from quietdesk.signed import VERSION, Trust, signed_document, verify_signatures
+from quietdesk.openings import Devices
+from quietdesk.signed import Trust, signed_document, verify_signatures
 from quietdesk.staff.device.keyring import Keyring, wrap_info
 from quietdesk.staff.device.upload import offered, publish_over
 from quietdesk.store import Store
@@ -22,15 +23,22 @@ from quietdesk.weeks import Epoch
 
 def devices(store: Store, trust: Trust) -> list[str]:
     """The admitted devices, as custodians signed them. Raises BadSignature."""
-    return _devices(store, trust)[0]
+    return [*_devices(store, trust)[0].ids]
 
 
-def admit(store: Store, trust: Trust, custodians: Sequence[Keyring], device: str) -> None:
+def admit(
+    store: Store,
+    city: City,
+    trust: Trust,
+    custodians: Sequence[Keyring],
+    device: str,
+    now: datetime,
+) -> None:
     """Add a device to the signed list. Compare its words with the device's own screen first."""
     offered(store, device, trust)
     before, seq = _devices(store, trust)
-    admitted = sorted({*before, device})
-    body = json.dumps({"v": VERSION, "deployment": trust.deployment, "devices": admitted}).encode()
+    admitted, today = {*before.ids, device}, now.astimezone(city.zone).date()
+    body = openings.devices_body(admitted, trust.deployment, before.number + 1, today)
     # Over the list that was read: who admitted another device meanwhile is not undone.
     store.publish("devices", _signed(body, "devices", custodians, trust), seq)
 
@@ -51,9 +59,9 @@ def mint(
             ready = {d: offer[str(epoch)] for d, offer in wrap_keys.items() if str(epoch) in offer}
             if not ready:
                 raise NotAdmitted(f"no admitted device has a key for week {epoch}")
-            _mint_week(store, city, trust, custodians, epoch, ready)
+            _mint_week(store, city, trust, custodians, epoch, ready, now)
             minted.append(epoch)
-    _sign_record(store, city, trust, custodians)
+    _sign_record(store, city, trust, custodians, now)
     return minted
 
 
@@ -72,6 +80,7 @@ def _mint_week(
     custodians: Sequence[Keyring],
     epoch: Epoch,
     ready: Mapping[str, bytes],
+    now: datetime,
 ) -> None:
     halves = {
         str(Kid(city.queue, part, epoch, secrets.token_hex(4))): (
@@ -81,7 +90,8 @@ def _mint_week(
         for part in hpke.PARTS
     }
     rows = [(kid, hpke.public_key(hpke.seed(*pair, kid))) for kid, pair in halves.items()]
-    body = bundles.body(city.queue, trust.deployment, epoch, city.zone, rows)
+    today = now.astimezone(city.zone).date()
+    body = bundles.body(city.queue, trust.deployment, epoch, city.zone, rows, 1, today)
     bundle = _signed(body, "bundle", custodians, trust)  # first: it may be refused
     for kid, (device_half, server_half) in halves.items():
         wraps = {
@@ -93,15 +103,21 @@ def _mint_week(
     store.publish(bundles.name(city.queue, epoch), bundle, 0)
 
 
-def _devices(store: Store, trust: Trust) -> tuple[list[str], int]:
-    held = store.read("devices")
-    return (openings.admitted_devices(held[0], trust), held[1]) if held else ([], 0)
+def _devices(store: Store, trust: Trust) -> tuple[Devices, int]:
+    raw, seq = store.read("devices") or (None, 0)
+    return openings.admitted_devices(raw, trust), seq
 
 
-def _sign_record(store: Store, city: City, trust: Trust, custodians: Sequence[Keyring]) -> None:
-    head = sweep.record_head(city.queue, sweep.record(store, city.queue)[0])
-    signed = _signed(head, "record", custodians, trust)
-    publish_over(store, sweep.record_head_name(city.queue), signed)
+def _sign_record(
+    store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
+) -> None:
+    name, before = sweep.record_head_name(city.queue), 0
+    if held := store.read(name):
+        with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
+            before = sweep.read_head(held[0], trust, city.queue).number
+    lines, today = sweep.record(store, city.queue)[0], now.astimezone(city.zone).date()
+    head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, today)
+    publish_over(store, name, _signed(head, "record", custodians, trust))
 
 
 def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust) -> bytes:

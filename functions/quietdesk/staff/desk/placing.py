@@ -126,7 +126,7 @@ class Placing:
         self, item: Opened, opening: str, epoch: Epoch, answer: Reply, now: datetime
     ) -> Opened:
         asked = replace(item.request, opening=opening)
-        parts = request.pack(asked, item.reply_key)
+        parts = request.pack(asked, item.reply_key, item.rest)
         bundle = self._bundle(epoch, now)
         sealed = envelopes.reseal(
             item.envelope, parts, bundle, opening, _sealed_reply(item, answer)
@@ -139,7 +139,7 @@ class Placing:
         with suppress(TracesRemain):
             self._store.replace(item.envelope, fresh)
         held = replace(fresh, rev=item.envelope.rev + 1)
-        return Opened(held, asked, item.reply_key, answer)
+        return Opened(held, asked, item.reply_key, answer, item.rest)
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         born = Epoch.parse(item.envelope.born)

@@ -117,7 +117,10 @@ class Publisher:
         }
         # Before anything is written: a list that nobody believes would lock every desk out.
         devices = self._devices()
-        signed = {path: self._signed(listing, devices) for path, listing in lists.items()}
+        signed = {
+            path: self._signed(listing, devices, held[path][0].number + 1, today)
+            for path, listing in lists.items()
+        }
         for path, wanted in plan.items():
             before, seq = held[path]
             # Who has a place on a day that is closed keeps it; nobody else gets one.
@@ -130,13 +133,12 @@ class Publisher:
             self._store.drop_seats([str(it) for it in gone[path] if it.day <= today])
         return _changes({path: listing for path, (listing, _) in held.items()}, plan)
 
-    def _signed(self, listing: Listing, devices: bytes | None) -> bytes:
+    def _signed(self, listing: Listing, devices: bytes | None, number: int, today: date) -> bytes:
         device = self._device
         if device is None:
             raise ValueError("only an unlocked device signs")
-        body = openings.listing_body(
-            listing, self._city.queue, self._trust.deployment, device.public_key
-        )
+        queue, deployment = self._city.queue, self._trust.deployment
+        body = openings.listing_body(listing, queue, deployment, device.public_key, number, today)
         document = signed_document(body, [device.sign("openings", body)])
         self._verified(document, devices, listing.path)
         return document

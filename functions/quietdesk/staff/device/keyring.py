@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
 from quietdesk.hpke import PrivateKey, public_key
-from quietdesk.signed import VERSION, Trust, key_id, signed_bytes
+from quietdesk.signed import Trust, document_body, key_id, signed_bytes
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
@@ -93,16 +93,11 @@ class Keyring:
         fresh = {str(epoch): secrets.token_bytes(32) for epoch in epochs}
         return replace(self, wrap_seeds=fresh | dict(self.wrap_seeds))
 
-    def wrap_keys(self) -> bytes:
-        """The body of this device's signed upload: one public wrap key for each epoch."""
+    def wrap_keys(self, number: int, day: date) -> bytes:
+        """The body of this device's upload, signed on a day: one public wrap key for each epoch."""
         keys = {epoch: b64(public_key(seed)) for epoch, seed in sorted(self.wrap_seeds.items())}
-        document = {
-            "v": VERSION,
-            "deployment": self.trust.deployment,
-            "spki": b64(self.public_key),
-            "keys": keys,
-        }
-        return json.dumps(document, separators=(",", ":")).encode()
+        says = {"spki": b64(self.public_key), "keys": keys}
+        return document_body("wrap-keys", self.trust.deployment, number, day, **says)
 
     def unwrap(self, kid: str, epoch: str, wrap: bytes) -> bytes:
         """The 32-byte device half in a wrap. Raises CannotOpen."""

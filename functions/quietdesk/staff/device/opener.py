@@ -14,7 +14,7 @@ from quietdesk.errors import BadBundle, BadSignature, CannotOpen, KeyDestroyed, 
 from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
-from quietdesk.request import Request
+from quietdesk.request import NO_REST, Request, Rest
 from quietdesk.signed import Trust
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
@@ -24,12 +24,13 @@ from quietdesk.weeks import Epoch
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
     """One envelope, the request in it and what its reply says now; None for a reply that does not
-    open or says nothing we know. It has no repr."""
+    open or says nothing we know. `rest` is what a newer release sealed beside. It has no repr."""
 
     envelope: Envelope
     request: Request
     reply_key: bytes
     reply: Reply | None = None
+    rest: Rest = NO_REST
 
     def __repr__(self) -> str:
         return "<Opened>"
@@ -87,7 +88,7 @@ class Opener:
         """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
         kids = (envelope.visit.kid, envelope.contact.kid)
         parts = envelopes.unseal(envelope, {kid: self._private_key(kid) for kid in kids})
-        opened, reply_key = request.unpack(parts)
+        opened, reply_key, rest = request.unpack(parts)
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
         try:
@@ -97,7 +98,7 @@ class Opener:
                 Opening.parse(envelope.opening)
         except ValueError:
             raise CannotOpen("its header names no week or no opening") from None
-        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key))
+        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key), rest)
 
     def _private_key(self, text: str) -> PrivateKey:
         if text not in self._private_keys:

@@ -11,7 +11,7 @@ from typing import Any
 from quietdesk import hpke, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadSignature, NotAdmitted
-from quietdesk.signed import Trust, key_id, own_key, read_signed, signed_document
+from quietdesk.signed import Paper, Trust, key_id, own_key, read_signed, signed_document
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
@@ -19,9 +19,13 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
 
-def upload_wrap_keys(store: Store, device: Keyring) -> None:
+def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -> None:
     """Publish the device's public wrap keys, signed by the device."""
-    body = device.wrap_keys()
+    try:
+        before = _offer(store, device.id, device.trust)[1].number
+    except NotAdmitted:  # there is none, or none of its own
+        before = 0
+    body = device.wrap_keys(before + 1, now.astimezone(city.zone).date())
     document = signed_document(body, [device.sign("wrap-keys", body)])
     publish_over(store, _name(device.id), document)
 
@@ -37,7 +41,7 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
     except NotAdmitted:
         there = {}
     if not full.wrap_seeds.keys() <= there.keys():
-        upload_wrap_keys(store, full)
+        upload_wrap_keys(store, full, city, now)
     return full
 
 
@@ -50,6 +54,11 @@ def coming(city: City, now: datetime) -> list[Epoch]:
 def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, bytes]]:
     """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
     Raises NotAdmitted when there is no upload that the device itself signed."""
+    spki, paper = _offer(store, device, trust)
+    return spki, paper.says
+
+
+def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[str, bytes]]]:
     held = store.read(_name(device))
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
@@ -57,11 +66,10 @@ def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, b
         spki = own_key(held[0])
         if key_id(spki).hex() != device:
             raise BadSignature("another device's key")
-        says = {"deployment": trust.deployment}
-        wrap_keys = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, **says)
+        paper = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, trust.deployment)
     except BadSignature:
         raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
-    return spki, wrap_keys
+    return spki, paper
 
 
 def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -282,7 +282,10 @@ class Sqlite:
         self._db.execute("COMMIT")
         self._use_wal()
         with self._write() as db:
-            schema.bring_up_to_date(db)
+            upgraded = schema.bring_up_to_date(db)
+        if upgraded:
+            with suppress(StoreUnavailable):  # while somebody reads: the next erasure empties it
+                self.checkpoint()
         # A file that was here before us may be open to others, and so may what a kill left of it.
         for end in ("", "-wal", "-shm"):
             file = Path(f"{self._path}{end}")
@@ -308,6 +311,7 @@ class Sqlite:
             db = self._db
             db.execute("BEGIN IMMEDIATE")
             try:
+                schema.refuse_newer(db)
                 yield db
                 db.execute("COMMIT")
             except BaseException:

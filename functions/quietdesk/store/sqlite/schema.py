@@ -1,7 +1,8 @@
 """The tables of the file, and the steps that bring an older file up to date.
 
 `schema-N.sql` makes the tables of a new file; `upgrade-to-N.sql` makes schema N out of the one
-before. Both lead to the same tables: a test compares them.
+before. Both lead to the same tables: a test compares them. Never is a copy of the older file made:
+it would keep what the store erases later.
 """
 
 import sqlite3
@@ -23,17 +24,26 @@ def is_new(db: sqlite3.Connection) -> bool:
             return True
     if application != APPLICATION:
         raise StoreUnavailable("the file is not a store of Quietdesk")
+    refuse_newer(db)
+    return False
+
+
+def refuse_newer(db: sqlite3.Connection) -> None:
+    """Raises StoreTooNew for a file that a newer release has upgraded, perhaps since we opened
+    it."""
+    version = version_of(db)
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
             f"the store has schema {version}; this Quietdesk reads {SCHEMA_VERSION} at most"
         )
-    return False
 
 
-def bring_up_to_date(db: sqlite3.Connection) -> None:
+def bring_up_to_date(db: sqlite3.Connection) -> bool:
     """Make the tables of a new file, or take an older one step by step to the schema of today. It
-    runs within the caller's transaction, so all of it is done, or nothing."""
-    if is_new(db):
+    runs within the caller's transaction, so all of it is done, or nothing; who comes second finds
+    it done. Gives whether an older file was changed: then the WAL has pages of it."""
+    new = is_new(db)
+    if new:
         files = [f"schema-{SCHEMA_VERSION}.sql"]
     else:
         steps = range(version_of(db) + 1, SCHEMA_VERSION + 1)
@@ -44,6 +54,7 @@ def bring_up_to_date(db: sqlite3.Connection) -> None:
     if files:
         db.execute(f"PRAGMA application_id = {APPLICATION}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return bool(files) and not new
 
 
 def version_of(db: sqlite3.Connection) -> int:
