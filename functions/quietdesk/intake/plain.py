@@ -114,6 +114,8 @@ def _sent(form: Form, asked: Request, programme: Programme) -> Answer:
     secrets = codes.derive(form.code, programme.city.deployment)
     try:
         reply = (_move if form.moving else _put)(form, asked, secrets, programme)
+    except Invalid as error:  # it fits no part: only packing tells
+        return _again(form, programme, 400, error.fields)
     except (NoSeats, BadEnvelope):
         return _again(form, programme, 409, {"opening": "gone"})
     except Conflict as error:
