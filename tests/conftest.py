@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from quietdesk.city import City
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.store import open_store
+from quietdesk.store import open_store, sqlite
 from tests.emulators import Emulator, be_patient, emulator, make_tables
 from tests.runtime_api import programme_on_lambda
 from tests.serving import (
@@ -57,6 +57,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_stores() -> Iterator[None]:
+    """Who waits for another to have written to SQLite waits until that hangs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "BUSY_SECONDS", CEILING)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from quietdesk.store import open_store
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.schema import SCHEMA_VERSION
 from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from tests.waiting import CEILING
 from tests.world import ROOT
 
 KID = "main.visit.2026-W47.00000001"
@@ -454,10 +455,11 @@ def test_nothing_is_written_into_a_file_that_a_newer_release_upgraded_meanwhile(
 
 # --- Several processes, and kills ----------------------------------------------------------------
 
-WRITER = """
+WRITER = f"""
 import sys
-from quietdesk.store import open_store
-from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from quietdesk.store import open_store, sqlite
+from tests.rows import make
+sqlite.BUSY_SECONDS = {CEILING}
 store = open_store("sqlite:" + sys.argv[1])
 for _ in range(int(sys.argv[2])):
     envelope = make()
