@@ -56,8 +56,8 @@ shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots (
 access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
 	$(BIN)/python -m tests.access_report
 
-bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run (T=warm: one measure)
+	$(BIN)/python -m tests.bench $(T)
 
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle

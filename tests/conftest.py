@@ -1,5 +1,6 @@
 """Fixtures that more than one file uses."""
 
+import fcntl
 import gc
 import os
 import secrets
@@ -14,6 +15,7 @@ from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
+from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import open_store
 from tests.emulators import Emulator, be_patient, emulator, make_tables
@@ -25,10 +27,13 @@ from tests.serving import (
     build_site,
     chromium,
     compile_ours,
+    patient,
     serving,
 )
+from tests.waiting import CEILING
 from tests.world import (
     NOON,
+    PASSPHRASE,
     World,
     compiled_city,
     make_custodian,
@@ -98,27 +103,47 @@ def store_spec(
     return f"dynamodb:{prefix}"
 
 
+Shared = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def custodian() -> Keyring:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Has a file or folder of a name made once for all workers of this run, by the one that first
+    asks. Nobody changes it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        made, fresh = root / name, root / f"{name}.fresh"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                make(fresh)
+                fresh.rename(made)
+        return made
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def custodian(shared: Shared) -> Keyring:
     """One for all tests, so that the site, which names its key, is built once."""
-    return make_custodian()
+    kept = shared("custodian", lambda it: it.write_bytes(keyring.lock(make_custodian())))
+    return keyring.unlock(kept.read_bytes(), PASSPHRASE)
 
 
 @pytest.fixture(scope="session")
-def site(
-    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def site(another_process: None, custodian: Keyring, shared: Shared) -> Path:
     """The built website."""
-    return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
+    return shared("site", lambda it: build_site(it, (custodian.public_key,)))
 
 
 @pytest.fixture(scope="session")
-def site_with_address(
-    another_process: None, custodian: Keyring, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def site_with_address(another_process: None, custodian: Keyring, shared: Shared) -> Path:
     """The website as it is built when its address is known."""
-    folder = tmp_path_factory.mktemp("known") / "site"
-    return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
+    keys = (custodian.public_key,)
+    return shared("known", lambda it: build_site(it, keys, address=f"{ADDRESS}/"))
 
 
 @pytest.fixture(scope="session")
@@ -168,8 +193,10 @@ def _copied(world: World, spec: str) -> World:
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        yield launched
+        launched = playwright.chromium.launch(
+            executable_path=chromium(), args=CHROMIUM_ARGS, timeout=CEILING * 1000
+        )
+        yield patient(launched)
         launched.close()
 
 

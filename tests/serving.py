@@ -14,7 +14,7 @@ from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waitress import wasyncore
 
 from quietdesk import local
@@ -26,6 +26,7 @@ from quietdesk.website.profile import write_profile
 from quietdesk.wire import b64
 from tests import gateway
 from tests.events import CLOCK
+from tests.waiting import CEILING
 from tests.world import NOON, PROFILE, ROOT, World
 
 # Where a website that knows its address stands: a long one, for what is printed must hold it.
@@ -46,6 +47,21 @@ def chromium() -> str:
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     assert found, "no Chromium; run: make test"
     return found
+
+
+def patient(browser: Browser) -> Browser:
+    """The browser, whose pages wait for what a test waits for until it hangs."""
+    milliseconds = CEILING * 1000
+    expect.set_options(timeout=milliseconds)
+    new_context = browser.new_context
+
+    def waiting(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(milliseconds)
+        return context
+
+    browser.new_context = waiting  # type: ignore[method-assign]
+    return browser
 
 
 def build_site(

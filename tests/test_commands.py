@@ -625,6 +625,19 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
 
 
+def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
+    world, _ = office
+    (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+
+    _, out, err = run(
+        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
+    )
+
+    assert f"{id} Chen only looks with the code; " in out
+    assert "1 may come on the closed day: have somebody at the door" in err
+
+
 def test_closing_a_day_without_another_time_keeps_people_waiting(office, run):
     world, _ = office
     (id,) = ask(world, "Ana", windows=["sun-eve"])

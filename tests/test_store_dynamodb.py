@@ -51,6 +51,12 @@ MORNING = Opening.parse("corona.2026-12-03.0930")
 pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Whatever is tried again is tried again at once: how long to wait is not asked here."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
 @pytest.fixture
 def store(store_spec):
     opened = open_store(store_spec)

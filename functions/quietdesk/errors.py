@@ -78,6 +78,8 @@ class WrongDocument(BadSignature):
     (it is older than one that was seen), or which of its words (such as queue or deployment) is
     another."""
 
+    code = "document"
+
     def __init__(self, kind: str, reason: str):
         which = {"malformed": "malformed", "number": "older than one that was seen"}
         said = which.get(reason, f"another one, of another {reason}")

@@ -6,6 +6,7 @@ What is readable is one value that is swapped whole. After the lock nothing is r
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from threading import Event, Thread
 
 import pytest
@@ -18,9 +19,8 @@ from quietdesk.staff.device.opener import Opener
 from quietdesk.staff.work import Decision, Work
 from tests.console.staff import accept, opened, put, readable
 from tests.console.test_enter import TYPED, code_on
+from tests.waiting import CEILING
 from tests.world import NOON, PASSPHRASE
-
-MINUTES = 300  # only what hangs takes so long
 
 
 class Held:
@@ -28,14 +28,12 @@ class Held:
 
     def __init__(self, monkeypatch, owner, name, at=1):
         self.reached, self._going = Event(), Event()
-        self._calls, self._at = Counter(), at
-        works = getattr(owner, name)
+        works, calls = getattr(owner, name), count(1)
 
         def held(*args):
-            self._calls["of it"] += 1
-            if self._calls["of it"] == self._at:
+            if next(calls) == at:
                 self.reached.set()
-                assert self._going.wait(MINUTES)
+                assert self._going.wait(CEILING)
             return works(*args)
 
         monkeypatch.setattr(owner, name, held)
@@ -43,7 +41,7 @@ class Held:
     @contextmanager
     def meanwhile(self):
         """While it stands still."""
-        assert self.reached.wait(MINUTES)
+        assert self.reached.wait(CEILING)
         try:
             yield
         finally:
@@ -59,7 +57,7 @@ class Tab:
         self._thread.start()
 
     def answer(self):
-        self._thread.join(MINUTES)
+        self._thread.join(CEILING)
         (answer,) = self._answers
         return answer
 
@@ -189,7 +187,7 @@ def test_short_work_of_two_tabs_is_all_done(staff, world, monkeypatch):
             )
         )
         other.start()
-    other.join(MINUTES)
+    other.join(CEILING)
 
     assert one.answer().status == 303
     assert {it.state for it in opened(world).values()} == {"none"}

@@ -64,6 +64,8 @@ def close(at: Here, args: argparse.Namespace) -> int:
             return 1
         todo = [(it.item.id, it.opening or Decision.WAIT) for it in proposals]
         outcome = work.close_day(queue, closed, todo, wording.each(wording.told(at.city)))
+        if doors := outcome.told("door"):
+            complain(f"{len(doors)} may come on the closed day: have somebody at the door")
         answered = wording.ended(outcome, [wording.name(it.item) for it in proposals])
         left = _say_left(outcome)
     return 0 if answered == len(there) and not left else 1
@@ -78,9 +80,7 @@ def reopen(at: Here, args: argparse.Namespace) -> int:
 
 def _say_left(outcome: Outcome) -> int:
     """How many still have a place at a closed center: who could not be answered, who took a time
-    while somebody thought about it, and what does not open. Says so, and who may come in vain."""
-    if doors := outcome.told("door"):
-        complain(f"{len(doors)} may come on the closed day: have somebody at the door")
+    while somebody thought about it, and what does not open. Says so."""
     left = {it.id: it for it in outcome.left or ()}
     shut = [it for it in left.values() if isinstance(it, Unopened)]
     if left:
