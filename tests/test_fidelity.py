@@ -19,6 +19,7 @@ import pytest
 from quietdesk import codes, envelopes, intake
 from quietdesk.pages import CHECK, SUBMIT
 from quietdesk.web import FORM, HEADERS, JSON
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import gateway
 from tests.runtime_api import programme_on_lambda
@@ -119,7 +120,7 @@ def alike(answer):
 
 
 def stored(world):
-    return len(list(world.store.pull("main", ["2026-W47"], NOON)))
+    return len(list(world.store.pull("main", [Epoch(2026, 47)], NOON)))
 
 
 def get(status: int, target: str, *headers: tuple[str, str]) -> Case:
