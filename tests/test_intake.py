@@ -173,7 +173,7 @@ def test_what_fits_no_part_is_refused_in_the_form_with_all_that_was_typed(world)
     assert answer["statusCode"] == 400
     assert "Write a shorter name" in text(answer)
     assert ASKED["name"][0] in answer["body"]
-    assert list(world.store.pull("main", ["2026-W47"], NOON)) == []
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == []
 
 
 def test_change_brings_back_the_form_as_it_was(world):
