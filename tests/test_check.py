@@ -472,7 +472,7 @@ def test_after_a_cancel_only_a_number_a_digest_and_an_end_stay(open_world):
 
     assert {name: value for name, value in row.items() if value is not None} == {
         "queue": "main",
-        "epoch": before.envelope.epoch,
+        "epoch": str(before.envelope.epoch),
         "id": SECRETS.id,
         "digest": before.envelope.digest,
         "expires": before.envelope.expires,
