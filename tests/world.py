@@ -105,7 +105,7 @@ class World:
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
         parts = request.pack(asked, secrets.reply, rest)
         envelope = envelopes.seal(parts, self.bundle(now), secrets)
-        epoch = Epoch.parse(envelope.epoch)
+        epoch = envelope.epoch
         end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 
@@ -133,7 +133,7 @@ class World:
         center = self.city.center(opening.center)
         assert center is not None
         reply = replies.write(replies.placed(opening, center))
-        envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
+        envelope = envelopes.seal(parts, bundle, secrets, opening, born, reply)
         end = weeks.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 

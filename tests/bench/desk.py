@@ -86,7 +86,7 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
 
 def _bare(world: World, opener: Opener, count: int) -> float:
     """The seconds of unsealing alone: no store, and no look at what is inside."""
-    held = list(world.store.pull(world.city.queue, [str(world.bundle().epoch)], NOON))
+    held = list(world.store.pull(world.city.queue, [world.bundle().epoch], NOON))
     assert len(held) == count
     private_keys = {
         part.kid: opener._private_key(part.kid) for part in (held[0].visit, held[0].contact)
@@ -99,7 +99,7 @@ def _placed(world: World, count: int, turns: int) -> list[Row]:
     publisher = world.publisher()
     publisher.publish(NOON)
     openings = {Opening(it.day, it.at, it.center, DESK) for it in publisher.free(NOON)}
-    world.store.set_seats({str(it): turns * count for it in openings})
+    world.store.set_seats({it: turns * count for it in openings})
     desk = world.desk()
     waiting = [it for it in desk.pull(NOON) if isinstance(it, Opened)]
     assert len(waiting) >= turns * count

@@ -11,6 +11,7 @@ from quietdesk import codes, envelopes, request, weeks
 from quietdesk.errors import (
     CannotOpen,
 )
+from quietdesk.request import Rest
 from quietdesk.staff import words
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device.opener import Opener
@@ -58,6 +59,16 @@ def test_filter_shows_only_what_matches(staff, world, field, value, typed):
 
     assert names(staff.get(f"/?{field}={value}")) == ["Marisol"]
     assert sorted(names(staff.get(f"/?{field}="))) == ["Marisol", "Rosa"]
+
+
+def test_what_a_newer_release_sealed_beside_is_shown_on_no_page(staff, world):
+    beside = '{"f":3,"besideplant81":"besideplant82"}'
+    id = put(world, rest=Rest(beside, beside), name=["Marisol"])
+
+    pages = [staff.unlock(), staff.post("/request", one=id), staff.post("/contact", one=id)]
+
+    assert all("Marisol" in page.body for page in pages)
+    assert not any("besideplant" in page.body for page in pages)
 
 
 def test_value_that_no_page_offers_filters_nothing(staff, world):
@@ -149,7 +160,7 @@ def test_what_does_not_open_is_counted_by_reason_and_stops_nobody(staff, world):
 
 def test_destroyed_weeks_are_counted_with_their_name(staff, world):
     put(world)
-    week = str(weeks.epoch_at(NOON, world.city.zone))
+    week = weeks.epoch_at(NOON, world.city.zone)
     world.store.destroy_keys(world.city.queue, week)
 
     page = staff.unlock()

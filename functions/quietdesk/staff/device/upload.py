@@ -51,14 +51,14 @@ def coming(city: City, now: datetime) -> list[Epoch]:
     return [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
 
 
-def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, bytes]]:
+def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[Epoch, bytes]]:
     """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
     Raises NotAdmitted when there is no upload that the device itself signed."""
     spki, paper = _offer(store, device, trust)
     return spki, paper.says
 
 
-def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[str, bytes]]]:
+def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[Epoch, bytes]]]:
     held = store.read(_name(device))
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
@@ -72,9 +72,9 @@ def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[s
     return spki, paper
 
 
-def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _wrap_keys(document: Mapping[str, Any]) -> dict[Epoch, bytes]:
     return {
-        str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
+        Epoch.parse(epoch): unb64(pk, hpke.PUBLIC_KEY_BYTES)
         for epoch, pk in document["keys"].items()
     }
 
