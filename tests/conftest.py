@@ -40,7 +40,8 @@ from tests.world import (
     make_world,
 )
 
-pytest_plugins = ["tests.marks"]
+# The second has the profile of a soak, which is chosen before any test is read.
+pytest_plugins = ["tests.marks", "tests.examples"]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
