@@ -27,6 +27,19 @@ def test_every_weeks_keys_are_independent(world):
     assert len(seen) == 8
 
 
+def test_no_two_halves_are_alike(world):
+    """A half that could be known from another would be no half."""
+    halves = []
+    for week in range(4):
+        bundle = world.bundle(NOON + week * WEEK)
+        for kid, _ in bundle.keys.values():
+            wrap = world.store.wrap(kid, world.device.id)
+            halves.append(world.device.unwrap(kid, str(bundle.epoch), wrap))
+            halves.append(world.store.server_half(kid))
+
+    assert len(set(halves)) == len(halves) == 16
+
+
 def test_device_admitted_later_opens_weeks_minted_later_only(world):
     late = another_device(world)
     ceremony.upload_wrap_keys(world.store, late)

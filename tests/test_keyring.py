@@ -1,4 +1,5 @@
 import json
+from inspect import signature
 
 import pytest
 
@@ -35,6 +36,16 @@ def test_nothing_private_is_in_the_file(device):
     for private in (device.signing_key, device.box_key, *device.wrap_seeds.values()):
         for form in (private, private.hex().encode(), keys.b64(private).encode()):
             assert form not in data
+
+
+def test_no_two_boxes_share_a_nonce_and_no_two_keyrings_a_key(device):
+    boxes = [box for _ in range(2) for box in json.loads(keyring.lock(device))["boxes"].values()]
+    nonces = {keys.unb64(box)[:12] for box in boxes}
+    same_words = keyring.new("device", TRUST, PASSPHRASE, CHEAP)
+
+    assert len(nonces) == len(boxes)
+    assert same_words.salt != device.salt
+    assert same_words.box_key != device.box_key
 
 
 def test_forgetting_needs_no_passphrase_and_deletes_ended_weeks_only(device):
@@ -121,3 +132,5 @@ def test_a_keyring_does_not_show_in_a_log_line(device):
 
 def test_the_cost_in_use_is_256_mib():
     assert keyring.COST.memory_kib == 256 * 1024
+    assert keyring.COST.iterations >= 3
+    assert signature(keyring.new).parameters["cost"].default == keyring.COST

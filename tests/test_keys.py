@@ -335,6 +335,25 @@ def test_cut_record_is_refused_where_custodians_signed_its_head(world):
             keys.verify_record(raw, signed, world.trust, "main")
 
 
+def test_line_that_was_changed_under_the_signed_head_is_refused(world):
+    """Also when the lines still follow each other: the head is what custodians saw."""
+    lines = record(5)
+    head = keys.record_head("main", lines[:4])
+    signed = keys.signed_document(head, [world.custodian.sign("record", head)])
+    changed = [*lines[:3], replace(lines[3], envelopes_erased=0)]
+
+    with pytest.raises(BadRecord):
+        keys.verify_record(written(changed), signed, world.trust, "main")
+
+
+def test_line_that_says_more_than_a_line_says_is_refused():
+    (line,) = record(1)
+    more = line.write().replace(b"{", b'{"who":"somebody",', 1)
+
+    with pytest.raises(BadRecord):
+        keys.read_record(more + b"\n")
+
+
 def test_what_was_verified_once_is_verified_anew_with_other_keys(world):
     raw = world.raw_bundle(Epoch(2026, 47))
     verify(world, raw)
