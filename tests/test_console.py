@@ -3,6 +3,7 @@
 import gc
 import http.client
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -578,6 +579,8 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("Server")) == (303, None)
         answer.read()
+        with socket.socket() as elsewhere:  # another address of this machine, as a network has
+            assert elsewhere.connect_ex(("127.0.0.2", int(address[1]))) != 0
         connection.close()
     finally:
         child.terminate()
@@ -1420,6 +1423,20 @@ def test_form_sent_twice_enters_once_and_shows_the_same_code(staff, world):
     assert len(opened(world)) == 1
 
 
+def test_slip_says_nothing_of_who_gets_it_but_the_code(staff, world, publish):
+    publish()
+    staff.unlock()
+    time = re.findall(r'<option value="([^"]+)"', staff.get("/enter").body)[0]
+
+    for opening in ("", time):
+        slip = staff.post("/enter", **{**TYPED, "opening": opening})
+
+        assert len(code_on(slip)) == 16
+        for typed in (ASKED["name"][0], ASKED["phone"][0], "7185550123"):
+            assert typed not in unescape(slip.body)
+        staff.get("/enter")
+
+
 def test_slip_is_in_the_persons_language_and_the_desk_keeps_its_own(world, tmp_path, clock):
     text = "Nobody may ask you for money for an appointment."
     city = replace(world.city, words={"en": {}, "es": {text: "Nadie puede pedirle dinero."}})
@@ -1534,6 +1551,21 @@ def test_no_request_name_or_phone_is_in_an_address(staff, world, publish):
                 "state", "center", "window", "language", "access", "visit_type", "people", "page",
                 "week",
             }  # fmt: skip
+
+
+def test_nothing_but_the_filters_is_sent_in_an_address(staff, world, publish):
+    publish()
+    ids = [put(world) for _ in range(3)]
+    pages = [staff.get(), staff.unlock(), staff.post("/request", one=ids[0])]
+    pages += [staff.post("/contact", one=ids[0]), staff.post("/propose", id=ids)]
+    pages += [staff.post("/answer", id=ids, do="erase"), staff.get("/openings")]
+    pages += [staff.get("/enter")]
+
+    forms = {form for page in pages for form in re.findall(r"<form[^>]*>", page.body)}
+
+    sent_in_an_address = [form for form in forms if 'method="post"' not in form]
+    assert len(forms) > 10
+    assert [re.findall(r'class="([^"]*)"', form) for form in sent_in_an_address] == [["filters"]]
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "2040-01-01", "0001-01-01"])

@@ -4,6 +4,7 @@ NOON is Wednesday the 18th of November 2026, in week 47; there are keys for four
 """
 
 import json
+import secrets
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from quietdesk import reply as replies
 from quietdesk.city import Center
 from quietdesk.envelope import Parts, SealedPart
 from quietdesk.errors import (
+    BadSignature,
     CannotOpen,
     Conflict,
     Invalid,
@@ -30,10 +32,10 @@ from quietdesk.errors import (
 from quietdesk.keys import Epoch
 from quietdesk.openings import DESK, Opening
 from quietdesk.reply import Reply
-from quietdesk.staff import ceremony, desk, queue
+from quietdesk.staff import ceremony, desk, keyring, queue
 from quietdesk.staff.desk import Desk, Opened, Unopened
 from quietdesk.store import sqlite
-from tests.world import ASKED, NOON, WEEK
+from tests.world import ASKED, NOON, WEEK, make_custodian
 
 DAY = timedelta(days=1)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
@@ -115,6 +117,19 @@ def test_placed_request_is_sealed_to_the_week_of_the_visit_and_takes_a_seat(worl
     assert held.request == replace(request.parse(ASKED, world.city), opening=str(VISIT))
     assert left(world, VISIT) == [1]
     assert told(world, code) == Reply("placed", opening=VISIT)
+
+
+def test_each_answer_of_the_desk_has_a_nonce_of_its_own(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    held = [only(world)]
+
+    held.append(world.desk().place(held[-1], VISIT, NOON))
+    held.append(world.desk().wait(held[-1], NOON))
+    held.append(world.desk().wait(held[-1], NOON))
+    held.append(world.desk().refuse(held[-1], NOON))
+
+    assert len({item.envelope.reply[:12] for item in held}) == len(held)
 
 
 @every_store
@@ -811,6 +826,66 @@ def test_key_that_there_is_not_does_not_open(world):
     world.store.put(replace(envelope, contact=strange))
 
     assert isinstance(reason(world), CannotOpen)
+
+
+def own_keys(world, epoch):
+    """Keys that somebody made who may write into the store, under the names of the true ones; the
+    halves are put where the desk looks. Gives the public keys by part."""
+    made = {}
+    for part, (kid, _) in keys.signed_bundle(
+        world.raw_bundle(epoch), world.trust, world.city.queue
+    ).keys.items():
+        halves = secrets.token_bytes(32), secrets.token_bytes(32)
+        made[part] = (kid, keys.public_key(keys.seed(*halves, kid)), halves)
+    wrap_keys = ceremony.offered(world.store, world.device.id, world.trust)[1]
+    world.store.destroy_keys(world.city.queue, str(epoch))
+    for kid, _, (device_half, server_half) in made.values():
+        info = keyring.wrap_info(kid, world.device.id)
+        wrap = keys.seal_to(wrap_keys[str(epoch)], info, device_half)
+        world.store.put_keys(kid, server_half, {world.device.id: wrap})
+    return {part: (kid, pk) for part, (kid, pk, _) in made.items()}
+
+
+def publish_as_a_stranger(world, epoch, own):
+    """Their keys in the place of the signed ones, with a signature of their own."""
+    stranger = make_custodian()
+    body = keys.bundle_body(
+        world.city.queue, world.city.deployment, epoch, world.city.zone, own.values()
+    )
+    document = keys.signed_document(body, [stranger.sign("bundle", body)])
+    name = keys.bundle_name(world.city.queue, epoch)
+    world.store.publish(name, document, world.store.read(name)[1])
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_request_sealed_to_a_key_that_custodians_did_not_sign_does_not_open(world, published):
+    """Though both halves of it are there, and it would open."""
+    epoch, own = Epoch(2026, 47), own_keys(world, Epoch(2026, 47))
+    bundle = keys.Bundle(world.city.queue, world.city.deployment, epoch, 0, 0, own)
+    made = codes.derive(codes.new(), world.city.deployment)
+    parts = request.pack(request.parse(ASKED, world.city), made.reply)
+    sealed = envelopes.seal(parts, bundle, made)
+    world.store.put(envelopes.admitted(sealed, "P", end(date(2026, 11, 30))))
+    if published:
+        publish_as_a_stranger(world, epoch, own)
+
+    (item,) = world.desk().pull(NOON)
+
+    assert isinstance(item, Unopened)
+    assert "custodians signed" in str(item.reason) or "needed signatures" in str(item.reason)
+
+
+def test_desk_seals_to_no_key_that_custodians_did_not_sign(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    item = only(world)
+    publish_as_a_stranger(world, VISIT.epoch, own_keys(world, VISIT.epoch))
+
+    with pytest.raises(BadSignature):
+        world.desk().place(item, VISIT, NOON)
+
+    assert same(only(world), item)
+    assert left(world, VISIT) == [1]
 
 
 def test_every_bad_one_is_named_and_every_good_one_opens(world):

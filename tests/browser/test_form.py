@@ -247,6 +247,7 @@ TRACES = """() => [localStorage.length, sessionStorage.length, document.cookie, 
 def test_code_is_shown_once_and_nothing_stays(page, url):
     code = ask(page)
     assert typed_name(page) == ""
+    assert ASKED["name"][0] not in page.inner_html("#done")
     assert page.evaluate(TRACES) == [0, 0, "", None, "/es/request/"]
 
     page.click("#done [data-do=clear]")
