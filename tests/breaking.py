@@ -78,14 +78,21 @@ def verdicts(
     breaks: Sequence[Break], root: Path = ROOT, at_once: int | None = None
 ) -> Iterator[Verdict]:
     """A verdict for each test of each break, in the order of the breaks."""
-    workers = at_once or os.cpu_count() or 1
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+    files: dict[str, list[str]] = {}
+    for test in dict.fromkeys(test for it in breaks for test in it.tests):
+        files.setdefault(test.partition("::")[0], []).append(test)
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(at_once or os.cpu_count()) as pool:
         tree = Tree(root, Path(folder))
-        every = list(dict.fromkeys(test for it in breaks for test in it.tests))
-        with tree.copy() as whole:
-            before = _asked(whole, every, min(workers, len(breaks)))
+        before: dict[str, str] = {}
+        for said in pool.map(partial(_unbroken, tree), files.values()):
+            before |= said
         for found in pool.map(partial(_verdicts, tree, before), breaks):
             yield from found
+
+
+def _unbroken(tree: Tree, tests: Sequence[str]) -> dict[str, str]:
+    with tree.copy() as copy:
+        return _asked(copy, tests)
 
 
 def _verdicts(tree: Tree, before: dict[str, str], broken: Break) -> list[Verdict]:
@@ -113,15 +120,13 @@ def apply(broken: Break, tree: Tree, copy: Path) -> str:
     return ""
 
 
-def _asked(copy: Path, tests: Sequence[str], processes: int = 1) -> dict[str, str]:
+def _asked(copy: Path, tests: Sequence[str]) -> dict[str, str]:
     """What the tests say in a copy: passed, RED, or why neither."""
     report = copy.parent / "report.xml"
     command = [
         sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-p", "no:randomly",
         f"--junitxml={report}", *tests,
     ]  # fmt: skip
-    if processes > 1:
-        command += ["-n", str(processes), "--dist", "loadfile"]
     # The copy's package comes before the one that the environment leads to.
     env = {**os.environ, "PYTHONPATH": str(copy / "functions")}
     env.pop("PYTEST_ADDOPTS", None)

@@ -84,24 +84,35 @@ def test_break_that_its_test_notices_is_red(house, capsys):
     assert (house / "functions" / "house.py").read_text() == HOUSE, "only a copy was broken"
 
 
-@pytest.mark.parametrize(
-    ("it", "said"),
-    [
+def test_break_that_no_test_notices_is_not_red(house):
+    tests = "tests/test_house.py::test_"
+    not_red = [
         (broken("    return", "    # said\n    return"), "passed"),
-        (broken(*NAMED, "tests/test_house.py::test_nothing_is_said_of_it"), "passed"),
-        (broken(*NAMED, "tests/test_house.py::test_that_there_is_not"), "did not run"),
+        (broken(*NAMED, f"{tests}nothing_is_said_of_it"), "passed"),
         (broken("def greeting", "def greets"), "did not run"),
-        (broken("'hello'", "0", "tests/test_house.py::test_it_can_be_loud"), "broke before it"),
-        (broken("'hello'", "hello"), "failed without an assertion: NameError"),
-        (broken("return 'good day'", "return"), "its text stands 0 times in functions/house.py"),
+        (broken("'hello'", "0", f"{tests}it_can_be_loud"), "broke before it began"),
+        (broken("'hello'", "hello"), "failed without an assertion: NameError: name 'hello' is "),
+        (broken("'good day'", "''"), "its text stands 0 times in functions/house.py"),
         (broken("e", "E"), "its text stands 6 times in functions/house.py"),
-        (broken(*NAMED, "tests/test_house.py::test_that_fails_already"), "without the break: red"),
-    ],
-    ids=lambda it: it if isinstance(it, str) else "",
-)
-def test_break_that_no_test_notices_makes_the_run_fail(house, capsys, it, said):
-    assert breaking.main([], [it], house) == 1
-    assert said in capsys.readouterr().out
+        (broken(*NAMED, f"{tests}that_fails_already"), "without the break: red"),
+    ]
+
+    found = list(breaking.verdicts([it for it, _ in not_red], house))
+
+    assert [it.broken for it in found] == [it for it, _ in not_red]
+    for verdict, (_, said) in zip(found, not_red, strict=True):
+        assert verdict.said.startswith(said)
+
+
+def test_test_that_there_is_not_is_not_red(house):
+    (found,) = breaking.verdicts([broken(*NAMED, f"{SEEN}_of_old")], house)
+
+    assert found.said == "without the break: did not run"
+
+
+def test_break_that_no_test_notices_makes_the_run_fail(house, capsys):
+    assert breaking.main([], [broken("    return", "    # said\n    return")], house) == 1
+    assert f"the-break  {SEEN}  passed" in capsys.readouterr().out
 
 
 def test_break_is_red_only_when_each_of_its_tests_is(house, capsys):
