@@ -15,6 +15,7 @@ from quietdesk import keys, settings, sweep
 from quietdesk import reply as replies
 from quietdesk.code import b64
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
+from quietdesk.keys import Epoch
 from quietdesk.openings import Opening
 from quietdesk.staff import ceremony, cli, commands, desk, keyring
 from quietdesk.staff.desk import Desk
@@ -770,3 +771,40 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     )
 
     assert "record" in run("record", now=later)[0]
+
+
+# --- This computer -------------------------------------------------------------------------------
+
+
+def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
+    world, folder = office
+    path = folder / "device.keyring"
+    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    key_day = keys.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
+    before = keyring.epochs(path.read_bytes())
+
+    def forgotten(now):
+        Here(settings.read(told), world.city, now).forget()
+        return set(before) - set(keyring.epochs(path.read_bytes()))
+
+    assert forgotten(key_day - timedelta(seconds=1)) == set()
+    assert forgotten(key_day) == {"2026-W47"}
+
+
+def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):
+    world, folder = office
+    path = folder / "device.keyring"
+    keyring.save(path, keyring.lock(world.device.topped_up([Epoch(2020, 1)])))
+    monkeypatch.setenv("QUIETDESK_STORE", world.spec)
+    monkeypatch.setenv("QUIETDESK_KEYRING", str(path))
+    monkeypatch.setenv("QUIETDESK_CUSTODIANS", b64(world.custodian.public_key))
+    assert "2020-W01" in keyring.epochs(path.read_bytes())
+
+    assert cli.main(["openings", "list"]) == 0
+
+    assert "2020-W01" not in keyring.epochs(path.read_bytes())
+    capsys.readouterr()
+
+
+def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
+    assert cli.build_parser().parse_args(["run"]).host == "127.0.0.1"

@@ -272,6 +272,19 @@ def test_every_form_posts_to_our_functions_and_the_browser_keeps_nothing_of_it(c
         assert not re.search(r"formaction|formmethod", page)
 
 
+def test_pages_that_cannot_lock_say_that_our_computer_can_read(city, made):
+    asked = request.parse(ASKED, city)
+    pages = [
+        made.form("en"),
+        made.form("en", carried={"code": CODE}, moving=True),
+        made.review("en", asked, ASKED, CARRIED),
+    ]
+
+    for page in pages:
+        assert "Your answers are not locked on this phone." in visible(page)
+        assert "can read them" in visible(page)
+
+
 def test_neutral_pages_speak_every_language(made, city):
     for html in (made.not_found(), made.broken()):
         for locale in city.locales:
