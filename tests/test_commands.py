@@ -23,7 +23,7 @@ from quietdesk.staff.terminal import Here
 from quietdesk.store.sqlite import Sqlite
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import NOON, PASSPHRASE, WEEK
+from tests.world import NOON, PASSPHRASE, WEEK, another_device
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
@@ -804,6 +804,22 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
 
     assert "2020-W01" not in keyring.epochs(path.read_bytes())
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(("says", "admitted"), [("n\n", False), ("", False), ("y\n", True)])
+def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, admitted):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    theirs = another_device(world)
+    ceremony.upload_wrap_keys(world.store, theirs)
+
+    status, out, _ = run(
+        "device", "admit", theirs.id, "--custodian", folder / "custodian.keyring", stdin=says
+    )
+
+    assert keyring.fingerprint(theirs.public_key) in out
+    assert (theirs.id in ceremony.devices(world.store, world.trust)) is admitted
+    assert status == (0 if admitted else 1)
 
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
