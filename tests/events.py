@@ -87,4 +87,6 @@ def visible(answer: Mapping[str, Any]) -> str:
 
 
 def error(answer: Mapping[str, Any]) -> str:
-    return str(json.loads(answer["body"])["error"])
+    said = json.loads(answer["body"])
+    assert "error" in said, "it was not refused"
+    return str(said["error"])

@@ -69,10 +69,11 @@ def test_another_envelope_under_that_id_is_refused(store):
 
 
 def test_expired_envelope_is_neither_found_nor_pulled(store):
-    envelope = make(expires=int(NOW.timestamp()))
-    store.put(envelope)
+    for ago in (0, 1, 86_400):
+        envelope = make(expires=int(NOW.timestamp()) - ago)
+        store.put(envelope)
 
-    assert find(store, envelope) is None
+        assert find(store, envelope) is None
     assert pulled(store) == []
 
 
