@@ -94,12 +94,27 @@ def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
 def test_nothing_is_minted_without_enough_custodians(world):
     second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
     two = with_threshold(world.trust, 2, second.public_key)
+    ceremony.admit(world.store, world.trust, [world.custodian, second], world.device.id)
+    assert ceremony.devices(world.store, two) == [world.device.id], "that is not what is refused"
 
     with pytest.raises(BadSignature):
         ceremony.mint(world.store, world.city, two, [world.custodian], 6, NOON)
 
     assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
     assert world.store.destroy_keys("main", "2026-W51") == [], "no half is left behind"
+
+
+def test_nobody_is_admitted_without_enough_custodians(world):
+    second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
+    two = with_threshold(world.trust, 2, second.public_key)
+    ceremony.admit(world.store, world.trust, [world.custodian, second], world.device.id)
+    theirs = another_device(world)
+    ceremony.upload_wrap_keys(world.store, theirs)
+
+    with pytest.raises(BadSignature):
+        ceremony.admit(world.store, two, [world.custodian], theirs.id)
+
+    assert ceremony.devices(world.store, two) == [world.device.id]
 
 
 def test_two_custodians_sign_where_two_are_needed(world):

@@ -228,10 +228,11 @@ def test_time_that_is_over_is_given_to_nobody(world):
     seats(world, {SOON: 1})
     item = only(world)
 
-    with pytest.raises(NoSeats):
-        world.desk().place(item, SOON, NOON + WEEK)
-    with pytest.raises(NoSeats):
-        world.desk().enter({**ASKED, "opening": [str(SOON)]}, NOON + WEEK, codes.new())
+    for now in (SOON.starts(world.city.zone), NOON + 2 * DAY, NOON + WEEK):
+        with pytest.raises(NoSeats):
+            world.desk().place(item, SOON, now)
+        with pytest.raises(NoSeats):
+            world.desk().enter({**ASKED, "opening": [str(SOON)]}, now, codes.new())
 
     assert left(world, SOON) == [1]
 

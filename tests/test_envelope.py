@@ -144,7 +144,7 @@ def test_text_over_a_part_is_never_sealed(world):
 
 
 def test_opening_outside_that_is_not_the_one_inside_is_refused(world):
-    envelope = replace(world.sealed(), opening="corona-1")
+    envelope = replace(world.sealed(), opening="corona.2026-11-19.0930")
 
     with pytest.raises(OpeningMismatch):
         world.desk().open(envelope)

@@ -13,6 +13,7 @@ from quietdesk import openings
 from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
+from quietdesk.staff.desk import Unopened
 from tests.events import by_code, check, error, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
@@ -272,6 +273,7 @@ def test_time_taken_outside_and_another_inside_is_not_opened(open_world):
     post(submit(open_world), envelopes.write(envelope))
 
     (item,) = stored(open_world)
+    assert isinstance(item, Unopened)
     assert str(item.reason) == "the opening outside is not the one inside"
 
 
