@@ -1518,6 +1518,19 @@ def test_hostile_text_is_shown_as_text(staff, world, publish, name):
     assert shown_once.removesuffix("</bdi>") in pages[0].body
 
 
+def test_hostile_text_that_is_typed_for_somebody_comes_back_as_text(staff, world):
+    """Read out by telephone, or pasted: the form shows it again with what is wrong."""
+    staff.unlock()
+    typed = {**TYPED, "people": "many"}
+    harmless = Tags(staff.post("/enter", **typed)).count
+
+    for text in PAYLOADS.values():
+        page = staff.post("/enter", **{**typed, "name": text, "phone": text})
+
+        assert page.status == 400
+        assert Tags(page).count == harmless, text
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
