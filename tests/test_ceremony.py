@@ -79,6 +79,27 @@ def test_upload_under_another_devices_name_is_refused(world):
         ceremony.offered(world.store, victim.id, world.trust)
 
 
+def test_upload_for_another_deployment_is_refused(world):
+    device = another_device(world)
+    body = json.dumps(json.loads(device.wrap_keys()) | {"deployment": "elsewhere"}).encode()
+    document = keys.signed_document(body, [device.sign("wrap-keys", body)])
+    world.store.publish(f"wrap-keys#{device.id}", document, 0)
+
+    with pytest.raises(NotAdmitted, match="do not verify"):
+        ceremony.offered(world.store, device.id, world.trust)
+
+
+def test_key_whose_halves_could_not_be_kept_is_never_published(world, monkeypatch):
+    def full(*_):
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(world.store, "put_keys", full)
+    with pytest.raises(StoreUnavailable):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 6, NOON)
+
+    assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
+
+
 def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
     held, seq = world.store.read("devices")
     outer = json.loads(held)

@@ -1521,14 +1521,18 @@ def test_hostile_text_is_shown_as_text(staff, world, publish, name):
 def test_hostile_text_that_is_typed_for_somebody_comes_back_as_text(staff, world):
     """Read out by telephone, or pasted: the form shows it again with what is wrong."""
     staff.unlock()
-    typed = {**TYPED, "people": "many"}
-    harmless = Tags(staff.post("/enter", **typed)).count
+    typed = {**TYPED, "people": "many", "phone": "none"}
+    harmless = {
+        element
+        for name in ("harmless", "")
+        for element in Tags(staff.post("/enter", **{**typed, "name": name})).count
+    }
 
     for text in PAYLOADS.values():
         page = staff.post("/enter", **{**typed, "name": text, "phone": text})
 
         assert page.status == 400
-        assert Tags(page).count == harmless, text
+        assert set(Tags(page).count) <= harmless, text
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,14 @@ def test_fingerprint_is_twelve_words(device):
     assert words == keyring.fingerprint(device.public_key).split()
 
 
+def test_two_devices_have_no_word_in_common_but_by_chance(device):
+    """They are read out by telephone: who hears the same twelve must mean the same key."""
+    there = {keyring.fingerprint(bytes([n])) for n in range(200)}
+
+    assert len(there) == 200
+    assert {len({words.split()[at] for words in there}) > 150 for at in range(12)} == {True}
+
+
 def test_a_keyring_does_not_show_in_a_log_line(device):
     assert repr(device) == "<Keyring>"
 

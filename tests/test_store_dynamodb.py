@@ -424,6 +424,25 @@ def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
     assert aws.scan(TableName=table)["Count"] == 0
 
 
+def test_every_read_sees_what_was_written_just_before(store):
+    """Or a request could be shown, moved or opened for a while after it was cancelled."""
+    asked = []
+    store._client.meta.events.register(
+        "before-call", lambda model, params, **_: asked.append((model.name, params["body"]))
+    )
+
+    find(store, make())
+    store.seats(["corona-1"])
+    store.read("devices")
+    list(store.pull("main", [WEEK], NOW))
+    store.destroy_keys("main", WEEK)
+    store.erase_epoch("main", WEEK)
+
+    reads = [name for name, body in asked if b'"ConsistentRead": true' in body]
+    assert {name for name, _ in asked} == {"BatchGetItem", "GetItem", "Query"}
+    assert len(reads) == len(asked)
+
+
 def test_known_and_unknown_ids_are_asked_for_in_one_call(store):
     first, last = make(), make(NEXT)
     for envelope in (first, last):
