@@ -11,6 +11,7 @@ import pytest
 from quietdesk import code as codes
 from quietdesk import envelope as envelopes
 from quietdesk import keys, request
+from quietdesk.errors import CannotOpen
 from tests.world import ASKED, NOON, ROOT
 
 SCRIPT = ROOT / "site" / "script"
@@ -65,7 +66,10 @@ def rules(city):
 
 def check_that_python_opens(world, wire, code):
     envelope = envelopes.read(wire.strip().encode())
-    opened = world.desk().open(envelope)
+    try:
+        opened = world.desk().open(envelope)
+    except CannotOpen as error:
+        pytest.fail(str(error))
     made = codes.derive(code, "demo")
     assert opened.request == request.parse(ASKED, world.city)
     assert opened.reply_key == made.reply
