@@ -1032,7 +1032,7 @@ BREAKS: tuple[Break, ...] = (
           "        store.put_keys(kid, server_half, wraps)\n"
           "    # Last: a bundle that nobody can open must never be published.\n"
           "    store.publish(keys.bundle_name(city.queue, epoch), bundle, 0)",
-          "        if kid == min(halves):\n"
+          "        if '.visit.' in kid:\n"
           "            store.publish(keys.bundle_name(city.queue, epoch), bundle, 0)\n"
           "        store.put_keys(kid, server_half, wraps)",
           ("tests/test_ceremony.py::test_key_whose_halves_could_not_be_kept_is_never_published",)),
