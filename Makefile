@@ -7,22 +7,39 @@ CITY ?= site/city
 STAGE ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
+# Where it is set, each process of the tests compiles all of them anew: half a minute a run.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint site words script shots access bench bundle desk-bundle deploy publish-site \
-  rollback rotate-origin locks clean help
+# Over the cores there are; who is done takes over what others have left.
+SPREAD = --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: run check core test test-loaded soak lint site words script shots access bench bundle \
+  desk-bundle deploy publish-site rollback rotate-origin locks clean help
 
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
 
-test: $(VENV)/dev.stamp tools ## Run every test (finds or installs Chromium and node)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+check: $(VENV)/dev.stamp ## Check style, types and all that needs no other process: a minute
+	@$(MAKE) --no-print-directory --jobs 2 core lint
+
+core: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest $(SPREAD) -m core
+
+test: $(VENV)/dev.stamp tools ## Run the tests, or a part: T=tests/test_x.py K=name (finds or installs Chromium, node, fonts)
+	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
+
+test-loaded: $(VENV)/dev.stamp tools ## The same with four busy loops beside them (T=, K=)
+	$(BIN)/python -m tests.loaded $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
+
+soak: $(VENV)/dev.stamp tools ## Run everything at length, with other examples each time: hours (T=, K=)
+	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) --hypothesis-profile=soak $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 site: $(VENV)/run.stamp ## Build the website into build/site
 	$(BIN)/python -m mkdocs build --quiet
@@ -33,18 +50,18 @@ words: $(VENV)/run.stamp ## Bring site/words up to date with the texts of templa
 script: tools ## Build site/script into the files that the pages load
 	cd site/script && npm ci --no-audit --no-fund --silent && npm run --silent build
 
-shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots
-	$(BIN)/python -m tests.shots
+shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots (T=ur: of one locale)
+	$(BIN)/python -m tests.shots $(T)
 
 access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
 	$(BIN)/python -m tests.access_report
 
 .PHONY: breaks
-breaks: $(VENV)/dev.stamp tools ## Break each promise on purpose: its tests must turn red (K=name for one)
+breaks: $(VENV)/dev.stamp tools ## Break each promise on purpose: its tests must turn red (K=name: one)
 	$(BIN)/python -m tests.breaking $(K)
 
-bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run (T=warm: one measure)
+	$(BIN)/python -m tests.bench $(T)
 
 bundle: $(VENV)/run.stamp ## Make the zip for Lambda in build/bundle.zip (needs python3.13)
 	@$(BIN)/python -m infra.bundle
@@ -82,7 +99,7 @@ locks: $(VENV)/run.stamp ## Write the hash-locked requirements anew from pyproje
 	  --no-annotate --no-header -o infra/locks/ministack.txt -
 
 clean: ## Remove what was built (never var/, where requests and keys lie)
-	rm -rf build $(VENV) site/script/node_modules functions/quietdesk/data.json
+	rm -rf build $(VENV) site/script/node_modules
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15

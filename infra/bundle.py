@@ -19,20 +19,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from quietdesk import city as cities
 from quietdesk import settings
 from quietdesk.errors import QuietdeskError
+from quietdesk.website.profile import compile_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bundle.zip"
 LOCK = ROOT / "infra" / "locks" / "cloud.txt"
 VERSION = "3.13"
+PROFILE = "city.json"  # the compiled city, where QUIETDESK_PROFILE of the template says
 MOST_BYTES = 15 * 1024 * 1024
 # Wheels that run on Amazon Linux 2023 (glibc 2.34).
 PLATFORMS = ("manylinux_2_28_{}", "manylinux_2_17_{}", "manylinux2014_{}")
 
 # Of ours. What no function imports must not even be there.
-LEFT_OUT = ("staff", "site", "local.py", "gateway.py", "__pycache__")
+LEFT_OUT = ("staff", "website", "local.py", "gateway.py", "wsgi.py", "__pycache__")
 # Of botocore's descriptions of 400 services.
 KEPT_DATA = {
     "dynamodb",
@@ -69,16 +70,14 @@ def python() -> Path:
 def build(out: Path, city: Path, machine: str = "aarch64", bytecode: bool = True) -> str:
     """Write the bundle and give its SHA-256 in hex. Raises CannotBundle and BadCity."""
     compiler = python()
-    data = cities.compile_profile(city, ROOT / "site" / "words")
+    data = compile_profile(city, ROOT / "site" / "words")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "task"
         _fetch(folder, machine)
         _trim(folder)
-        package = folder / "quietdesk"
-        shutil.copytree(
-            ROOT / "functions" / "quietdesk", package, ignore=shutil.ignore_patterns(*LEFT_OUT)
-        )
-        (package / "data.json").write_text(json.dumps(data, ensure_ascii=False), "utf-8")
+        leave = shutil.ignore_patterns(*LEFT_OUT)
+        shutil.copytree(ROOT / "functions" / "quietdesk", folder / "quietdesk", ignore=leave)
+        (folder / PROFILE).write_text(json.dumps(data, ensure_ascii=False), "utf-8")
         if bytecode:
             _compile(compiler, folder)
         pack(folder, out)

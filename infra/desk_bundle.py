@@ -1,6 +1,6 @@
 """The zip for a managed Windows PC: `python -m infra.desk_bundle`, or `make desk-bundle`.
 
-Ours as a wheel with the compiled city, the hash-locked wheels for Windows, and what installs them
+Ours as a wheel, the compiled city, the hash-locked wheels for Windows, and what installs them
 for one person, without an administrator and without a network. Nobody has run it on Windows yet.
 The same sources and settings give the same bytes.
 """
@@ -17,19 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.bundle import ROOT, VERSION, CannotBundle, pack
-from quietdesk import city as cities
+from infra.bundle import PROFILE, ROOT, VERSION, CannotBundle, pack
 from quietdesk import settings
-from quietdesk.code import b64
+from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.settings import Settings
+from quietdesk.website.profile import compile_profile
+from quietdesk.wire import b64
 
 OUT = ROOT / "build" / "desk.zip"
 LOCK = ROOT / "infra" / "locks" / "desk.txt"
 PLATFORM = "win_amd64"
 
 # Of ours: the functions, and what makes the website.
-LEFT_OUT = ("site", "cloud.py", "handler.py", "data.json", "__pycache__")
+LEFT_OUT = ("website", "cloud.py", "handler.py", "__pycache__")
 _TEXTS = ROOT / "infra" / "desk"
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
@@ -37,8 +38,8 @@ _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 def build(out: Path, chosen: Settings) -> str:
     """Write the zip for desks with these settings, and give its SHA-256 in hex. Raises
     CannotBundle, BadSetting and BadCity."""
-    data = cities.compile_profile(chosen.city, ROOT / "site" / "words")
-    words = _settings(chosen, cities.from_data(data).deployment)
+    data = compile_profile(chosen.city, ROOT / "site" / "words")
+    words = _settings(chosen, City.from_data(data).deployment)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "zip"
         wheels = folder / "wheels"
@@ -46,10 +47,11 @@ def build(out: Path, chosen: Settings) -> str:
         command += ["--python-version", VERSION, "--implementation", "cp", "--only-binary=:all:"]
         _run_pip([*command, "--require-hashes", "--requirement", str(LOCK)])
         sources = Path(temporary) / "sources"
-        _copy_ours(sources, json.dumps(data, ensure_ascii=False))
+        _copy_ours(sources)
         _run_pip(
             ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(sources)]
         )
+        (folder / PROFILE).write_text(json.dumps(data, ensure_ascii=False), "utf-8")
         shutil.copy(LOCK, folder / "desk.txt")
         (folder / "docs").mkdir()
         shutil.copy(ROOT / "docs" / "operations.md", folder / "docs")
@@ -77,11 +79,10 @@ def _settings(chosen: Settings, deployment: str) -> dict[str, str]:
     }
 
 
-def _copy_ours(sources: Path, data: str) -> None:
+def _copy_ours(sources: Path) -> None:
     package = sources / "functions" / "quietdesk"
     leave = shutil.ignore_patterns(*LEFT_OUT)
     shutil.copytree(ROOT / "functions" / "quietdesk", package, ignore=leave)
-    (package / "data.json").write_text(data, "utf-8")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources)
 

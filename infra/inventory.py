@@ -4,7 +4,7 @@ report: what, why, who reads it, how long, told to whom. `python -m infra.invent
 from dataclasses import dataclass, fields
 
 from quietdesk import request
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 
 NOBODY = "nobody"
 STAFF = "staff with an admitted computer"

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from infra.template import Template, of_type, rights
-from quietdesk import intake
-from quietdesk.store import dynamodb
+from quietdesk.store.dynamodb.calls import CALL_SECONDS, FUNCTION_SECONDS
+from quietdesk.store.dynamodb.tables import TABLES
+from quietdesk.web import HEADERS
 
 ANSWERING = ("SubmitFunction", "CheckFunction")
 LOG_DAYS = 3
@@ -67,6 +68,7 @@ ENVIRONMENT = {
     "QUIETDESK_CUSTODIANS",
     "QUIETDESK_FUNCTION",
     "QUIETDESK_ORIGIN",
+    "QUIETDESK_PROFILE",
     "QUIETDESK_STAGE",
     "QUIETDESK_STORE",
     "QUIETDESK_THRESHOLD",
@@ -107,7 +109,7 @@ def tables_remember_nothing(rendered: Template) -> Problems:
             if resource.get(policy) != "Retain":
                 yield f"{name}: {policy} must be Retain"
     made = {name.removesuffix("Table").lower(): _shape(table) for name, table in tables.items()}
-    if made != dynamodb.TABLES:
+    if made != TABLES:
         yield "tables: not those that quietdesk store create makes"
 
 
@@ -152,7 +154,7 @@ def functions_say_nothing(rendered: Template) -> Problems:
 
 
 def answers_come_in_time(rendered: Template) -> Problems:
-    worst = dynamodb.FUNCTION_SECONDS + dynamodb.CALL_SECONDS
+    worst = FUNCTION_SECONDS + CALL_SECONDS
     for name, function in of_type(rendered, "AWS::Lambda::Function"):
         if name in ANSWERING and not worst < function.get("Timeout", 3) < API_SECONDS:
             yield f"{name}: its timeout must lie between {worst} and {API_SECONDS} seconds"
@@ -229,8 +231,8 @@ def _is_secret(value: Any) -> bool:
 def edge_sends_our_headers(rendered: Template) -> Problems:
     for name, policy in of_type(rendered, "AWS::CloudFront::ResponseHeadersPolicy"):
         config = policy["ResponseHeadersPolicyConfig"]
-        if headers_of(config) != intake.HEADERS:
-            yield f"{name}: not the headers of quietdesk.intake"
+        if headers_of(config) != HEADERS:
+            yield f"{name}: not the headers of quietdesk.web"
         if set(config) - {"Name", "SecurityHeadersConfig", "CustomHeadersConfig"}:
             yield f"{name}: allows other sites, or times requests"
 

@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds. All that it does is in quietdesk.pages and quietdesk.site."""
+"""What MkDocs calls while it builds. The work is done in quietdesk.pages and quietdesk.website."""
 
 import os
 from pathlib import Path
@@ -9,17 +9,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import TableOfContents
 
-import quietdesk
 from quietdesk import settings
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site import outreach, styles
-from quietdesk.site.addresses import Addresses
-from quietdesk.site.guide import Guide, write_profile
-from quietdesk.site.sources import ENGLISH, Shown, Sources
+from quietdesk.website import outreach, styles
+from quietdesk.website.addresses import Addresses
+from quietdesk.website.guide import Guide
+from quietdesk.website.profile import write_profile
+from quietdesk.website.sources import ENGLISH, Shown, Sources
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(quietdesk.__file__).with_name("data.json")
 
 
 class Build:
@@ -36,7 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Compiles the city profile, so that the functions and this build say the same."""
     chosen = settings.read(os.environ)
     folder = ROOT / chosen.city
-    city = write_profile(folder, ROOT / "site/words", DATA)
+    city = write_profile(folder, ROOT / "site/words", ROOT / chosen.profile)
     tags = [locale.tag for locale in city.locales]
     Build.pages = Pages(city, chosen.custodians, chosen.threshold)
     Build.site = outreach.site_address(config.site_url or "")

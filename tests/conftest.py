@@ -1,9 +1,13 @@
 """Fixtures that more than one file uses."""
 
+import fcntl
+import gc
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +15,11 @@ from infra import bundle
 from playwright.sync_api import Browser, sync_playwright
 
 from quietdesk.city import City
-from quietdesk.code import b64
-from quietdesk.staff.keyring import Keyring
-from tests.emulators import Emulator, emulator, make_tables
-from tests.runtime_api import on_lambda
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.store import open_store
+from tests.emulators import Emulator, be_patient, emulator, make_tables
+from tests.runtime_api import programme_on_lambda
 from tests.serving import (
     ADDRESS,
     CHROMIUM_ARGS,
@@ -22,21 +27,41 @@ from tests.serving import (
     build_site,
     chromium,
     compile_ours,
+    patient,
     serving,
 )
+from tests.waiting import CEILING
 from tests.world import (
     NOON,
+    PASSPHRASE,
     World,
     compiled_city,
     make_custodian,
     make_world,
 )
 
+pytest_plugins = ["tests.marks"]
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled() -> None:
-    """What `make site` writes and the commands read: on a fresh clone it is not there yet."""
-    compile_ours()
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before any worker starts, what `make site` writes and the commands read: on a fresh clone it
+    is not there yet."""
+    gc.disable()  # until everything is imported and collected: none of it ever goes
+    if not hasattr(session.config, "workerinput"):
+        compile_ours()
+
+
+def pytest_collection_finish() -> None:
+    """The console collects garbage whenever it locks: let it look at what tests made, and not at
+    all the modules and tests that there are."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def another_process() -> None:
+    """What a fixture asks for that starts a process, so that no test that uses it is core."""
 
 
 @pytest.fixture(scope="session")
@@ -63,52 +88,115 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 def store_spec(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    emulators: Callable[[str], Emulator],
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """A fresh store: on SQLite, or on the emulator that a test's parameter names."""
     name = getattr(request, "param", "sqlite")
     if name == "sqlite":
         return f"sqlite:{tmp_path / 'requests.db'}"
-    for variable, value in emulators(name).environment().items():
+    start: Callable[[str], Emulator] = request.getfixturevalue("emulators")
+    for variable, value in start(name).environment().items():
         monkeypatch.setenv(variable, value)
+    be_patient(monkeypatch.setattr)
     prefix = f"t{secrets.token_hex(4)}"
     make_tables(prefix)
     return f"dynamodb:{prefix}"
 
 
+Shared = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def custodian() -> Keyring:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Has a file or folder of a name made once for all workers of this run, by the one that first
+    asks. Nobody changes it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        made, fresh = root / name, root / f"{name}.fresh"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                make(fresh)
+                fresh.rename(made)
+        return made
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def custodian(shared: Shared) -> Keyring:
     """One for all tests, so that the site, which names its key, is built once."""
-    return make_custodian()
+    kept = shared("custodian", lambda it: it.write_bytes(keyring.lock(make_custodian())))
+    return keyring.unlock(kept.read_bytes(), PASSPHRASE)
 
 
 @pytest.fixture(scope="session")
-def site(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(another_process: None, custodian: Keyring, shared: Shared) -> Path:
     """The built website."""
-    return build_site(tmp_path_factory.mktemp("built") / "site", (custodian.public_key,))
+    return shared("site", lambda it: build_site(it, (custodian.public_key,)))
 
 
 @pytest.fixture(scope="session")
-def site_with_address(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site_with_address(another_process: None, custodian: Keyring, shared: Shared) -> Path:
     """The website as it is built when its address is known."""
-    folder = tmp_path_factory.mktemp("known") / "site"
-    return build_site(folder, (custodian.public_key,), address=f"{ADDRESS}/")
+    keys = (custodian.public_key,)
+    return shared("known", lambda it: build_site(it, keys, address=f"{ADDRESS}/"))
+
+
+@pytest.fixture(scope="session")
+def minted(custodian: Keyring, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A programme on SQLite that is closed again; tests get copies of its file."""
+    made = make_world(tmp_path_factory.mktemp("minted"), custodian=custodian)
+    made.store.close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def published(minted: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The same with the coming openings published."""
+    made = _copied(minted, f"sqlite:{tmp_path_factory.mktemp('published') / 'requests.db'}")
+    made.publisher().publish(NOON)
+    made.store.close()
+    return made
 
 
 @pytest.fixture
-def world(store_spec: str, tmp_path: Path, custodian: Keyring) -> Iterator[World]:
-    made = make_world(tmp_path, spec=store_spec, custodian=custodian)
+def world(
+    request: pytest.FixtureRequest, store_spec: str, tmp_path: Path, custodian: Keyring
+) -> Iterator[World]:
+    if store_spec.startswith("sqlite:"):
+        source = "published" if "open_world" in request.fixturenames else "minted"
+        made = _copied(request.getfixturevalue(source), store_spec)
+    else:
+        made = make_world(tmp_path, spec=store_spec, custodian=custodian)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def open_world(world: World, store_spec: str) -> World:
+    """The world, where staff have published the coming openings."""
+    if not store_spec.startswith("sqlite:"):
+        world.publisher().publish(NOON)
+    return world
+
+
+def _copied(world: World, spec: str) -> World:
+    shutil.copyfile(world.spec.removeprefix("sqlite:"), spec.removeprefix("sqlite:"))
+    return replace(world, spec=spec, store=open_store(spec, patient=True))
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        yield launched
+        launched = playwright.chromium.launch(
+            executable_path=chromium(), args=CHROMIUM_ARGS, timeout=CEILING * 1000
+        )
+        yield patient(launched)
         launched.close()
 
 
@@ -122,13 +210,8 @@ def served(
         with serving(world, site) as running:
             yield running
         return
-    env = {
-        "QUIETDESK_STORE": world.spec,
-        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
-        "TEST_NOW": NOON.isoformat(),
-    }
     with (
-        on_lambda("tests.lambda_entry.handler", env, tmp_path / "lambda.log") as function,
+        programme_on_lambda(world, tmp_path / "lambda.log") as function,
         serving(world, site, function) as running,
     ):
         yield running
@@ -150,7 +233,7 @@ def python313() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def lambdas_python() -> Iterator[str]:
+def lambdas_python(another_process: None) -> Iterator[str]:
     """The Python of Lambda, for `make bundle`; without it what needs it is left out."""
     found = python313()
     if found is None:

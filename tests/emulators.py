@@ -6,18 +6,19 @@ Neither is AWS. A rule counts as kept only when both, and SQLite, agree on it.
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.config import Config
 
-from quietdesk.store.dynamodb import create_tables
-from tests.process import free_port
+from quietdesk.store.dynamodb import calls
+from quietdesk.store.dynamodb.tables import create_tables
+from tests.waiting import CEILING, free_port, until
 from tests.world import ROOT
 
 KEY = "testing"
@@ -66,25 +67,33 @@ def emulator(name: str, folder: Path, services: str = "dynamodb") -> Iterator[Em
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(CEILING)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
-    for _ in range(300):
+    def answers() -> bool:
         assert process.poll() is None, "the emulator ended before it was ready"
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback server
+            urllib.request.urlopen(url, timeout=CEILING).close()  # noqa: S310 - our own loopback
         except urllib.error.HTTPError as error:
             error.close()  # any answer at all will do
-            return
         except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the emulator was not ready in half a minute")
+            return False
+        return True
+
+    until(answers)
+
+
+def be_patient(patch: Callable[[object, str, object], None] = setattr) -> None:
+    """Lets a function wait for an emulator until it hangs: how long one takes says nothing of AWS,
+    and the limits that count there have tests without any."""
+    patient = Config(connect_timeout=CEILING, read_timeout=CEILING)
+    patch(calls, "CONFIG", calls.CONFIG.merge(patient))
+    patch(calls, "PATIENT", calls.PATIENT.merge(patient))
+    patch(calls, "FUNCTION_SECONDS", CEILING)
 
 
 def make_tables(prefix: str) -> list[str]:

@@ -10,9 +10,9 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-from quietdesk import gateway, intake
-from quietdesk.intake import Handler
-from quietdesk.pages import Pages
+from quietdesk import events, intake
+from quietdesk.events import Handler
+from tests import gateway
 from tests.world import ASKED, NOON, World
 
 JSON = "application/json"
@@ -21,13 +21,11 @@ CLOCK = "x-test-now"  # a header that tells tests/lambda_entry.py the time
 
 
 def submit(world: World, now: datetime = NOON) -> Handler:
-    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
-    return intake.submit(world.city, pages, world.store, world.trust, lambda: now)
+    return events.handler(intake.SUBMIT, world.programme(lambda: now))
 
 
 def check(world: World, now: datetime = NOON) -> Handler:
-    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
-    return intake.check(world.city, pages, world.store, world.trust, lambda: now)
+    return events.handler(intake.CHECK, world.programme(lambda: now))
 
 
 def event(

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
-from quietdesk.code import b64
-from quietdesk.envelope import PART_BYTES, WAITING, Envelope
+from quietdesk import envelopes, request, weeks
+from quietdesk.envelopes import PART_BYTES, WAITING, Envelope
 from quietdesk.errors import TooLong
 from quietdesk.request import ANY, Request
-from tests.world import NOON, World
+from quietdesk.wire import b64
+from tests.world import NOON, World, any_secrets
 
 # Name of the attack: the text. Longer than a part is cut to what fits.
 PAYLOADS: Mapping[str, str] = {
@@ -84,7 +82,7 @@ BENIGN = Request(
 def sealed_with(world: World, field: str, text: str) -> Envelope:
     """An envelope whose request has the text in that field, as much of it as fits."""
     many = isinstance(getattr(BENIGN, field), tuple)
-    key = codes.derive(codes.new(), world.city.deployment)
+    key = any_secrets()
     for length in range(len(text), 0, -1):
         cut = text[:length]
         asked = replace(BENIGN, **{field: (cut,) if many else cut})
@@ -98,7 +96,7 @@ def sealed_with(world: World, field: str, text: str) -> Envelope:
 
 def sealed_parts(world: World, **texts: bytes) -> Envelope:
     """An envelope whose parts hold these bytes, padded with spaces."""
-    key = codes.derive(codes.new(), world.city.deployment)
+    key = any_secrets()
     good = request.pack(BENIGN, key.reply)
     padded = {name: data.ljust(PART_BYTES)[:PART_BYTES] for name, data in texts.items()}
     return _admitted(world, envelopes.seal(replace(good, **padded), world.bundle(), key))
@@ -107,7 +105,7 @@ def sealed_parts(world: World, **texts: bytes) -> Envelope:
 def sealed_reply(world: World, reply: Mapping[str, Any] = WAITING) -> Envelope:
     """An envelope with a benign request, of who looks only with the code, and a reply that its
     sender wrote."""
-    key = codes.derive(codes.new(), world.city.deployment)
+    key = any_secrets()
     quiet = replace(BENIGN, reach=(), phone="", phone_owner="")
     parts = request.pack(quiet, key.reply)
     return _admitted(world, envelopes.seal(parts, world.bundle(), key, reply=reply))
@@ -145,6 +143,6 @@ def malformed(world: World) -> dict[str, Envelope]:
 
 
 def _admitted(world: World, envelope: Envelope) -> Envelope:
-    week = keys.epoch_at(NOON, world.city.zone)
-    end = keys.expires(week, week, world.city.zone, world.city.serve_days)
+    week = weeks.epoch_at(NOON, world.city.zone)
+    end = weeks.expires(week, week, world.city.zone, world.city.serve_days)
     return envelopes.admitted(envelope, "P", end)

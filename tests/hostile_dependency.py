@@ -8,7 +8,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from quietdesk.handler import handler as submit
+from tests.emulators import be_patient
+
+be_patient()
+
+from quietdesk.handler import handler as submit  # noqa: E402 - it opens the store
 
 TABLES = {name: os.environ["TEST_PREFIX"] + name for name in ("requests", "keys", "public")}
 WEEK = {"week": {"S": "main#2026-W47"}}

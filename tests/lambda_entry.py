@@ -1,26 +1,33 @@
-"""What `awslambdaric` runs in test_fidelity.py: the same functions over the same store, both in one
-process, told apart by the path as API Gateway's routes do."""
+"""What `awslambdaric` runs in tests: the same functions over the same store, both in one process,
+told apart by the path as API Gateway's routes do."""
 
 import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from quietdesk import intake, settings
+from quietdesk import events, intake, settings
+from quietdesk.events import Handler
 from quietdesk.pages import CHECK, Pages
-from quietdesk.store import open_store
+from quietdesk.programme import Programme
+from quietdesk.store import Store, open_store
+from tests.emulators import be_patient
 from tests.events import CLOCK
-from tests.world import compiled_city
+from tests.waiting import CEILING
+from tests.world import BrokenStore, compiled_city
+
+CHOSEN = settings.read(os.environ)
+be_patient()
 
 
-def _handler() -> intake.Handler:
-    chosen, city = settings.read(os.environ), compiled_city()
-    trust = chosen.trust(city.deployment)
+def _handler(store: Store) -> Handler:
+    city, now = compiled_city(), [datetime.fromisoformat(os.environ["TEST_NOW"])]
+    trust = CHOSEN.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
-    now, store = [datetime.fromisoformat(os.environ["TEST_NOW"])], open_store(chosen.store)
-    submit = intake.submit(city, pages, store, trust, lambda: now[0])
-    check = intake.check(city, pages, store, trust, lambda: now[0])
+    programme = Programme(city, store, trust, pages, lambda: now[0])
+    submit = events.handler(intake.SUBMIT, programme)
+    check = events.handler(intake.CHECK, programme)
 
     def route(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         if told := (event.get("headers") or {}).get(CLOCK):
@@ -30,7 +37,8 @@ def _handler() -> intake.Handler:
     return route
 
 
-handler = _handler()
+handler = _handler(open_store(CHOSEN.store))
+unforeseen = _handler(cast(Store, BrokenStore()))
 
 
 def broken(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -38,7 +46,8 @@ def broken(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def late(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Does all its work, and answers after the deadline when a header asks for that."""
+    """Does all its work, and does not answer when a header asks for that."""
     answer = handler(event, context)
-    time.sleep(60 if "x-late" in event["headers"] else 0)
+    while "x-late" in event["headers"]:
+        time.sleep(CEILING)
     return answer

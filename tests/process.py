@@ -5,21 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from tests.waiting import CEILING, until
 from tests.world import ROOT
 
-QUIETDESK = [sys.executable, "-m", "quietdesk.staff.cli"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+QUIETDESK = [sys.executable, "-m", "quietdesk.staff.commands.main"]
 
 
 def environment(folder: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -53,20 +47,19 @@ def quietdesk_run(
 
 
 def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(600):
+    def answers() -> bool:
         assert process.poll() is None, "quietdesk run ended before it was ready"
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError("quietdesk run was not ready in a minute")
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(answers)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """End it as Ctrl-C does, and give its exit code."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    return process.wait(30)
+    return process.wait(CEILING)
 
 
 def quietdesk(
@@ -86,6 +79,6 @@ def quietdesk(
         input=says,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING,
         start_new_session=True,
     )

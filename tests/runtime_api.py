@@ -1,8 +1,5 @@
 """A small Lambda Runtime API (2018-06-01) for tests: it hands events to `awslambdaric`, the client
 that runs functions on Lambda, in a process of its own, and takes back what that says.
-
-In front of it, if wanted, a server that makes the events from HTTP, as API Gateway does. It reads
-no chunked bodies: neither a form nor our script sends any.
 """
 
 import json
@@ -15,13 +12,14 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from quietdesk import gateway
-from tests.world import ROOT
+from quietdesk.wire import b64
+from tests.waiting import CEILING
+from tests.world import NOON, ROOT, World
 
 # API Gateway's own words, which say nothing of what went wrong.
 JSON = {"Content-Type": "application/json"}
@@ -30,12 +28,11 @@ LATE = {"statusCode": 503, "headers": JSON, "body": '{"message":"Service Unavail
 
 
 class Function:
-    """A function as API Gateway sees it. Call it with an event, one at a time; a call that takes
-    longer than the deadline is answered with 503, and the process is killed and started anew, as
-    on Lambda."""
+    """A function as API Gateway sees it. Call it with an event, one at a time. When its deadline
+    comes a call is answered with 503, and the process is killed and started anew, as on Lambda."""
 
-    def __init__(self, handler: str, env: Mapping[str, str], log: Path, seconds: float):
-        self._handler, self._env, self._log, self._seconds = handler, env, log, seconds
+    def __init__(self, handler: str, env: Mapping[str, str], log: Path):
+        self._handler, self._env, self._log = handler, env, log
         self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
         self._answers: dict[str, queue.Queue[dict[str, Any]]] = {}
         self._asked = threading.Event()
@@ -46,17 +43,20 @@ class Function:
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         id = str(uuid.uuid4())
         self._answers[id] = queue.Queue()
-        deadline = time.time() + self._seconds
+        deadline = time.time() + CEILING
         self._events.put((id, json.dumps(event).encode(), deadline))
         try:
-            return self._answers[id].get(timeout=self._seconds)
-        except queue.Empty:
-            self._child.kill()
-            self._child.wait()
-            self._child = self._start()
-            return LATE
+            return self._answers[id].get(timeout=CEILING)
         finally:
             del self._answers[id]
+
+    def end(self) -> None:
+        """The deadline of the call comes: what it has done is done, and nobody hears its answer."""
+        self._child.kill()
+        self._child.wait()
+        self._child = self._start()
+        for answers in list(self._answers.values()):
+            answers.put(LATE)
 
     def stop(self) -> None:
         self._child.kill()
@@ -115,11 +115,9 @@ class Function:
 
 
 @contextmanager
-def on_lambda(
-    handler: str, env: Mapping[str, str], log: Path, seconds: float = 20
-) -> Iterator[Function]:
+def on_lambda(handler: str, env: Mapping[str, str], log: Path) -> Iterator[Function]:
     """A function run by Lambda's own client, until the block ends."""
-    function = Function(handler, env, log, seconds)
+    function = Function(handler, env, log)
     try:
         yield function
     finally:
@@ -127,36 +125,15 @@ def on_lambda(
 
 
 @contextmanager
-def over_http(function: Function) -> Iterator[str]:
-    """The URL at which a function is asked as through API Gateway, until the block ends."""
-
-    class Front(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            path, _, query = self.path.partition("?")
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = self.headers.items()  # a repeated one stands here as often as it was sent
-            event = gateway.event_v2(self.command, unquote(path), query, headers, body)
-            answer = gateway.answer_v2(function(event, None))
-            self.send_response_only(answer.status)
-            for name, value in (*answer.headers, ("Content-Length", str(len(answer.body)))):
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body)
-
-        do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Front) as server:
-        beside = threading.Thread(target=server.serve_forever, args=(0.05,))
-        beside.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            beside.join()
+def programme_on_lambda(
+    world: World, log: Path, now: datetime = NOON, handler: str = "handler"
+) -> Iterator[Function]:
+    """Both functions over a world's store, of tests/lambda_entry.py, with a clock that stands still
+    until a header moves it."""
+    environment = {
+        "QUIETDESK_STORE": world.spec,
+        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
+        "TEST_NOW": now.isoformat(),
+    }
+    with on_lambda(f"tests.lambda_entry.{handler}", environment, log) as function:
+        yield function

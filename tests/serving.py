@@ -10,24 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waitress import wasyncore
 
-import quietdesk
-from quietdesk import intake, local
-from quietdesk.code import b64
-from quietdesk.pages import Pages
-from quietdesk.site.guide import write_profile
-from quietdesk.staff import keyring
-from quietdesk.staff.console import Console
-from quietdesk.staff.keyring import Keyring
+from quietdesk import local
+from quietdesk.events import Handler
+from quietdesk.staff.console.server import Console
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.website.profile import write_profile
+from quietdesk.wire import b64
+from tests import gateway
 from tests.events import CLOCK
-from tests.world import NOON, ROOT, World
+from tests.waiting import CEILING
+from tests.world import NOON, PROFILE, ROOT, World
 
 # Where a website that knows its address stands: a long one, for what is printed must hold it.
 ADDRESS = "https://appointments.municipal-id.example.org"
@@ -49,31 +49,42 @@ def chromium() -> str:
     return found
 
 
+def patient(browser: Browser) -> Browser:
+    """The browser, whose pages wait for what a test waits for until it hangs."""
+    milliseconds = CEILING * 1000
+    expect.set_options(timeout=milliseconds)
+    new_context = browser.new_context
+
+    def waiting(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(milliseconds)
+        return context
+
+    browser.new_context = waiting  # type: ignore[method-assign]
+    return browser
+
+
 def build_site(
     folder: Path, custodians: tuple[bytes, ...], city: Path | None = None, address: str = ""
 ) -> Path:
-    """The website as mkdocs builds it, for these custodians. Another city than ours is built by a
-    copy of the package: a build writes the profile into it that the commands read."""
+    """The website as mkdocs builds it, for these custodians. The profile that the build writes goes
+    beside it: the commands keep ours."""
     env = {
         **os.environ,
         "QUIETDESK_CITY": str(city or "site/city"),
+        "QUIETDESK_PROFILE": str(folder.with_name("city.json")),
         "SITE_URL": address,
         "QUIETDESK_CUSTODIANS": " ".join(b64(spki) for spki in custodians),
         "NO_MKDOCS_2_WARNING": "1",
     }
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir"]
-    with TemporaryDirectory() as copy:
-        if city:
-            shutil.copytree(Path(quietdesk.__file__).parent, Path(copy, "quietdesk"))
-            env["PYTHONPATH"] = copy
-        subprocess.run([*command, str(folder)], cwd=ROOT, env=env, check=True)
+    subprocess.run([*command, str(folder)], cwd=ROOT, env=env, check=True)
     return folder
 
 
 def compile_ours() -> None:
     """What `make site` writes and the commands read."""
-    data = Path(quietdesk.__file__).with_name("data.json")
-    write_profile(ROOT / "site/city", ROOT / "site/words", data)
+    write_profile(ROOT / "site/city", ROOT / "site/words", PROFILE)
 
 
 @dataclass
@@ -93,22 +104,19 @@ class Served:
 
 
 @contextmanager
-def serving(world: World, site: Path, function: intake.Handler | None = None) -> Iterator[Served]:
+def serving(world: World, site: Path, function: Handler | None = None) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
     this process; a header tells it the time."""
     served = Served("")
-    pages = Pages(world.city, world.trust.custodians, world.trust.threshold)
+    programme = world.programme(served.clock)
 
     def elsewhere(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         assert function
         told = {**event["headers"], CLOCK: served.clock().isoformat()}
         return function({**event, "headers": told}, context)
 
-    submit = check = elsewhere
-    if function is None:
-        submit = intake.submit(world.city, pages, world.store, world.trust, served.clock)
-        check = intake.check(world.city, pages, world.store, world.trust, served.clock)
-    app = local.application(site, submit, check, pages)
+    functions = gateway.application(elsewhere) if function else local.functions(programme)
+    app = local.application(site, programme.pages, functions)
     server = local.listen(app, local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with _beside(server):

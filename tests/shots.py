@@ -1,57 +1,97 @@
-"""`make shots`: every page in every language at two widths, as pictures in build/shots.
+"""`make shots [T=LOCALE]`: every page in every language at two widths, the desk's at three, as
+pictures in build/shots.
 
-Fails when a page is wider than its screen or a picture has one colour only. Look at the pictures.
+Fails when a page is wider than its screen, when a character is a box because no font has it, or
+when a picture has one colour only. Look at the pictures.
 """
 
+import argparse
+import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from quietdesk.pages import MENU, MORE
+from quietdesk.pages.english import MENU, MORE
+from quietdesk.staff.device.keyring import Keyring
+from tests.glyphs import missing
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
-from tests.world import ASKED, NOON, PASSPHRASE, ROOT, World, make_world
+from tests.waiting import CEILING
+from tests.world import (
+    ASKED,
+    NOON,
+    PASSPHRASE,
+    ROOT,
+    World,
+    compiled_city,
+    make_custodian,
+    make_world,
+)
 
 TARGET = ROOT / "build/shots"
 WIDTHS = (360, 1280)
 DESK_WIDTHS = (360, 768, 1280)
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Takes the pictures; 1 when one of them is not right."""
-    for old in TARGET.glob("*.png"):
-        old.unlink()
+    tags = [locale.tag for locale in compiled_city().locales]
+    parser = argparse.ArgumentParser(prog="python -m tests.shots")
+    parser.add_argument("locale", nargs="*", help=f"of {', '.join(tags)}; default: all")
+    chosen = parser.parse_args(argv).locale or tags
+    if unknown := {*chosen} - {*tags}:
+        parser.error(f"there is no locale {', '.join(sorted(unknown))}")
     TARGET.mkdir(parents=True, exist_ok=True)
-    wrong = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        world = make_world(Path(folder))
-        world.publisher().publish(NOON)
-        site = build_site(Path(folder) / "site", world.trust.custodians)
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        with serving(world, site) as served:
-            for width in WIDTHS:
-                for locale in world.city.locales:
-                    for name, page in visits(browser, served.url, locale.tag, width):
-                        wrong += take(page, f"{locale.tag}-{name}-{width}")
-        for width in DESK_WIDTHS:
-            for locale in world.city.locales:
-                for name, page in desk_visits(browser, world, Path(folder), locale.tag, width):
-                    wrong += take(page, f"{locale.tag}-desk-{name}-{width}")
-        browser.close()
-        world.store.close()
-    print(f"{len(list(TARGET.glob('*.png')))} pictures are in {TARGET.relative_to(ROOT)}")
+    with tempfile.TemporaryDirectory() as folder:
+        custodian = make_custodian()
+        site = build_site(Path(folder) / "site", (custodian.public_key,))
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), without_log) as cores:
+            found = cores.map(partial(take_all, site, custodian), chosen)
+            wrong = [problem for of_locale in found for problem in of_locale]
+    taken = sum(len([*TARGET.glob(f"{tag}-*.png")]) for tag in chosen)
+    print(f"{taken} pictures are in {TARGET.relative_to(ROOT)}")
     for problem in wrong:
         print(problem, file=sys.stderr)
     return 1 if wrong else 0
 
 
+def without_log() -> None:
+    """The functions of this process write their lines into nothing."""
+    sys.stdout = open(os.devnull, "w")
+
+
+def take_all(site: Path, custodian: Keyring, tag: str) -> list[str]:
+    """Takes the pictures of one locale; what is wrong with them."""
+    for old in TARGET.glob(f"{tag}-*.png"):
+        old.unlink()
+    wrong = []
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        world = make_world(folder, custodian=custodian)
+        world.publisher().publish(NOON)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        with serving(world, site) as served:
+            for width in WIDTHS:
+                for page_name, page in visits(browser, served.url, tag, width):
+                    wrong += take(page, f"{tag}-{page_name}-{width}")
+        for width in DESK_WIDTHS:
+            for page_name, page in desk_visits(browser, world, folder, tag, width):
+                wrong += take(page, f"{tag}-desk-{page_name}-{width}")
+        browser.close()
+        world.store.close()
+    return wrong
+
+
 def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[str, Page]]:
     """The name of each page and state, and a browser that shows it."""
     size: dict[str, Any] = {"viewport": {"width": width, "height": 800}}
-    context = browser.new_context(**size)
+    context = new_context(browser, **size)
     context.clock.install(time=NOON)
     page = context.new_page()
     for name, _ in (*MENU, *MORE):
@@ -111,7 +151,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "languages", page
     context.close()
 
-    context = browser.new_context(java_script_enabled=False, **size)
+    context = new_context(browser, java_script_enabled=False, **size)
     page = context.new_page()
     page.goto(f"{url}/{tag}/request/")
     yield "plain", page
@@ -147,7 +187,7 @@ def visits(browser: Browser, url: str, tag: str, width: int) -> Iterator[tuple[s
     yield "plain-cancelled", page
     context.close()
 
-    context = browser.new_context(color_scheme="dark", **size)
+    context = new_context(browser, color_scheme="dark", **size)
     context.clock.install(time=NOON)
     page = context.new_page()
     page.goto(f"{url}/{tag}/request/", wait_until="networkidle")
@@ -161,7 +201,7 @@ def desk_visits(
     """The desk's pages, through a short day: two requests wait, one gets a place."""
     for name in ("রহিমা", "Ana María de los Ángeles Fernández"):
         world.store.put(world.sealed(name=[name], centers=["any"], windows=["any"]))
-    context = browser.new_context(viewport={"width": width, "height": 800})
+    context = new_context(browser, viewport={"width": width, "height": 800})
     context.clock.install(time=NOON)
     page = context.new_page()
     with desk_open(world, folder, tag) as desk:
@@ -195,6 +235,13 @@ def desk_visits(
     context.close()
 
 
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser of one's own that waits for a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(CEILING * 1000)
+    return context
+
+
 def look(page: Page, url: str, tag: str, code: str) -> None:
     """Asks with the code, on the page My request."""
     page.goto(f"{url}/{tag}/my-request/")
@@ -221,7 +268,13 @@ def take(page: Page, name: str) -> list[str]:
     page.screenshot(path=path, full_page=True, animations="disabled")
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     wrong = [f"{name}: {wide} pixels wider than the screen"] if wide > 0 else []
+    if boxes := missing(page):
+        wrong.append(f"{name}: no font has {', '.join(map(named, boxes))}")
     return wrong + ([f"{name}: the picture is empty"] if one_colour(path) else [])
+
+
+def named(text: str) -> str:
+    return f"{text} ({' '.join(f'U+{ord(it):04X}' for it in text)})"
 
 
 def one_colour(path: Path) -> bool:

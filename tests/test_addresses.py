@@ -2,8 +2,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from quietdesk.site.addresses import Addresses
-from quietdesk.site.sources import Sources
+from quietdesk.website.addresses import Addresses
+from quietdesk.website.sources import Sources
 from tests.world import ROOT
 
 PAGES = ROOT / "site/pages"

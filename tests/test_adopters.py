@@ -8,7 +8,7 @@ import pytest
 from infra import inventory, rules
 
 from quietdesk import request
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from tests.world import ROOT
 
 DOCS = ROOT / "docs"

@@ -6,10 +6,13 @@ from html import unescape
 
 import pytest
 
-from quietdesk import city as cities
+from quietdesk.city import City
 from quietdesk.pages import Pages
-from quietdesk.site.translations import Translations
-from quietdesk.staff import ceremony, keyring
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
+from quietdesk.website import faults
+from quietdesk.website.profile import compile_profile
+from quietdesk.website.translations import Translations
 from tests.events import fill_in, get, submit, text
 from tests.serving import build_site
 from tests.world import CHEAP, NOON, PASSPHRASE, ROOT, World, make_custodian
@@ -19,11 +22,11 @@ RIVERTON = ROOT / "tests/cities/riverton"
 
 @pytest.fixture(scope="module")
 def city():
-    return cities.from_data(cities.compile_profile(RIVERTON, ROOT / "site/words"))
+    return City.from_data(compile_profile(RIVERTON, ROOT / "site/words"))
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(another_process, tmp_path_factory):
     return build_site(tmp_path_factory.mktemp("riverton") / "site", (b"a custodian",), RIVERTON)
 
 
@@ -114,20 +117,20 @@ def test_form_takes_a_time_of_this_city(tmp_path, city, store_spec):
 def test_command_names_what_the_languages_of_the_folder_lack():
     site = Translations(ROOT / "site", RIVERTON)
 
-    assert "pt/privacy.md is missing, or a draft" in site.problems("pt")
-    assert not [it for it in site.problems("es") if "the-card" in it]
+    assert "pt/privacy.md is missing, or a draft" in faults.problems(site, "pt")
+    assert not [it for it in faults.problems(site, "es") if "the-card" in it]
 
 
 def riverton(city, spec):
-    from quietdesk.keys import Trust
+    from quietdesk.signed import Trust
     from quietdesk.store import open_store
 
     store, custodians = open_store(spec, patient=True), [make_custodian(), make_custodian()]
     trust = Trust(tuple(it.public_key for it in custodians), 2, city.deployment)
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
-    device = device.topped_up(ceremony.coming(city, NOON))
-    ceremony.upload_wrap_keys(store, device)
-    ceremony.admit(store, trust, custodians, device.id)
+    device = device.topped_up(upload.coming(city, NOON))
+    upload.upload_wrap_keys(store, device, city, NOON)
+    ceremony.admit(store, city, trust, custodians, device.id, NOON)
     ceremony.mint(store, city, trust, custodians, 4, NOON)
     return World(city, store, trust, custodians[0], device, spec)
 

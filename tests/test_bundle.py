@@ -15,9 +15,10 @@ import pytest
 from infra import bundle
 
 from quietdesk import cloud
-from quietdesk.code import b64
+from quietdesk.wire import b64
 from tests.events import FORM, event, text
 from tests.test_imports import NOT_NEEDED
+from tests.waiting import CEILING
 from tests.world import ASKED, ROOT, make_world
 
 CITY = ROOT / "site" / "city"
@@ -52,16 +53,25 @@ def test_the_same_sources_give_the_same_bytes(made, tmp_path):
 def test_nothing_of_staff_or_of_the_sites_build_is_in_it(names):
     ours = {name.removeprefix("quietdesk/") for name in names if name.startswith("quietdesk/")}
 
-    assert {"handler.py", "cloud.py", "intake.py", "sweep.py", "data.json"} <= ours
-    for left_out in ("staff/", "site/", "local.py", "gateway.py"):
+    there = {"handler.py", "cloud.py", "events.py", "intake/submit.py", "sweep.py"}
+    assert there <= ours
+    for left_out in ("staff/", "website/", "local.py", "gateway.py", "wsgi.py"):
         assert not [name for name in ours if name.startswith(left_out)]
+
+
+def test_the_city_is_in_it_and_what_compiles_it_is_not(made, names):
+    with zipfile.ZipFile(made[0]) as packed:
+        assert json.loads(packed.read(bundle.PROFILE))["deployment"] == "demo"
+        ours = [name for name in names if name.startswith("quietdesk/") and name.endswith(".py")]
+        assert not [name for name in ours if b"compile_profile" in packed.read(name)]
+    assert not [name for name in names if name.startswith(("yaml/", "babel/"))]
 
 
 def test_only_known_packages_are_in_it_and_of_botocores_data_only_dynamodbs(names):
     packages = {
         name.partition("/")[0].partition(".")[0] for name in names if "dist-info" not in name
     }
-    assert packages - {"__pycache__"} == TOP
+    assert packages - {"__pycache__", "city"} == TOP
 
     data = {name.split("/")[2] for name in names if name.startswith("botocore/data/")}
     assert data == bundle.KEPT_DATA
@@ -104,6 +114,7 @@ def test_it_is_small_enough(made):
     assert made[0].stat().st_size <= bundle.MOST_BYTES
 
 
+@pytest.mark.process
 def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setenv("PYTHON313", sys.executable if sys.version_info[:2] != (3, 13) else "false")
 
@@ -115,13 +126,18 @@ def test_without_the_python_of_lambda_it_refuses_and_says_how_to_get_it(monkeypa
 
 # --- It runs -------------------------------------------------------------------------------------
 
-PROGRAM = """
-import json, sys
+PROGRAM = f"""
+import json, os, sys
 sys.path.insert(0, sys.argv[1])
+if os.environ["QUIETDESK_STORE"].startswith("dynamodb:"):  # an emulator may take its time
+    from botocore.config import Config
+    from quietdesk.store.dynamodb import calls
+    patient = Config(connect_timeout={CEILING}, read_timeout={CEILING})
+    calls.CONFIG, calls.FUNCTION_SECONDS = calls.CONFIG.merge(patient), {CEILING}
 from quietdesk.handler import handler
 answers = [handler(event, None) for event in json.load(sys.stdin)]
 loaded = sys.modules.get("botocore")
-said = {"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}
+said = {{"answers": answers, "modules": sorted(sys.modules), "from": loaded and loaded.__file__}}
 print(json.dumps(said))
 """
 
@@ -144,10 +160,11 @@ def run(python, task, events, **environment):
         input=json.dumps(events),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         env={
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_LOG_LEVEL": "WARN",
+            "QUIETDESK_PROFILE": str(task / bundle.PROFILE),
             **{name: text for name, text in os.environ.items() if name.startswith("AWS_")},
             **environment,
         },

@@ -10,13 +10,10 @@ from html import unescape
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import reply as replies
-from quietdesk import sweep
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, replies, sweep
 from quietdesk.errors import CannotOpen, Conflict, StoreUnavailable, TracesRemain
 from quietdesk.openings import Opening
+from quietdesk.wire import b64
 from tests.events import (
     JSON,
     by_code,
@@ -37,12 +34,6 @@ CODE = "7K3M-9QXT-2B6H-W3ZD"
 SECRETS = codes.derive(CODE, "demo")
 FIRST = Opening(date(2026, 11, 19), "09:00", "corona")
 LATER = Opening(date(2026, 12, 3), "13:00", "corona")
-
-
-@pytest.fixture
-def open_world(world):
-    world.publisher().publish(NOON)
-    return world
 
 
 def seats(world, *openings):

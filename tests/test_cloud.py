@@ -7,8 +7,8 @@ from contextlib import redirect_stdout
 import pytest
 
 from quietdesk import cloud, settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting, NotSwept, StoreUnavailable
+from quietdesk.wire import b64
 from tests.events import event
 from tests.runtime_api import on_lambda
 from tests.world import NOON, WEEK, make_world
@@ -136,6 +136,7 @@ def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, p
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["submit", "check"])
 def test_lambdas_own_client_loads_the_handler_and_it_stays_silent(world, tmp_path, name):
     log = tmp_path / "lambda.log"
@@ -148,6 +149,7 @@ def test_lambdas_own_client_loads_the_handler_and_it_stays_silent(world, tmp_pat
     assert log.read_text() == ""
 
 
+@pytest.mark.process
 def test_what_went_wrong_is_the_only_line_of_an_answering_function(world, tmp_path):
     log = tmp_path / "lambda.log"
     env = environment(world, QUIETDESK_FUNCTION="submit", AWS_LAMBDA_LOG_LEVEL="WARN")
@@ -167,6 +169,7 @@ def test_what_went_wrong_is_the_only_line_of_an_answering_function(world, tmp_pa
     assert set(lines[0]) <= {"level", "message", "service", "status", "milliseconds"}
 
 
+@pytest.mark.process
 def test_timer_that_failed_prints_only_fixed_words(world, tmp_path):
     log = tmp_path / "lambda.log"
     env = environment(world, QUIETDESK_FUNCTION="sweep", AWS_LAMBDA_LOG_LEVEL="INFO")

@@ -9,34 +9,37 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, settings, sweep
-from quietdesk import reply as replies
-from quietdesk.code import b64
+from quietdesk import codes, envelopes, replies, settings, sweep, weeks
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
-from quietdesk.keys import Epoch
 from quietdesk.openings import Opening
-from quietdesk.staff import ceremony, cli, commands, desk, keyring
-from quietdesk.staff.desk import Desk
-from quietdesk.staff.terminal import Here
+from quietdesk.request import Rest
+from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands.main import main
+from quietdesk.staff.commands.parser import build_parser
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk.placing import Placing
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.words import shown
 from quietdesk.store.sqlite import Sqlite
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
 from tests.world import NOON, PASSPHRASE, WEEK, another_device
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
+PLANTED = "besideplant81"
 HOSTILE = "Eva\x1b[2J\u202e<b>=1+1"
 
 
 @pytest.fixture
-def office(world, tmp_path):
+def office(open_world, tmp_path):
     """A programme with published openings, and a device whose keyring lies in a file."""
     folder = tmp_path / "office"
-    keyring.save(folder / "device.keyring", keyring.lock(world.device))
+    keyring.save(folder / "device.keyring", keyring.lock(open_world.device))
     (folder / "pass").write_text(PASSPHRASE + "\n")
-    world.publisher().publish(NOON)
-    return world, folder
+    return open_world, folder
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def run(office, capsys, monkeypatch):
         }
         at = Here(settings.read(os.environ | told), world.city, now)
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        args = cli.build_parser().parse_args([*map(str, words)])
+        args = build_parser().parse_args([*map(str, words)])
         capsys.readouterr()
         try:
             status = args.run(at, args)
@@ -156,7 +159,7 @@ def test_second_scheduler_is_told_and_loses_nothing(office, run, monkeypatch):
         world.desk().place(opened(world, "Ana"), theirs, NOON)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("place", "--all")
 
     assert (status, out.splitlines()[-1]) == (1, "Placed 1.")
@@ -174,12 +177,12 @@ def test_last_seat_that_went_meanwhile_is_told_with_what_to_do(office, run, monk
         world.store.set_seats({opening: 0})
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, _, err = run("place", id, "--at", opening)
 
     assert status == 1
     assert "no seat left" in err
-    assert "run place again" in err
+    assert "hint: choose another time" in err
     assert opened(world, "Ana").state == "waiting"
 
 
@@ -191,7 +194,7 @@ def test_request_that_is_cancelled_meanwhile_is_told_and_stays_cancelled(office,
         world.store.erase(opened(world, "Ana").envelope)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("place", "--all")
 
     assert (status, out.splitlines()[-1]) == (1, "Placed 1.")
@@ -215,7 +218,7 @@ def test_request_that_is_too_long_for_a_time_stops_no_other(office, run):
 
 def fail_at_the_second(monkeypatch, method):
     """The store goes away after one request was answered."""
-    answer, calls = getattr(Desk, method), []
+    answer, calls = getattr(Placing, method), []
 
     def failing(*args):
         calls.append(args)
@@ -223,7 +226,7 @@ def fail_at_the_second(monkeypatch, method):
             raise StoreUnavailable("down")
         return answer(*args)
 
-    monkeypatch.setattr(Desk, method, failing)
+    monkeypatch.setattr(Placing, method, failing)
     return calls
 
 
@@ -262,7 +265,7 @@ def test_request_at_the_end_of_its_60_days_is_not_kept(office, run):
     now = NOON
     for _ in range(7):
         keyring_now = keyring.unlock((folder / "device.keyring").read_bytes(), PASSPHRASE)
-        ceremony.top_up(world.store, folder / "device.keyring", keyring_now, world.city, now)
+        upload.top_up(world.store, folder / "device.keyring", keyring_now, world.city, now)
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
         assert run("wait", id, now=now)[0] == 0
         now += WEEK
@@ -307,7 +310,7 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
         world.desk().wait(opened(world, "Ana"), NOON)
         return True
 
-    monkeypatch.setattr(commands, "agreed", meanwhile)
+    monkeypatch.setattr(requests, "agreed", meanwhile)
     status, out, err = run("done", *ids)
 
     assert (status, out) == (1, f"Erased {ids[1]}.\n")
@@ -369,7 +372,7 @@ def test_ids_that_name_nobody_are_said(office, run, command):
 )
 def test_wrong_usage(words):
     with pytest.raises(SystemExit) as ended:
-        cli.build_parser().parse_args(words)
+        build_parser().parse_args(words)
     assert ended.value.code == 2
 
 
@@ -389,6 +392,19 @@ def test_pull_lists_states_and_places(office, run):
     assert text.splitlines()[-1] == "1 waiting, 1 placed, 1 answered: no place."
     states = {row["name"]: row["state"] for row in map(json.loads, lines.splitlines())}
     assert states == {"Ana": "placed", "Boris": "none", "Chen": "waiting"}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_what_a_newer_release_sealed_beside_is_shown_to_nobody(office, run, words):
+    world, _ = office
+    beside = f'{{"f":3,"{PLANTED}":"{PLANTED}"}}'
+    world.store.put(world.sealed(rest=Rest(beside, beside), name=["Ana"]))
+
+    status, out, err = run("pull", *words)
+
+    assert "Ana" in out
+    assert (status, err) == (0, "")
+    assert leaks(out.encode(), [PLANTED]) == []
 
 
 def test_pull_nags_before_requests_are_destroyed(office, run):
@@ -610,6 +626,19 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
 
 
+def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
+    world, _ = office
+    (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+
+    _, out, err = run(
+        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
+    )
+
+    assert f"{id} Chen only looks with the code; " in out
+    assert "1 may come on the closed day: have somebody at the door" in err
+
+
 def test_closing_a_day_without_another_time_keeps_people_waiting(office, run):
     world, _ = office
     (id,) = ask(world, "Ana", windows=["sun-eve"])
@@ -632,7 +661,7 @@ def test_who_can_wait_no_longer_when_a_day_closes_is_answered(office, run, monke
     def too_old(*_):
         raise TooOld("over before that day")
 
-    monkeypatch.setattr(Desk, "wait", too_old)
+    monkeypatch.setattr(Placing, "wait", too_old)
     status, out, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
 
     assert status == 0
@@ -651,7 +680,7 @@ def test_who_takes_a_time_while_staff_think_is_said_and_answered_by_the_next(
         return True
 
     with monkeypatch.context() as patched:
-        patched.setattr(commands, "agreed", meanwhile)
+        patched.setattr(openings, "agreed", meanwhile)
         status, _, err = run("openings", "close", "corona", "2026-12-03")
 
     assert status == 1
@@ -724,19 +753,19 @@ def test_unknown_center_and_odd_days_are_refused(office, run):
     assert (status, out, err) == ("there is no center of that name", "", "")  # nothing is asked
     for day in ("tomorrow", "2026-02-30", "20261203x"):
         with pytest.raises(SystemExit):
-            cli.build_parser().parse_args(["openings", "close", "corona", day])
+            build_parser().parse_args(["openings", "close", "corona", day])
 
 
 def test_nothing_published_is_said_with_what_to_do(world, capsys):
     told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key)}
-    args = cli.build_parser().parse_args(["openings", "list"])
+    args = build_parser().parse_args(["openings", "list"])
 
     assert args.run(Here(settings.read(told), world.city, NOON), args) == 0
     assert "quietdesk openings publish" in capsys.readouterr().out
 
 
 def test_terminal_shows_no_controls():
-    assert desk.shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
+    assert shown(HOSTILE) == "Eva\ufffd[2J\ufffd<b>=1+1"
 
 
 def test_record_is_printed_as_it_stands_and_checked(run, office):
@@ -765,9 +794,11 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     later = NOON + 3 * WEEK
     sweep.run(world.store, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
-    raw, seq = world.store.read(keys.record_name("main"))
+    raw, seq = world.store.read(sweep.record_name("main"))
     world.store.publish(
-        keys.record_name("main"), raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'), seq
+        sweep.record_name("main"),
+        raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'),
+        seq,
     )
 
     assert "record" in run("record", now=later)[0]
@@ -780,7 +811,7 @@ def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
     world, folder = office
     path = folder / "device.keyring"
     told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
-    key_day = keys.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
+    key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
     before = keyring.epochs(path.read_bytes())
 
     def forgotten(now):
@@ -800,7 +831,7 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
     monkeypatch.setenv("QUIETDESK_CUSTODIANS", b64(world.custodian.public_key))
     assert "2020-W01" in keyring.epochs(path.read_bytes())
 
-    assert cli.main(["openings", "list"]) == 0
+    assert main(["openings", "list"]) == 0
 
     assert "2020-W01" not in keyring.epochs(path.read_bytes())
     capsys.readouterr()
@@ -811,7 +842,7 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
     world, folder = office
     keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
     theirs = another_device(world)
-    ceremony.upload_wrap_keys(world.store, theirs)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
 
     status, out, _ = run(
         "device", "admit", theirs.id, "--custodian", folder / "custodian.keyring", stdin=says
@@ -823,4 +854,4 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
 
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
-    assert cli.build_parser().parse_args(["run"]).host == "127.0.0.1"
+    assert build_parser().parse_args(["run"]).host == "127.0.0.1"

@@ -3,7 +3,7 @@
 import pytest
 from infra import costs, template
 
-from quietdesk.store import dynamodb
+from quietdesk.store.dynamodb.items import item_of
 from tests.world import ROOT
 
 
@@ -18,7 +18,7 @@ def size(item):
 
 
 def test_an_envelope_is_as_large_as_the_bill_takes_it_to_be(world):
-    assert abs(size(dynamodb._item(world.sealed())) - costs.ITEM_BYTES) <= 40  # ids of centers
+    assert abs(size(item_of(world.sealed())) - costs.ITEM_BYTES) <= 40  # ids of centers
 
 
 def test_manual_has_the_tables_that_the_template_and_the_prices_give():

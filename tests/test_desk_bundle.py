@@ -19,9 +19,10 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting
+from quietdesk.wire import b64
 from tests.process import environment
+from tests.waiting import CEILING
 from tests.world import PASSPHRASE, ROOT
 
 # Python 3.13 of python.org on a PC, as markers see it (PEP 508).
@@ -51,7 +52,7 @@ def told(custodian, **more):
 
 
 @pytest.fixture(scope="module")
-def made(custodian, tmp_path_factory):
+def made(another_process, custodian, tmp_path_factory):
     out = tmp_path_factory.mktemp("desk") / "desk.zip"
     return out, desk_bundle.build(out, told(custodian))
 
@@ -145,8 +146,8 @@ def test_the_lock_in_the_zip_has_the_hash_of_every_wheel_but_ours(files):
 def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
     ours = set(wheels["quietdesk"][2].namelist())
 
-    assert {"quietdesk/data.json", "quietdesk/staff/assets/desk.js"} <= ours
-    for left_out in ("site/", "cloud.py", "handler.py"):
+    assert "quietdesk/staff/console/assets/desk.js" in ours
+    for left_out in ("website/", "cloud.py", "handler.py"):
         assert not [name for name in ours if name.startswith(f"quietdesk/{left_out}")]
     for name in {*files, *ours}:
         assert not re.search(r"(^|/)(tests?|var|__pycache__)/|\.(keyring|db|pem|key|pyc)$", name)
@@ -156,10 +157,11 @@ def test_there_is_only_what_a_desk_needs(files, wheels, custodian):
         assert secret not in everything
 
 
-def test_the_compiled_city_is_in_it(wheels):
-    data = json.loads(wheels["quietdesk"][2].read("quietdesk/data.json"))
-
-    assert data["deployment"] == "demo"
+def test_the_compiled_city_is_in_it_and_is_installed_where_commands_look_for_it(files):
+    assert json.loads(files["city.json"])["deployment"] == "demo"
+    # A newer version brings its own: it is no setting of this computer.
+    assert b'copy /y "%HERE%city.json" "%TO%\\city.json"' in files["install.cmd"]
+    assert b'set "QUIETDESK_PROFILE=%~dp0city.json"' in files["quietdesk.cmd"]
 
 
 TEXTS = sorted(path.name for path in (ROOT / "infra" / "desk").iterdir())
@@ -243,7 +245,7 @@ class NotThere(MetaPathFinder):
 
 sys.path.insert(0, ours)
 sys.meta_path.insert(0, NotThere())
-from quietdesk.staff import cli
+from quietdesk.staff.commands import main as cli
 assert cli.__file__.startswith(ours), cli.__file__
 sys.exit(cli.main(words))
 """
@@ -251,20 +253,26 @@ NOT_IN_IT = "babel,mkdocs,segno,tinycss2,yaml,playwright,pytest"
 
 
 @pytest.fixture
-def desk(wheels, tmp_path):
+def desk(files, wheels, tmp_path):
     """Runs a command of the wheel, where no package is that the zip does not have."""
     ours = tmp_path / "ours"
     wheels["quietdesk"][2].extractall(ours)
     (tmp_path / "pass").write_text(PASSPHRASE)
+    (tmp_path / "city.json").write_bytes(files["city.json"])
+    env = {
+        **environment(tmp_path),
+        "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "pass"),
+        "QUIETDESK_PROFILE": str(tmp_path / "city.json"),
+    }
 
     def run(*words):
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, str(ours), NOT_IN_IT, *words],
             cwd=tmp_path,
-            env={**environment(tmp_path), "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "pass")},
+            env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=CEILING,
         )
 
     return run

@@ -11,14 +11,16 @@ from itertools import combinations, product
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site import documents
-from quietdesk.site.documents import judge
-from quietdesk.site.guide import PAPER_WORDS, Guide
+from quietdesk.website import documents
+from quietdesk.website.documents_page import PAPER_WORDS
+from quietdesk.website.guide import Guide
+from tests.examples import examples
+from tests.judging import judge
 from tests.world import ROOT
 
 FOLDERS = {
@@ -72,11 +74,13 @@ def test_case(case):
     assert said(answer) == case["expect"]
 
 
+@pytest.mark.process
 def test_cases_hold_in_the_script():
     for case, answer in zip(CASES, by_script(CASES), strict=True):
         assert answer == case["expect"], case["name"]
 
 
+@pytest.mark.process
 def test_script_agrees_on_random_sets():
     chance = random.Random(20261123)  # noqa: S311 - which sets are tried is no secret
     cases = []
@@ -107,7 +111,7 @@ def test_script_agrees_on_random_sets():
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(data=st.data())
 def test_one_more_paper_never_makes_it_worse(name, data):
     chosen, (age, caretaker) = data.draw(some_papers(name)), data.draw(some_people())
@@ -152,7 +156,7 @@ def is_enough(rules, chosen, age, caretaker, doubts):
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(data=st.data())
 def test_no_other_counting_of_the_same_papers_says_more(name, data):
     rules = RULES[name]
@@ -172,7 +176,7 @@ def test_no_other_counting_of_the_same_papers_says_more(name, data):
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(data=st.data())
 def test_what_is_suggested_is_enough_and_as_small_as_can_be(name, data):
     rules = RULES[name]

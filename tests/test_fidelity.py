@@ -1,35 +1,38 @@
-"""The same bytes, sent to the local server and to the function under Lambda's own runtime client,
-get the same answers.
+"""The same request, sent to the local server and, as an event, to the function under Lambda's own
+runtime client, gets the same answer: status, headers and bytes.
 
 Not shown here: API Gateway itself, which nobody can run at home. Its rules are in test_gateway.py.
 """
 
+import base64
 import http.client
 import json
 import re
 import socket
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote, urlencode
 
 import pytest
-from infra import template
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import gateway, intake
-from quietdesk.code import b64
-from tests.events import FORM, JSON, event, submit
-from tests.events import check as check_of
-from tests.runtime_api import on_lambda, over_http
+from quietdesk import codes, envelopes, intake
+from quietdesk.pages import CHECK, SUBMIT
+from quietdesk.web import FORM, HEADERS, JSON
+from quietdesk.wire import b64
+from tests import gateway
+from tests.runtime_api import programme_on_lambda
 from tests.serving import serving
-from tests.world import ASKED, NOON, ROOT, make_world
+from tests.waiting import CEILING
+from tests.world import ASKED, NOON, BrokenStore, make_world
 
 # What chance puts into an answer: the code, in the form and in the sentence that shows it. The
 # clocks stand still on both sides, so the days are equal without help.
 CODE = re.compile(rb"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3}\b")
 SERVERS_OWN = {"date", "connection"}
-PLANTED = "plantedlambda81"
+AROUND = (("Host", "desk.example"), ("Connection", "close"))
 KNOWN = "7K3M-9QXT-2B6H-W3ZD"  # the code of a request that waits
-CACHED = ("/api/openings", "/api/request/")
+CACHED = ("/api/openings", "/api/request/", "/api%2Fopenings", "/%61pi/openings")
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +42,6 @@ def world(tmp_path_factory, custodian):
     made.store.put(made.sealed(code=KNOWN))
     yield made
     made.store.close()
-
-
-@pytest.fixture(scope="module")
-def environment(world):
-    return {
-        "QUIETDESK_STORE": world.spec,
-        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
-        "TEST_NOW": NOON.isoformat(),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -63,62 +57,59 @@ def near(world, empty_site):
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return tmp_path_factory.mktemp("lambda") / "lambda.log"
-
-
-@pytest.fixture(scope="module")
-def function(environment, log):
+def function(another_process, world, tmp_path_factory):
     """The function under awslambdaric, over the same store."""
-    with on_lambda("tests.lambda_entry.handler", environment, log) as running:
+    with programme_on_lambda(world, tmp_path_factory.mktemp("lambda") / "lambda.log") as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def far(function):
-    """The URL of that function."""
-    with over_http(function) as url:
-        yield url
+@dataclass(frozen=True)
+class Case:
+    """A request, as it is sent, and the status of its answer."""
+
+    status: int
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    in_chunks: bool = False
+
+    def wire(self) -> bytes:
+        body, length = self.body, [("Content-Length", str(len(self.body)))]
+        if self.in_chunks:
+            length = [("Transfer-Encoding", "chunked")]
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        headers = [*AROUND, *self.headers, *(length if body else ())]
+        lines = [f"{self.method} {self.target} HTTP/1.1", *map(": ".join, headers), "", ""]
+        return "\r\n".join(lines).encode("latin-1") + body
+
+    def event(self) -> dict[str, Any]:
+        """The event that API Gateway makes of it."""
+        path, _, query = self.target.partition("?")
+        headers = [*AROUND, *self.headers]
+        return gateway.event_v2(self.method, unquote(path), query, headers, self.body)
 
 
-def raw(method, target, *lines, body=b""):
-    """A request, byte by byte."""
-    lines = [line if isinstance(line, bytes) else line.encode() for line in lines]
-    if body:
-        lines.append(b"Content-Length: %d" % len(body))
-    first = [f"{method} {target} HTTP/1.1".encode(), b"Host: desk.example", b"Connection: close"]
-    return b"\r\n".join([*first, *lines, b"", body])
-
-
-def post(body, *kinds):
-    return raw("POST", "/api/requests", *(f"Content-Type: {kind}" for kind in kinds), body=body)
-
-
-def check(body, kind=JSON):
-    return raw("POST", "/api/requests/check", f"Content-Type: {kind}", body=body)
-
-
-def by_code(step, code=KNOWN, **typed):
-    return check(
-        urlencode({"lang": "es", "step": step, "code": code, **typed}, True).encode(), FORM
-    )
-
-
-def form(**typed):
-    return post(urlencode({**ASKED, "lang": "es", **typed}, doseq=True).encode(), FORM)
-
-
-def ask(url, request):
-    """Status, headers and body of the answer; of the headers all but the server's own."""
+def asked(url: str, case: Case) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The answer of the local server; of its headers all but the server's own."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(request)
-        answer = http.client.HTTPResponse(connection, method=request.partition(b" ")[0].decode())
-        answer.begin()
-        body = answer.read()
+    with socket.create_connection((host, int(port)), timeout=CEILING) as connection:
+        connection.sendall(case.wire())
+        with http.client.HTTPResponse(connection, method=case.method) as answer:
+            answer.begin()
+            body = answer.read()
     headers = [(name.lower(), value) for name, value in answer.getheaders()]
     kept = sorted(header for header in headers if header[0] not in SERVERS_OWN)
     return answer.status, kept, body
+
+
+def given(function, case: Case, event: Mapping[str, Any] | None = None):
+    """The answer that API Gateway sends of what the function gives for the event."""
+    answer = gateway.answer_v2(function(event or case.event(), None))
+    headers = [(name.lower(), value) for name, value in answer.headers]
+    length = ("content-length", str(len(answer.body)))
+    body = b"" if case.method == "HEAD" else answer.body
+    return answer.status, sorted([*headers, length]), body
 
 
 def alike(answer):
@@ -131,269 +122,350 @@ def stored(world):
     return len(list(world.store.pull("main", ["2026-W47"], NOON)))
 
 
-REQUESTS = {
-    "junk": (post(b"{", JSON), 400),
-    "bad UTF-8 as JSON": (post(b'{"v":"\xff"}', JSON), 400),
-    "bad UTF-8 in a form": (post(b"name=\xff", FORM), 400),
-    "bad UTF-8 in a form, with a percent sign": (post(b"name=%ff", FORM), 400),
-    "oversized JSON": (post(b" " * 8193, JSON), 413),
-    "oversized form": (post(b"name=" + b"x" * 16_384, FORM), 413),
-    "much oversized": (post(b" " * 60_000, JSON), 413),
-    "text": (post(b"hello", "text/plain"), 415),
-    "bytes": (post(b"\xff", "application/octet-stream"), 415),
-    "no kind": (post(b"hello"), 415),
-    "kind with a parameter": (post(b"{", f"{JSON}; charset=utf-8"), 400),
-    "repeated kind": (post(b"{", JSON, JSON), 415),
-    "no body": (post(b""), 415),
-    "no body, JSON": (post(b"", JSON), 400),
-    "no body, form": (post(b"", FORM), 400),
-    "form to read back": (form(step=["review"]), 200),
-    "form to read back, in Bengali": (form(step=["review"], lang="bn", name=["রহিমা ১"]), 200),
-    "form with problems": (form(step=["review"], people=["many"], name=["<b>"]), 400),
-    "form to change": (form(step=["change"]), 200),
-    "form with a code that is none": (form(step=["send"], code=["hello"]), 400),
-    "repeated headers": (
-        raw("GET", "/api/keys/main/current", "Accept: a", "Accept: b", "X-Many: 1", "x-many: 2"),
-        200,
+def get(status: int, target: str, *headers: tuple[str, str]) -> Case:
+    return Case(status, "GET", target, headers)
+
+
+def post(status: int, body: bytes, *kinds: str, to: str = SUBMIT) -> Case:
+    return Case(status, "POST", to, tuple(("Content-Type", kind) for kind in kinds), body)
+
+
+def check(status: int, body: bytes, *kinds: str) -> Case:
+    return post(status, body, *kinds, to=CHECK)
+
+
+def form(status: int, to: str = SUBMIT, **typed: Any) -> Case:
+    body = urlencode({**ASKED, "lang": "es", **typed}, doseq=True).encode()
+    return post(status, body, FORM, to=to)
+
+
+def by_code(status: int, step: str, code: str = KNOWN, **typed: Any) -> Case:
+    typed = {"lang": "es", "step": step, "code": code, **typed}
+    return check(status, urlencode(typed, doseq=True).encode(), FORM)
+
+
+def question(status: int, **values: Any) -> Case:
+    return check(status, json.dumps({"v": 1, **values}).encode(), JSON)
+
+
+SECRETS = codes.derive(KNOWN, "demo")
+ID, AUTH = b64(SECRETS.id), b64(SECRETS.auth)
+KEY = "/api/keys/main/current"
+
+# Of every route one address, and what it answers when nothing is posted.
+ADDRESSES = {
+    ("POST", "/api/requests"): (415, "/api/requests"),
+    ("GET", "/api/keys/<queue>/<epoch>"): (200, KEY),
+    ("GET", "/api/openings"): (200, "/api/openings"),
+    ("GET", "/api/openings/<path>"): (200, "/api/openings/nowhere"),
+    ("GET", "/api/request/<lang>"): (200, "/api/request/es"),
+    ("GET", "/api/request/<lang>/<path>"): (200, "/api/request/es/nowhere"),
+    ("GET", "/api/request/<lang>/<path>/"): (200, "/api/request/es/nowhere/"),
+    ("GET", "/api/request/<lang>/at/<center>"): (200, "/api/request/es/at/corona"),
+    ("POST", "/api/requests/check"): (415, "/api/requests/check"),
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW")
+EVERY_METHOD = {
+    f"{method} {target}": Case(status if method == own else 404, method, target)
+    for (own, _), (status, target) in ADDRESSES.items()
+    for method in METHODS
+}
+PATHS = [
+    get(404, "/api"),
+    get(404, "/api/"),
+    get(404, "/api/nothing"),
+    get(404, "/API/openings"),
+    get(404, "/api/openings/"),
+    get(404, "/api/openings//"),
+    get(404, "/api//openings"),
+    get(404, "//api/openings"),
+    get(404, "/api/./openings"),
+    get(404, "/api/x/../openings"),
+    get(404, "/api/openings/nowhere/"),
+    get(404, "/api/openings/a/b"),
+    get(200, "/api/openings/NOWHERE"),
+    get(200, "/api/openings/desk"),
+    get(200, "/api/openings/a;b=c"),
+    get(200, "/api/openings/a%20b"),
+    get(200, "/api/openings/%E6%99%AE%E9%80%9A"),
+    get(404, "/api/openings/%E0%A6%BF"),
+    get(404, "/api/openings/%F0%9F%98%80"),
+    get(404, "/api/openings/%22"),
+    get(404, "/api/openings/%ff"),
+    get(404, "/api/openings/%00"),
+    get(404, "/api/openings/nowhere%0A"),
+    get(404, "/api/openings%0A"),
+    get(404, "/api/openings%0D%0A"),
+    get(404, "/api/openings%2F"),
+    get(200, "/api%2Fopenings"),
+    get(200, "/api/openings%2Fnowhere"),
+    get(200, "/%61pi/openings"),
+    get(404, "/api/openings%3Fa"),
+    get(404, "/api/%ff%00%e0"),
+    get(404, "/api/keys"),
+    get(404, "/api/keys/main"),
+    get(404, "/api/keys/main/"),
+    get(404, "/api/keys//current"),
+    get(404, "/api/keys/main/current/"),
+    get(200, "/api/keys/main/%63urrent"),
+    get(404, "/api/keys/main/%2563urrent"),
+    get(200, "/api/keys/main/2026-W48"),
+    get(404, "/api/keys/main/2026-W99"),
+    get(404, "/api/keys/main/next"),
+    get(404, "/api/keys/main/CURRENT"),
+    get(404, "/api/keys/other/current"),
+    get(404, "/api/keys/" + "x" * 5000 + "/current"),
+    get(404, "/api/request"),
+    get(404, "/api/request/"),
+    get(404, "/api/request/xx"),
+    get(404, "/api/request/ES"),
+    get(404, "/api/request/es/"),
+    get(404, "/api/request/%3Cb%3E"),
+    get(200, "/api/request/ar"),
+    get(200, "/api/request/es/%3Cb%3E"),
+    get(200, "/api/request/es/at"),
+    get(200, "/api/request/es/at/"),
+    get(200, "/api/request/es/at/nowhere"),
+    get(404, "/api/request/es/at/corona/"),
+    get(404, "/api/request/es/at//corona"),
+    get(404, "/api/request/xx/at/corona"),
+    get(404, "/api/requests/"),
+    get(404, "/api/requests/check/"),
+    Case(404, "POST", "/api/requests/"),
+    Case(404, "POST", "//api/requests"),
+    Case(404, "POST", "/api/requests/check/"),
+    Case(404, "POST", "/api/requests/CHECK"),
+    get(200, f"{KEY}?"),
+    get(200, f"{KEY}?a=1&a=2&b=%ff&="),
+    get(200, f"{KEY}?lang=es?%00#"),
+    get(200, "/api/openings?path=nowhere"),
+    Case(415, "POST", "/api/requests?lang=es"),
+]
+HEADED = [
+    get(200, KEY, ("Accept", "a"), ("Accept", "b"), ("X-Many", "1"), ("x-many", "2")),
+    get(200, KEY, ("Cookie", "a=1; b=2"), ("Cookie", "c=3")),
+    get(200, KEY, ("X-Name", "\xff\xe0")),
+    get(200, KEY, ("X-Empty", "")),
+    get(200, KEY, ("X-Long", "x" * 9000)),
+    get(200, KEY, ("X_Under_Score", "1"), ("X.Dot", "2"), ("1", "3")),
+    get(200, KEY, ("ACCEPT-ENCODING", "gzip, br")),
+    get(200, KEY, ("Range", "bytes=0-1")),
+    get(200, KEY, ("If-None-Match", "*"), ("If-Modified-Since", "Wed, 18 Nov 2026 17:00:00 GMT")),
+    get(200, KEY, ("Origin", "https://elsewhere.example")),
+    get(200, KEY, ("X-HTTP-Method-Override", "DELETE")),
+    get(200, KEY, ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Host", "elsewhere.example")),
+    get(200, KEY, ("Accept", "text/html"), ("Accept-Language", "es")),
+    get(200, KEY, ("Authorization", "Basic YTpi")),
+    get(200, KEY, ("Content-Type", JSON)),
+    get(404, "/api/nothing", ("Origin", "https://elsewhere.example"), ("Cookie", "a=1")),
+    Case(404, "OPTIONS", SUBMIT,
+         (("Origin", "https://elsewhere.example"), ("Access-Control-Request-Method", "POST"))),
+]  # fmt: skip
+POSTED = {
+    "junk": post(400, b"{", JSON),
+    "null": post(400, b"null", JSON),
+    "numbers without end": post(400, b"[" * 5000, JSON),
+    "another version": post(400, b'{"v":2}', JSON),
+    "bad UTF-8 as JSON": post(400, b'{"v":"\xff"}', JSON),
+    "bad UTF-8 in a form": post(400, b"name=\xff", FORM),
+    "bad UTF-8 in a form, with a percent sign": post(400, b"name=%ff", FORM),
+    "a field that no form has": post(400, b"nationality=x", FORM),
+    "more fields than a form has": post(400, b"&".join([b"name=x"] * 101), FORM),
+    "JSON as long as it may be": post(400, b" " * 8192, JSON),
+    "oversized JSON": post(413, b" " * 8193, JSON),
+    "oversized form": post(413, b"name=" + b"x" * 16_384, FORM),
+    "much oversized": post(413, b" " * 60_000, JSON),
+    "as much as is read": post(413, b" " * 65_536, JSON),
+    "more than is read": post(413, b" " * 65_537, JSON),
+    "more than is read, of a form": post(413, b"x" * 65_537, FORM),
+    "more than is read, to no address": post(413, b"x" * 70_000, JSON, to="/api/nothing"),
+    "more than is read, by another method": Case(413, "PUT", SUBMIT, (), b"x" * 70_000),
+    "in chunks": replace(post(400, b"{", JSON), in_chunks=True),
+    "a form in chunks": replace(form(200, step=["review"]), in_chunks=True),
+    "more than is read, in chunks": replace(post(413, b"x" * 65_537, JSON), in_chunks=True),
+    "after a word from us": Case(
+        400, "POST", SUBMIT, (("Content-Type", JSON), ("Expect", "100-continue")), b"{"
     ),
-    "cookies": (raw("GET", "/api/keys/main/current", "Cookie: a=1; b=2", "Cookie: c=3"), 200),
-    "bytes in a header": (raw("GET", "/api/keys/main/current", b"X-Name: \xff\xe0"), 200),
-    "query": (raw("GET", "/api/keys/main/current?a=1&a=2&b=%ff&="), 200),
-    "key of a week": (raw("GET", "/api/keys/main/2026-W48"), 200),
-    "key of no week": (raw("GET", "/api/keys/main/next"), 404),
-    "key of another queue": (raw("GET", "/api/keys/other/current"), 404),
-    "percent signs in an address": (raw("GET", "/api/keys/main/%63urrent"), 200),
-    "percent signs twice": (raw("GET", "/api/keys/main/%2563urrent"), 404),
-    "bytes in an address": (raw("GET", "/api/%ff%00%e0"), 404),
-    "unknown address": (raw("GET", "/api/nothing"), 404),
-    "HEAD": (raw("HEAD", "/api/keys/main/current"), 404),
-    "times": (raw("GET", "/api/openings"), 200),
-    "times of no path": (raw("GET", "/api/openings/nowhere"), 200),
-    "page with times": (raw("GET", "/api/request/es"), 200),
-    "page with times in no language": (raw("GET", "/api/request/%3Cb%3E"), 404),
-    "a request that is there": (
-        check(
-            json.dumps({"v": 1, "do": "see", "id": b64(codes.derive(KNOWN, "demo").id)}).encode()
-        ),
-        200,
-    ),
-    "junk to check": (check(b"[1]"), 400),
-    "bytes to check": (check(b"\xff"), 400),
-    "text to check": (check(b"x", "text/plain"), 415),
-    "much to check": (check(b" " * 9000), 413),
-    "a code that is none": (by_code("see", "hello <b>"), 400),
-    "a code": (by_code("see", KNOWN.lower()), 200),
-    "a code of nothing": (by_code("see", "0000-0000-0000-0000"), 200),
-    "cancel?": (by_code("cancel"), 200),
-    "move": (by_code("move"), 200),
-    "move to nowhere": (by_code("review", **{**ASKED, "opening": "nowhere"}), 400),
-    "GET check": (raw("GET", "/api/requests/check"), 404),
-    **{f"unknown method {method}": (raw(method, "/api/requests"), 404)
-       for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")},
-}  # fmt: skip
+    "text": post(415, b"hello", "text/plain"),
+    "bytes": post(415, b"\xff", "application/octet-stream"),
+    "no kind": post(415, b"hello"),
+    "an empty kind": post(415, b"hello", ""),
+    "half a kind": post(415, b"hello", "application/"),
+    "kind with a parameter": post(400, b"{", f"{JSON}; charset=utf-8"),
+    "kind with blanks": post(400, b"{", f"  {JSON} ;x=y"),
+    "kind in upper-case": post(415, b"{", JSON.upper()),
+    "kind in upper-case, of a form": post(415, b"name=x", FORM.title()),
+    "kind of a form with files": post(415, b"--x--", "multipart/form-data; boundary=x"),
+    "a kind like ours": post(415, b"{", "application/json-patch+json"),
+    "repeated kind": post(415, b"{", JSON, JSON),
+    "two kinds": post(415, b"{", JSON, FORM),
+    "no body": post(415, b""),
+    "no body, JSON": post(400, b"", JSON),
+    "no body, form": post(400, b"", FORM),
+    "form to read back": form(200, step=["review"]),
+    "form to read back, in Bengali": form(200, step=["review"], lang="bn", name=["রহিমা ১"]),
+    "form in a language that is none": form(200, step=["review"], lang=["<b>"]),
+    "form with a week that is none": form(200, step=["review"], week=["2026-W99"]),
+    "form with problems": form(400, step=["review"], people=["many"], name=["<b>"]),
+    "form with a time that is none": form(400, step=["review"], opening=["nowhere"]),
+    "form without a step": form(200),
+    "form to change": form(200, step=["change"]),
+    "form to send, with a code that is none": form(400, step=["send"], code=["hello"]),
+    "form to send, with a code of another": form(409, step=["send"], code=[KNOWN], name=["Other"]),
+    "see": question(200, do="see", id=ID),
+    "cancel with another's secret": question(200, do="cancel", id=ID, auth=b64(bytes(32))),
+    "move nothing": question(400, do="move", auth=AUTH, envelope={}),
+    "do what nobody can": question(400, do="everything", id=ID, auth=AUTH),
+    "an id that is too short": question(400, do="see", id=b64(bytes(15))),
+    "junk to check": check(400, b"[1]", JSON),
+    "bytes to check": check(400, b"\xff", JSON),
+    "text to check": check(415, b"x", "text/plain"),
+    "much to check": check(413, b" " * 9000, JSON),
+    "a code that is none": by_code(400, "see", "hello <b>"),
+    "a code": by_code(200, "see", KNOWN.lower()),
+    "a code of nothing": by_code(200, "see", "0000-0000-0000-0000"),
+    "cancel?": by_code(200, "cancel"),
+    "cancel nothing": by_code(200, "yes", "0000-0000-0000-0000"),
+    "calendar of what has no time": by_code(200, "calendar"),
+    "move": by_code(200, "move"),
+    "move to nowhere": by_code(400, "review", **{**ASKED, "opening": "nowhere"}),
+    "move what is gone": by_code(409, "send", "0000-0000-0000-0000", **ASKED, shown="x"),
+    "a step that is none": by_code(200, "dance"),
+}
+CASES = (
+    EVERY_METHOD
+    | {f"{case.method} {case.target[:60]}": case for case in PATHS}
+    | {f"header {case.headers[0][0]}, {n}": case for n, case in enumerate(HEADED)}
+    | POSTED
+)
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-def test_answers_are_alike(near, far, name):
-    request, status = REQUESTS[name]
+def has_what_every_answer_has(case, answer):
+    sent = dict(answer[1])
+    times = case.target.startswith(CACHED) and answer[0] == 200
+    cached = {"Cache-Control": "public, max-age=60" if times else "no-store"}
+    return all(sent[name.lower()] == text for name, text in (HEADERS | cached).items())
 
-    here, there = ask(near, request), ask(far, request)
+
+@pytest.mark.parametrize("name", CASES)
+def test_answers_are_alike(near, function, name):
+    case = CASES[name]
+
+    here, there = asked(near, case), given(function, case)
 
     assert alike(here) == alike(there)
-    assert here[0] == status
-    sent = dict(here[1])
-    assert {header: sent[header.lower()] for header in intake.HEADERS} == intake.HEADERS
-    times = any(path.encode() in request for path in CACHED) and status == 200
-    assert sent["cache-control"] == ("public, max-age=60" if times else "no-store")
+    assert here[0] == case.status
+    assert has_what_every_answer_has(case, here)
 
 
-def test_an_envelope_kept_by_one_is_a_retry_to_the_other(near, far, world):
-    request, before = post(envelopes.write(world.sealed()), JSON), stored(world)
+WITH_BODY = [name for name in POSTED if POSTED[name].body and b"\xff" not in POSTED[name].body]
 
-    first, again, here = ask(far, request), ask(far, request), ask(near, request)
+
+@pytest.mark.parametrize("name", WITH_BODY)
+def test_a_body_in_base64_and_as_text_is_the_same_body(function, name):
+    case = CASES[name]
+    encoded = {"body": base64.b64encode(case.body).decode(), "isBase64Encoded": True}
+    as_text = {"body": case.body.decode(), "isBase64Encoded": False}
+
+    one, other = (given(function, case, case.event() | body) for body in (encoded, as_text))
+
+    assert alike(one) == alike(other)
+    assert one[0] == case.status
+
+
+def test_every_route_is_asked_in_well_over_a_hundred_ways():
+    assert set(ADDRESSES) == {(it.method, it.pattern) for it in [*intake.SUBMIT, *intake.CHECK]}
+    assert len(CASES) > 200
+    assert {case.status for case in CASES.values()} >= {200, 400, 404, 409, 413, 415}
+
+
+def test_what_nobody_has_is_as_many_bytes_to_both_and_others_each_time(near, function):
+    case = question(200, do="see", id=b64(bytes(16)))
+
+    here, there, again = asked(near, case), given(function, case), given(function, case)
+
+    assert here[:2] == there[:2] == again[:2]
+    assert len(here[2]) == len(there[2]) == envelopes.REPLY_BYTES
+    assert len({here[2], there[2], again[2]}) == 3
+
+
+def test_an_envelope_kept_by_one_is_a_retry_to_the_other(near, function, world):
+    case, before = post(201, envelopes.write(world.sealed()), JSON), stored(world)
+
+    first, again, here = given(function, case), given(function, case), asked(near, case)
 
     assert first == again == here
     assert (first[0], json.loads(first[2])) == (201, {"look_again": "2026-11-28"})
     assert stored(world) == before + 1
 
 
-def test_a_conflict_is_one_to_both(near, far, world):
+def test_a_conflict_is_one_to_both(near, function, world):
     code = codes.new()
-    ask(near, post(envelopes.write(world.sealed(code=code)), JSON))
-    other = post(envelopes.write(world.sealed(code=code, name=["Other"])), JSON)
+    asked(near, post(201, envelopes.write(world.sealed(code=code)), JSON))
+    other = post(409, envelopes.write(world.sealed(code=code, name=["Other"])), JSON)
 
-    here, there = ask(near, other), ask(far, other)
+    here, there = asked(near, other), given(function, other)
 
     assert here == there
     assert here[0] == 409
 
 
-def test_plain_form_sent_here_and_again_there_is_stored_once(near, far, world):
-    request, before = form(step=["send"], code=[codes.new()]), stored(world)
+def test_plain_form_sent_here_and_again_there_is_stored_once(near, function, world):
+    case, before = form(201, step=["send"], code=[codes.new()]), stored(world)
 
-    first, again = ask(far, request), ask(near, request)
+    first, again = given(function, case), asked(near, case)
 
     assert first == again
     assert first[0] == 201
     assert stored(world) == before + 1
 
 
-def test_plain_form_with_other_answers_is_a_conflict_to_both(near, far):
+def test_plain_form_with_other_answers_is_a_conflict_to_both(near, function):
     code = codes.new()
-    ask(far, form(step=["send"], code=[code]))
-    other = form(step=["send"], code=[code], name=["Other"])
+    given(function, form(201, step=["send"], code=[code]))
+    other = form(409, step=["send"], code=[code], name=["Other"])
 
-    here, there = ask(near, other), ask(far, other)
+    here, there = asked(near, other), given(function, other)
 
     assert here == there
     assert here[0] == 409
 
 
-def test_both_ask_to_come_back_when_the_store_is_closed(world, environment, empty_site, tmp_path):
+@pytest.mark.process
+def test_both_ask_to_come_back_when_the_store_is_closed(world, empty_site, tmp_path):
     """There are keys for four weeks; a year on the form is closed, and says when to retry."""
     late = NOON.replace(year=2027)
-    sent = form(step=["send"], code=[codes.new()])
-    told = environment | {"TEST_NOW": late.isoformat()}
+    case = form(503, step=["send"], code=[codes.new()])
 
     with (
         serving(world, empty_site) as served,
-        on_lambda("tests.lambda_entry.handler", told, tmp_path / "log") as function,
-        over_http(function) as far,
+        programme_on_lambda(world, tmp_path / "log", late) as function,
     ):
         served.clock.now = late
-        here, there = ask(served.url, sent), ask(far, sent)
+        here, there = asked(served.url, case), given(function, case)
 
     assert alike(here) == alike(there)
     assert (here[0], dict(here[1])["retry-after"]) == (503, "120")
 
 
-EVENTS = {
-    "bad base64": event("POST", "/api/requests", b"x", FORM)
-    | {"body": "%%%", "isBase64Encoded": True},
-    "base64 of bytes that are no text": event("POST", "/api/requests", b"\xff", JSON),
-    "null for a body": event("POST", "/api/requests", b"", JSON) | {"body": None},
-    "not even HTTP": {},
-}
-
-
-@pytest.mark.parametrize("name", EVENTS)
-def test_events_that_no_request_makes_are_answered_alike(world, function, name):
-    here, there = submit(world)(EVENTS[name], None), function(EVENTS[name], None)
-
-    assert gateway.answer_v2(here) == gateway.answer_v2(there)
-    assert here["statusCode"] == (500 if name == "not even HTTP" else 400)
-
-
-def test_more_than_the_local_server_reads_is_too_large_to_both(near, far):
-    """It answers in its own words: it refuses by the length, before anything could reach a disk."""
-    head = raw("POST", "/api/requests", f"Content-Type: {JSON}", "Content-Length: 70000")
-
-    here, there = ask(near, head), ask(far, post(b" " * 70_000, JSON))
-
-    assert (here[0], there[0]) == (413, 413)
-
-
-def test_nothing_of_a_request_is_in_the_log_of_lambdas_client(function, far, log):
-    for lines in (
-        [f"Content-Type: {FORM}"],
-        [f"Content-Type: {JSON}"],
-        [f"Content-Type: text/{PLANTED}", f"User-Agent: {PLANTED}", f"Cookie: a={PLANTED}"],
-    ):
-        for body in (PLANTED.encode(), urlencode({**ASKED, "name": PLANTED}, doseq=True).encode()):
-            ask(far, raw("POST", f"/api/requests?{PLANTED}", *lines, body=body))
-    ask(far, raw("DELETE", f"/api/{PLANTED}"))
-    ask(far, raw("GET", f"/api/keys/{PLANTED}/{PLANTED}"))
-    function({"planted": PLANTED}, None)
-
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {line["message"] for line in lines} == {"answered"}
-    assert PLANTED not in log.read_text()
-
-
-def test_handler_that_raises_is_a_500_that_quotes_nothing(
-    world, environment, empty_site, tmp_path, monkeypatch
-):
-    """And why ours never does: Lambda's client writes the text of an exception into the log."""
-
-    def raising(*_):
-        raise ValueError(PLANTED)
-
-    monkeypatch.setattr(intake, "submit", lambda *_: raising)
-    sent, log = post(PLANTED.encode(), JSON), tmp_path / "log"
+@pytest.mark.process
+def test_what_nobody_foresaw_is_the_same_page_to_both(world, empty_site, tmp_path, capfd):
+    broken, log = replace(world, store=BrokenStore()), tmp_path / "log"
+    cases = [
+        post(500, envelopes.write(world.sealed()), JSON),
+        form(500, step=["send"], code=[KNOWN]),
+        by_code(500, "see"),
+        get(500, "/api/openings"),
+    ]
     with (
-        serving(world, empty_site) as served,
-        on_lambda("tests.lambda_entry.broken", environment, log) as function,
-        over_http(function) as far,
+        serving(broken, empty_site) as served,
+        programme_on_lambda(world, log, handler="unforeseen") as function,
     ):
-        here, there = ask(served.url, sent), ask(far, sent)
+        answers = [(case, asked(served.url, case), given(function, case)) for case in cases]
 
-    # The local server has a page for people; API Gateway has its own words.
-    assert (here[0], there[0]) == (500, 500)
-    assert there[2] == b'{"message":"Internal Server Error"}'
-    assert PLANTED not in f"{here}{there}"
-    assert PLANTED in log.read_text()
-
-
-def test_request_whose_answer_came_too_late_is_stored_once_and_can_be_sent_again(
-    near, world, environment, tmp_path
-):
-    """Only Lambda has a deadline. It kills the process, and the next call gets a new one."""
-    body, before = envelopes.write(world.sealed()), stored(world)
-    late = raw("POST", "/api/requests", f"Content-Type: {JSON}", "X-Late: 1", body=body)
-
-    with (
-        on_lambda("tests.lambda_entry.late", environment, tmp_path / "log", 3) as function,
-        over_http(function) as far,
-    ):
-        first, again = ask(far, late), ask(far, post(body, JSON))
-
-    assert (first[0], first[2]) == (503, b'{"message":"Service Unavailable"}')
-    assert stored(world) == before + 1
-    assert again == ask(near, post(body, JSON))
-    assert again[0] == 201
-
-
-# --- Events as AWS writes them --------------------------------------------------------------------
-
-# HTTP API, payload format 2.0, with every field that its guide shows (API Gateway developer guide,
-# "Create AWS Lambda proxy integrations for HTTP APIs"). Made by hand: nobody has recorded one yet.
-CORPUS = json.loads((ROOT / "tests" / "vectors" / "events.json").read_text("utf-8"))
-
-
-@pytest.mark.parametrize("case", CORPUS, ids=[it["case"] for it in CORPUS])
-def test_events_as_aws_writes_them_are_answered_alike_and_nothing_of_them_is_said(
-    world, function, log, case
-):
-    path = case["event"]["rawPath"]
-    here = (check_of if path.endswith("/check") else submit)(world)(case["event"], None)
-    there = function(case["event"], None)
-
-    assert here["statusCode"] == there["statusCode"] == case["status"]
-    assert here["headers"] == there["headers"]
-    assert {"Content-Security-Policy", "Referrer-Policy"} <= set(here["headers"])
-    said = json.dumps([here, there]) + log.read_text()
-    own = PLANTED in case["event"].get("body", "") or case["event"]["isBase64Encoded"]
-    for told in ("203.0.113.7", "Amazon CloudFront", "abc123", *([] if own else [PLANTED])):
-        assert told not in said
-
-
-def test_the_corpus_has_an_event_of_every_route():
-    routes = {it["event"]["routeKey"] for it in CORPUS}
-    rendered = template.render(template.read())
-    paths = rendered["Resources"]["Api"]["Properties"]["Body"]["paths"]
-
-    assert {f"{verb} {path}" for verb, path in ROUTES} <= routes
-    assert {path for _, path in ROUTES} == set(paths)
-
-
-ROUTES = [
-    ("POST", "/api/requests"),
-    ("GET", "/api/keys/{queue}/{epoch}"),
-    ("GET", "/api/openings"),
-    ("GET", "/api/openings/{path}"),
-    ("GET", "/api/request/{lang}"),
-    ("GET", "/api/request/{lang}/{path}"),
-    ("GET", "/api/request/{lang}/{path}/"),
-    ("GET", "/api/request/{lang}/at/{center}"),
-    ("POST", "/api/requests/check"),
-]
+    for case, here, there in answers:
+        assert here == there
+        assert here[0] == 500
+        assert has_what_every_answer_has(case, here)
+        assert b"broken in" not in here[2]
+    assert "broken in" not in log.read_text() + "".join(capfd.readouterr())

@@ -1,6 +1,7 @@
 """Whatever comes in, the answer is one of ours: no 5xx but the named ones, no trace, no quoting.
 
-Hypothesis makes the same choices in every run; only the keys and codes they are made on are fresh.
+Hypothesis makes the same choices in every run but `make soak`. Only the keys and codes that they
+are made on are fresh.
 """
 
 import base64
@@ -15,12 +16,10 @@ from unittest.mock import Mock, patch
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import bundles, codes, envelopes, hpke, request, sweep, weeks
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -32,24 +31,27 @@ from quietdesk.errors import (
     Invalid,
     QuietdeskError,
     StoreUnavailable,
+    TooLong,
     WrongPassphrase,
 )
 from quietdesk.pages import CHECK
-from quietdesk.staff import commands, desk, keyring
-from quietdesk.staff.desk import Opened, Unopened
-from quietdesk.store import dynamodb
+from quietdesk.signed import DEMO, Trust, signed_document
+from quietdesk.staff import words
+from quietdesk.staff.commands import naming, wording
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.store.dynamodb import DynamoDB, items
+from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
+from tests.examples import examples
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
 PLANTED = "plantedfuzz91"
 STATUSES = {200, 201, 400, 404, 409, 413, 415, 503}
-THIS_WEEK = keys.Epoch(2026, 47)
+THIS_WEEK = weeks.Epoch(2026, 47)
 
-# Derandomized, so that a red run can be seen again. Every fixture is made once for the module, but
-# for the log, which only grows: hence no health check for fixtures made once for all examples.
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None,
-               suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
-many = settings(few, max_examples=300)
+# Every fixture is made once for the module, but for the log, which only grows.
+few, many = examples(25), examples(100)
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +92,12 @@ def log(handler, monkeypatch):
 
 # Also half a surrogate pair, which JSON can spell and UTF-8 cannot.
 texts = st.text() | st.text(st.characters(), max_size=5)
-weeks = st.sampled_from(["2026-W47", "2026-W46", "0001-W01", "9999-W52", "2026-W54"]) | st.builds(
-    "{:04d}-W{:02d}".format, st.integers(0, 9999), st.integers(0, 54)
-)
+week_names = st.sampled_from(
+    ["2026-W47", "2026-W46", "0001-W01", "9999-W52", "2026-W54"]
+) | st.builds("{:04d}-W{:02d}".format, st.integers(0, 9999), st.integers(0, 54))
 numbers = st.integers() | st.floats() | st.sampled_from([10**400, float("inf"), -1, 2**63])
 json_values = st.recursive(
-    st.none() | st.booleans() | numbers | texts | weeks | st.just(PLANTED),
+    st.none() | st.booleans() | numbers | texts | week_names | st.just(PLANTED),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
@@ -221,12 +223,12 @@ def test_a_changed_envelope_is_stored_only_if_it_is_a_whole_one(world, handler, 
 
 
 @many
-@given(sealed_to=weeks, born=weeks)
+@given(sealed_to=week_names, born=week_names)
 @example(sealed_to="0001-W01", born="0001-W01")
 @example(sealed_to="9999-W52", born="9999-W52")
 def test_an_envelope_of_any_other_week_is_refused(handler, log, whole, sealed_to, born):
     doc = json.loads(whole) | {"born": born}
-    for part in keys.PARTS:
+    for part in hpke.PARTS:
         doc[part]["kid"] = doc[part]["kid"].replace("2026-W47", sealed_to)
 
     answer = ask(handler, log, post(json.dumps(doc).encode(), JSON))
@@ -336,7 +338,7 @@ def test_any_event_is_answered(handler, log, data):
     )
     event["rawPath"] = data.draw(
         texts.map(lambda text: "/" + text)
-        | st.builds("/api/keys/{}/{}".format, st.just("main") | texts, weeks | texts)
+        | st.builds("/api/keys/{}/{}".format, st.just("main") | texts, week_names | texts)
         | st.just(f"/api/{PLANTED}")
     )
     event["rawQueryString"] = data.draw(st.text(max_size=20))
@@ -381,10 +383,10 @@ def test_any_text_is_a_code_or_is_refused(typed):
 @given(text=texts | st.text("ABCab01-_=", max_size=12) | json_values)
 def test_base64_is_one_spelling_or_is_refused(text):
     try:
-        data = codes.unb64(text)
+        data = unb64(text)
     except ValueError:
         return
-    assert codes.b64(data) == text
+    assert b64(data) == text
 
 
 @many
@@ -394,7 +396,7 @@ def test_changed_bundle_is_believed_only_with_the_bytes_that_were_signed(world, 
     outer = json.loads(raw)
     changed_raw = data.draw(changed(raw) | edited(outer))
     try:
-        keys.verify_bundle(changed_raw, world.trust, "main", NOON)
+        bundles.verify(changed_raw, world.trust, "main", NOON)
     except (BadSignature, BadBundle):
         return
     assert json.loads(changed_raw)["body"] == outer["body"]
@@ -403,24 +405,24 @@ def test_changed_bundle_is_believed_only_with_the_bytes_that_were_signed(world, 
 @many
 @given(data=st.data())
 def test_anything_that_custodians_sign_is_a_bundle_or_is_refused(world, data):
-    true = codes.unb64(json.loads(world.raw_bundle(THIS_WEEK))["body"])
+    true = unb64(json.loads(world.raw_bundle(THIS_WEEK))["body"])
     body = data.draw(changed(true) | edited(json.loads(true)) | st.just(true))
-    raw = keys.signed_document(body, [world.custodian.sign("bundle", body)])
+    raw = signed_document(body, [world.custodian.sign("bundle", body)])
     try:
-        bundle = keys.verify_bundle(raw, world.trust, "main", NOON)
+        bundle = bundles.verify(raw, world.trust, "main", NOON)
     except (BadSignature, BadBundle):
         return
     assert (bundle.queue, bundle.deployment) == ("main", world.city.deployment)
-    assert {len(public_key) for _, public_key in bundle.keys.values()} == {keys.PUBLIC_KEY_BYTES}
+    assert {len(public_key) for _, public_key in bundle.keys.values()} == {hpke.PUBLIC_KEY_BYTES}
 
 
-def record() -> list[keys.Line]:
-    lines: list[keys.Line] = []
+def record() -> list[sweep.Line]:
+    lines: list[sweep.Line] = []
     for number in range(4):
-        epoch = str(keys.Epoch(2026, 40 + number))
-        prev = keys.line_hash(lines[-1]) if lines else ""
+        epoch = str(weeks.Epoch(2026, 40 + number))
+        prev = sweep.line_hash(lines[-1]) if lines else ""
         kids = (f"main.visit.{epoch}.00000001",)
-        lines.append(keys.Line("main", epoch, kids, number, date(2026, 11, 1), prev))
+        lines.append(sweep.Line("main", epoch, kids, number, date(2026, 11, 1), prev))
     return lines
 
 
@@ -430,7 +432,7 @@ def test_changed_record_is_refused_or_is_a_true_beginning(data):
     lines = record()
     raw = data.draw(changed(b"".join(line.write() + b"\n" for line in lines)))
     try:
-        read = keys.read_record(raw)
+        read = sweep.read_record(raw)
     except BadRecord:
         return
     # The last line binds the others; only itself is unbound until custodians sign the head.
@@ -445,7 +447,7 @@ def test_changed_last_line_of_a_record_is_refused_or_a_line(data):
     values = json.loads(data.draw(edited(json.loads(last.write()))))
     raw = first.write() + b"\n" + json.dumps(values, separators=(",", ":")).encode()
     try:
-        read = keys.read_record(raw)
+        read = sweep.read_record(raw)
     except BadRecord:
         return
     assert read[0] == first
@@ -458,7 +460,7 @@ def test_record_that_counts_otherwise_than_in_whole_numbers_is_refused(count):
     line = record()[0].write()
 
     with pytest.raises(BadRecord):
-        keys.read_record(line.replace(b'"envelopes_erased":0', b'"envelopes_erased":' + count))
+        sweep.read_record(line.replace(b'"envelopes_erased":0', b'"envelopes_erased":' + count))
 
 
 @many
@@ -466,17 +468,18 @@ def test_record_that_counts_otherwise_than_in_whole_numbers_is_refused(count):
 @pytest.mark.parametrize("count", [None, 1e999, -1, True, 2.0])
 def test_anything_that_custodians_sign_vouches_for_a_record_or_is_refused(world, data, count):
     raw = b"".join(line.write() + b"\n" for line in record())
-    head = json.loads(keys.record_head("main", record()[:2]))
+    head = json.loads(sweep.record_head("main", record()[:2], "demo", 1, NOON.date()))
     if count is None:
         body = data.draw(edited(head))
     else:
         body = json.dumps(head | {"lines": count}).encode()
-    signed = keys.signed_document(body, [world.custodian.sign("record", body)])
+    signed = signed_document(body, [world.custodian.sign("record", body)])
     try:
-        lines = keys.verify_record(raw, signed, world.trust, "main")
+        lines = sweep.verify_record(raw, signed, world.trust, "main")
     except (BadRecord, BadSignature):
         return
-    assert json.loads(body) == head
+    said = json.loads(body)
+    assert {name: said[name] for name in head} == head
     assert lines == record()
 
 
@@ -493,7 +496,9 @@ def locked(world):
 def test_changed_keyring_is_refused_or_gives_what_was_locked(world, locked, data):
     file = data.draw(changed(locked) | edited(json.loads(locked)))
     try:
-        kept = keyring.forget(file, lambda epoch: desk.over(world.city, NOON, epoch))
+        kept = keyring.forget(
+            file, lambda epoch: weeks.over(epoch, NOON, world.city.zone, world.city.serve_days)
+        )
         keyring.epochs(file)
         keyring.made_for(file)
         opened = keyring.unlock(kept, PASSPHRASE)
@@ -504,14 +509,15 @@ def test_changed_keyring_is_refused_or_gives_what_was_locked(world, locked, data
 
 
 @many
-@given(week=weeks)
+@given(week=week_names)
 @example(week="9999-W52")
 def test_keyring_with_keys_of_any_week_is_swept_or_refused(world, locked, week):
     doc = json.loads(locked)
     doc["boxes"][week] = doc["boxes"]["main"]
     try:
         kept = keyring.forget(
-            json.dumps(doc).encode(), lambda epoch: desk.over(world.city, NOON, epoch)
+            json.dumps(doc).encode(),
+            lambda epoch: weeks.over(epoch, NOON, world.city.zone, world.city.serve_days),
         )
     except BadKeyring:
         return
@@ -560,7 +566,7 @@ def test_keyring_with_a_cost_out_of_bounds_is_refused(locked, name, value):
 
 
 def test_the_cost_of_real_keyrings_is_within_bounds():
-    dear = keyring.new("device", keys.Trust((), 1, keys.DEMO), PASSPHRASE, keyring.COST)
+    dear = keyring.new("device", Trust((), 1, DEMO), PASSPHRASE, keyring.COST)
 
     assert keyring.unlock(keyring.lock(dear), PASSPHRASE).cost == keyring.COST != CHEAP
 
@@ -651,7 +657,7 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
     store, city = damaged.world.store, damaged.world.city
     for item in pulled:
         with suppress(QuietdeskError):
-            store.erase(desk.find(store, city, item.id, NOON), stub=True)
+            store.erase(naming.find(store, city, item.id, NOON), stub=True)
     with suppress(QuietdeskError):
         store.find("main", damaged.bad.id, ["2026-W47"], NOON)
 
@@ -677,7 +683,7 @@ def test_one_damaged_key_never_stops_the_other_weeks(damaged, column, value):
 @given(data=st.data())
 def test_one_damaged_bundle_never_stops_the_other_weeks(damaged, data):
     damaged.mend()
-    name = keys.bundle_name("main", THIS_WEEK)
+    name = bundles.name("main", THIS_WEEK)
     raw = data.draw(changed(damaged.world.raw_bundle(THIS_WEEK)) | st.binary(max_size=40))
     damaged.damage("public", "data", ("?", raw), "name = ?", name)
 
@@ -695,7 +701,7 @@ def test_one_damaged_bundle_never_stops_the_other_weeks(damaged, data):
 @example(column="seq", value=("?", "text"))
 def test_damaged_document_closes_the_form_and_never_breaks_it(damaged, log, column, value):
     damaged.mend()
-    name = keys.bundle_name("main", THIS_WEEK)
+    name = bundles.name("main", THIS_WEEK)
     damaged.damage("public", column, value, "name = ?", name)
     another = envelopes.write(damaged.bad)  # than the one kept under its id
     get_key = post(b"", JSON) | {"rawPath": "/api/keys/main/2026-W47"}
@@ -718,7 +724,7 @@ def test_damaged_document_closes_the_form_and_never_breaks_it(damaged, log, colu
     )
 )
 def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, item):
-    envelope = dynamodb._envelope(item)
+    envelope = items.envelope_of(item)
 
     with pytest.raises(CannotOpen):
         damaged.desk.open(envelope)
@@ -734,13 +740,13 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 @example(item={})
 @example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
 def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
-    store = Mock(_get=lambda *_: item)
+    store = Mock(_calls=Mock(get=lambda *_: item))
     kid = "main.visit.2026-W47.00000001"
 
-    assert isinstance(dynamodb.DynamoDB.server_half(store, kid), bytes)
-    assert isinstance(dynamodb.DynamoDB.wrap(store, kid, "0" * 16), bytes)
+    assert isinstance(DynamoDB.server_half(store, kid), bytes)
+    assert isinstance(DynamoDB.wrap(store, kid, "0" * 16), bytes)
     with suppress(StoreUnavailable):
-        data, seq = dynamodb.DynamoDB.read(store, "record#main")
+        data, seq = DynamoDB.read(store, "record#main")
         assert isinstance(data, bytes)
         assert isinstance(seq, int)
 
@@ -753,10 +759,10 @@ def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
 def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
     parts = request.pack(request.parse(ASKED, world.city), bytes(32))
     halves = {"visit": parts.visit, "contact": parts.contact}
-    name = data.draw(st.sampled_from(keys.PARTS))
+    name = data.draw(st.sampled_from(hpke.PARTS))
     halves[name] = data.draw(changed(halves[name]) | edited(json.loads(halves[name])))
     try:
-        asked, reply_key = request.unpack(envelopes.Parts(**halves))
+        asked, reply_key, rest = request.unpack(envelopes.Parts(**halves))
     except CannotOpen:
         return
     for field in request.FIELDS:
@@ -767,7 +773,10 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
         else:
             assert type(value) is (int if field in ("people", "children") else str)
     assert len(reply_key) == 32
-    safe_on_a_terminal(commands._in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
+    with suppress(TooLong):
+        again = request.pack(asked, reply_key, rest)
+        assert request.unpack(again) == (asked, reply_key, rest)
+    safe_on_a_terminal(wording.in_words(Opened(sealed, asked, reply_key), "1 of 1", world.city))
 
 
 def safe_on_a_terminal(shown: str) -> None:
@@ -785,7 +794,7 @@ hostile = st.text(max_size=60) | st.text(
 @example(name="e" + "\u0301" * 1000)
 @example(name="\x1b[2J\x1b]0;title\x07\u202eabc")
 def test_no_name_moves_the_cursor_of_a_terminal(name):
-    shown = desk.shown(name)
+    shown = words.shown(name)
 
     safe_on_a_terminal(shown)
     assert "\n" not in shown
@@ -803,7 +812,7 @@ def test_no_request_moves_the_cursor_or_adds_a_line(world, sealed, data):
             values[field] = data.draw(hostile)
 
     item = Opened(sealed, request.Request(**values), bytes(32))
-    shown = commands._in_words(item, "1 of 1", world.city)
+    shown = wording.in_words(item, "1 of 1", world.city)
 
     safe_on_a_terminal(shown)
     assert shown.count("\n") == 11

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from quietdesk import gateway
+from tests import gateway
 from tests.events import FORM, JSON, event
 
 

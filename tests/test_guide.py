@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from quietdesk.city import CENTER_ACCESS, Center, Hours, read_yaml
+from quietdesk.city import CENTER_ACCESS, Center, Hours
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
-from quietdesk.site.guide import ACCESS, Facts, Guide
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.facts import Facts
+from quietdesk.website.guide import ACCESS, Guide
 from tests.world import ROOT
 
 

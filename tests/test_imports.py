@@ -7,9 +7,16 @@ import sys
 
 import pytest
 
+from tests.waiting import CEILING
 from tests.world import ROOT
 
-SUBMIT = ["quietdesk.intake", "quietdesk.store", "quietdesk.pages", "quietdesk.sweep"]
+SUBMIT = [
+    "quietdesk.events",
+    "quietdesk.intake",
+    "quietdesk.store",
+    "quietdesk.pages",
+    "quietdesk.sweep",
+]
 NOT_NEEDED = [
     "argon2",
     "aws_xray_sdk",
@@ -22,20 +29,22 @@ NOT_NEEDED = [
     "s3transfer",
     "segno",
     "waitress",
+    "werkzeug",
     "whitenoise",
     "yaml",
     "quietdesk.local",
-    "quietdesk.site",
+    "quietdesk.website",
     "quietdesk.staff",
+    "quietdesk.wsgi",
 ]
 
 
 @pytest.fixture(scope="module")
-def loaded() -> list[str]:
+def loaded(another_process: None) -> list[str]:
     """The modules of a fresh process that imported what `submit` needs."""
     program = f"import json, sys, {', '.join(SUBMIT)}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, timeout=60
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, timeout=CEILING
     )
     return list(json.loads(done.stdout))
 

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import intake, keys
+from quietdesk import bundles, codes, envelopes
 from quietdesk.errors import StoreUnavailable
-from quietdesk.keys import Epoch
+from quietdesk.signed import signed_document
+from quietdesk.web import HEADERS
+from quietdesk.weeks import Epoch
+from quietdesk.wire import unb64
 from tests.events import FORM, JSON, error, event, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK, make_custodian
 
@@ -304,11 +305,11 @@ def test_form_closes_when_the_key_is_not_the_custodians(world, kind):
     body = envelopes.write(world.sealed())
     if kind == FORM:
         body = urlencode({**ASKED, "step": "send", "code": codes.new()}, doseq=True).encode()
-    name = keys.bundle_name("main", Epoch(2026, 47))
+    name = bundles.name("main", Epoch(2026, 47))
     held, seq = world.store.read(name)
-    signed = json.loads(held)
-    stranger = make_custodian().sign("bundle", codes.unb64(signed["body"]))
-    world.store.publish(name, keys.signed_document(codes.unb64(signed["body"]), [stranger]), seq)
+    says = unb64(json.loads(held)["body"])
+    forged = signed_document(says, [make_custodian().sign("bundle", says)])
+    world.store.publish(name, forged, seq)
 
     answer = post(submit(world), body, kind)
 
@@ -324,7 +325,7 @@ def test_current_key_and_a_weeks_key_are_public(world):
 
     assert current["statusCode"] == 200
     assert current["body"] == named["body"]
-    assert keys.verify_bundle(current["body"].encode(), world.trust, "main", NOON)
+    assert bundles.verify(current["body"].encode(), world.trust, "main", NOON)
 
 
 @pytest.mark.parametrize(
@@ -369,14 +370,14 @@ def test_every_answer_has_the_headers_and_is_not_cached(world):
     ]
 
     for answer in answers:
-        assert answer["headers"].items() >= intake.HEADERS.items()
+        assert answer["headers"].items() >= HEADERS.items()
         assert answer["headers"]["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer["headers"]
         assert "cookies" not in answer or not answer["cookies"]
 
 
 def test_headers_let_a_page_load_send_and_be_framed_by_nothing_elsewhere():
-    policy = intake.HEADERS["Content-Security-Policy"].split("; ")
+    policy = HEADERS["Content-Security-Policy"].split("; ")
 
     assert {it for it in policy if it.endswith("'none'")} == {
         "default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'",
@@ -385,9 +386,9 @@ def test_headers_let_a_page_load_send_and_be_framed_by_nothing_elsewhere():
         "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
         "form-action 'self'",
     }  # fmt: skip
-    assert intake.HEADERS["Referrer-Policy"] == "no-referrer"
-    assert intake.HEADERS["X-Content-Type-Options"] == "nosniff"
-    assert intake.HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
 def test_what_nobody_foresaw_is_answered_with_a_fixed_page(world, monkeypatch):

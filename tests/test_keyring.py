@@ -3,10 +3,12 @@ from inspect import signature
 
 import pytest
 
-from quietdesk import keys
+from quietdesk import hpke
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
-from quietdesk.keys import Epoch, Trust
-from quietdesk.staff import keyring
+from quietdesk.signed import Trust
+from quietdesk.staff.device import keyring
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, PASSPHRASE
 
 TRUST = Trust((b"custodian",), 1, "demo")
@@ -34,13 +36,13 @@ def test_nothing_private_is_in_the_file(device):
     data = keyring.lock(device)
 
     for private in (device.signing_key, device.box_key, *device.wrap_seeds.values()):
-        for form in (private, private.hex().encode(), keys.b64(private).encode()):
+        for form in (private, private.hex().encode(), b64(private).encode()):
             assert form not in data
 
 
 def test_no_two_boxes_share_a_nonce_and_no_two_keyrings_a_key(device):
     boxes = [box for _ in range(2) for box in json.loads(keyring.lock(device))["boxes"].values()]
-    nonces = {keys.unb64(box)[:12] for box in boxes}
+    nonces = {unb64(box)[:12] for box in boxes}
     same_words = keyring.new("device", TRUST, PASSPHRASE, CHEAP)
 
     assert len(nonces) == len(boxes)
@@ -98,8 +100,8 @@ def test_topping_up_keeps_the_keys_there_are(device):
 
 def test_wrap_opens_for_its_device_key_and_week_only(device):
     kid = "main.visit.2026-W47.7f3a91c2"
-    wrap_key = keys.public_key(device.wrap_seeds["2026-W47"])
-    wrap = keys.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
+    wrap_key = hpke.public_key(device.wrap_seeds["2026-W47"])
+    wrap = hpke.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
 
     assert len(wrap) == 1168
     assert device.unwrap(kid, "2026-W47", wrap) == bytes(32)

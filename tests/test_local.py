@@ -2,20 +2,21 @@
 
 import http.client
 import socket
-from threading import Event
+from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 
 from quietdesk import local
 from quietdesk.errors import BadRecord
-from quietdesk.intake import HEADERS
-from quietdesk.pages import Pages
-from tests.serving import Served
+from quietdesk.web import HEADERS
+from tests.serving import Served, serving
+from tests.waiting import CEILING
 
 
 def ask(served: Served, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     host = served.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=CEILING)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()
@@ -90,7 +91,7 @@ def test_head_has_headers_and_no_body(served):
 
 def test_what_is_not_http_is_answered_with_fixed_words(served):
     host, port = served.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as raw:
+    with socket.create_connection((host, int(port)), timeout=CEILING) as raw:
         raw.sendall(b"planted words / HTTP/1.1\r\n\r\n")
         raw.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: raw.recv(4096), b""))
@@ -102,12 +103,11 @@ def test_what_is_not_http_is_answered_with_fixed_words(served):
 
 
 def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
-    def broken(event, context):
+    def broken(environ, start_response):
         raise RuntimeError("planted words")
 
     (tmp_path / "site").mkdir()
-    pages = Pages(world.city, world.trust.custodians, 1)
-    app = local.application(tmp_path / "site", broken, broken, pages)
+    app = local.application(tmp_path / "site", world.programme().pages, broken)
     seen = {}
 
     def start_response(status, headers, exc_info=None):
@@ -120,6 +120,37 @@ def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
     assert seen.items() >= HEADERS.items()
     assert b"planted" not in body
     assert "planted" not in "".join(capfd.readouterr())
+
+
+class Waiting:
+    """A store whose counting of seats waits until a test lets it go."""
+
+    def __init__(self, store):
+        self._store, self.begun, self.goes_on = store, Event(), Event()
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def seats(self, openings):
+        self.begun.set()
+        assert self.goes_on.wait(CEILING)
+        return self._store.seats(openings)
+
+
+def test_one_is_answered_while_another_waits(world, tmp_path):
+    store, answers = Waiting(world.store), []
+    with serving(replace(world, store=store), tmp_path) as served:
+        waits = Thread(target=lambda: answers.append(ask(served, "GET", "/api/openings")))
+        waits.start()
+        assert store.begun.wait(CEILING)
+
+        answer, _ = ask(served, "GET", "/api/keys/main/current")
+
+        assert (answer.status, answers) == (200, [])
+        store.goes_on.set()
+        waits.join()
+
+    assert [answer.status for answer, _ in answers] == [200]
 
 
 def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(capfd):

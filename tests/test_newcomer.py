@@ -11,14 +11,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import city as cities
-from quietdesk import keys, settings
-from quietdesk.code import b64
+from quietdesk import settings, weeks
+from quietdesk.city import City
 from quietdesk.errors import BadKeyring
-from quietdesk.keys import Epoch, Trust
-from quietdesk.staff import cli, demo, keyring
-from tests.process import QUIETDESK, environment, free_port, quietdesk, quietdesk_run, stop
+from quietdesk.signed import Trust
+from quietdesk.staff.commands import demo
+from quietdesk.staff.commands import keys as commands
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.device import keyring
+from quietdesk.website.profile import compile_profile
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64
+from tests.process import QUIETDESK, environment, quietdesk, quietdesk_run, stop
+from tests.waiting import CEILING, free_port
 from tests.world import ASKED, CHEAP, ROOT, make_world
+
+pytestmark = pytest.mark.process
 
 
 def ask(port, name):
@@ -33,7 +41,7 @@ def ask(port, name):
 
 def send(url, form):
     data = urlencode(form, doseq=True).encode()
-    with urllib.request.urlopen(url, data, timeout=30) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(url, data, timeout=CEILING) as answer:  # noqa: S310 - our own server
         return answer.read().decode()
 
 
@@ -138,7 +146,7 @@ def test_wrong_passphrase_says_what_and_what_to_do(desk):
     assert run.returncode == 1
     assert run.stderr.splitlines() == [
         "quietdesk: the passphrase does not unlock this keyring",
-        "quietdesk: hint: try again; the demo passphrase is printed by: make run",
+        "quietdesk: hint: type it again",
     ]
 
 
@@ -256,7 +264,7 @@ def test_every_command_has_help(tmp_path):
 
 def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_path):
     device = keyring.new("device", Trust((), 1, "demo"), "a passphrase nobody types", CHEAP)
-    current = keys.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
+    current = weeks.epoch_at(datetime.now(UTC), ZoneInfo("America/New_York"))
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
@@ -340,7 +348,7 @@ def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
         "PYTHONIOENCODING": "ascii",
     }
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 0
@@ -415,7 +423,7 @@ def test_reader_that_has_enough_is_no_error(desk):
 
     said = run.stderr.read()
     run.stderr.close()
-    assert run.wait(30) == 1
+    assert run.wait(CEILING) == 1
     assert said == b""
 
 
@@ -431,10 +439,10 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
     shutil.copytree(ROOT / "site/city", city)
     programme = city / "programme.yml"
     programme.write_text(programme.read_text().replace("deployment: demo", "deployment: somewhere"))
-    data = cities.compile_profile(city, ROOT / "site/words")
+    data = compile_profile(city, ROOT / "site/words")
     demo_one = new_custodian(tmp_path, "demo.keyring", "demo")
     real_one = new_custodian(tmp_path, "real.keyring", "somewhere")
-    at = cli.Here(
+    at = Here(
         settings.read(
             {
                 "QUIETDESK_STAGE": "production",
@@ -443,16 +451,16 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
                 "QUIETDESK_PASSPHRASE_FILE": str(tmp_path / "words"),
             }
         ),
-        cities.from_data(data),
+        City.from_data(data),
         datetime.now(UTC),
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
 
-    assert cli._custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
+    assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
         BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
     ):
-        cli._custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
 
 
 def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):
@@ -468,7 +476,7 @@ def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk)
         input="",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING,
     )
 
     assert (mint.returncode, pull.returncode) == (1, 1)
@@ -486,7 +494,7 @@ def test_setting_does_not_change_whom_a_keyring_believes(desk, tmp_path):
     (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")
 
     run = subprocess.run(
-        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*QUIETDESK, "pull"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=CEILING
     )
 
     assert run.returncode == 1

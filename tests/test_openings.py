@@ -6,20 +6,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from quietdesk import keys, openings
-from quietdesk.code import b64, unb64
+from quietdesk import openings, weeks
 from quietdesk.errors import BadSignature
-from quietdesk.openings import DESK, NOTHING, Listing, Opening
+from quietdesk.openings import DESK, NOTHING, Devices, Listing, Opening
+from quietdesk.signed import signed_document
+from quietdesk.wire import b64, unb64
+from tests.examples import examples
 from tests.world import NOON, another_device, make_custodian, make_world
 
 NEW_YORK = ZoneInfo("America/New_York")
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")
 THEIRS = Opening(date(2026, 12, 5), "14:00", "mobile-van", "partner")
 
-few = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+few = examples(100)
 IDS = st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)
 PATHS = st.just("") | st.from_regex(r"[a-z][a-z0-9-]{2,14}", fullmatch=True)
 CLOCKS = st.times().map(lambda at: at.strftime("%H:%M"))
@@ -39,12 +41,13 @@ def admitted(world):
 
 
 def body(world, listing, **named):
-    about = {"queue": world.city.queue, "deployment": world.trust.deployment, **named}
-    return openings.listing_body(listing, spki=world.device.public_key, **about)
+    about = {"queue": world.city.queue, "deployment": world.trust.deployment}
+    about |= {"spki": world.device.public_key, "number": 1, "day": NOON.date()}
+    return openings.listing_body(listing, **about | named)
 
 
 def signed(world, data, kind="openings", device=None):
-    return keys.signed_document(data, [(device or world.device).sign(kind, data)])
+    return signed_document(data, [(device or world.device).sign(kind, data)])
 
 
 def verified(world, raw, path="", queue="main"):
@@ -165,7 +168,7 @@ def test_visit_begins_within_its_week_on_the_citys_clock(day, at):
     starts = opening.starts(NEW_YORK)
 
     assert opening.epoch.start(NEW_YORK) <= starts < opening.epoch.end(NEW_YORK)
-    assert keys.epoch_at(starts, NEW_YORK) == opening.epoch
+    assert weeks.epoch_at(starts, NEW_YORK) == opening.epoch
 
 
 @pytest.mark.parametrize(
@@ -303,24 +306,24 @@ def test_signature_of_another_key_under_the_devices_name_is_refused(world):
     _, forged = another_device(world).sign("openings", data)
 
     with pytest.raises(BadSignature):
-        verified(world, keys.signed_document(data, [(by, forged)]))
+        verified(world, signed_document(data, [(by, forged)]))
 
 
 def test_list_without_a_signature_is_refused(world):
     with pytest.raises(BadSignature):
-        verified(world, keys.signed_document(body(world, listing(VISIT)), []))
+        verified(world, signed_document(body(world, listing(VISIT)), []))
 
 
 def test_list_of_a_device_that_is_not_admitted_is_refused(world):
     stranger = another_device(world)
-    data = openings.listing_body(listing(VISIT), "main", "demo", stranger.public_key)
+    data = body(world, listing(VISIT), spki=stranger.public_key)
 
     with pytest.raises(BadSignature, match="not admitted"):
         verified(world, signed(world, data, device=stranger))
 
 
 def test_custodian_cannot_sign_a_list_in_the_place_of_a_device(world):
-    data = openings.listing_body(listing(VISIT), "main", "demo", world.custodian.public_key)
+    data = body(world, listing(VISIT), spki=world.custodian.public_key)
 
     with pytest.raises(BadSignature, match="not admitted"):
         verified(world, signed(world, data, device=world.custodian))
@@ -468,15 +471,17 @@ def test_signatures_of_another_shape_are_refused(world, sigs):
 
 
 def test_admitted_devices_are_those_that_custodians_signed(world):
-    assert openings.admitted_devices(admitted(world), world.trust) == [world.device.id]
-    assert openings.admitted_devices(None, world.trust) == []
+    assert openings.admitted_devices(admitted(world), world.trust) == Devices(
+        (world.device.id,), 1, NOON.date()
+    )
+    assert openings.admitted_devices(None, world.trust) == Devices()
 
 
 def test_device_cannot_admit_itself(world):
     stranger = another_device(world)
     document = {"v": 1, "deployment": "demo", "devices": [stranger.id]}
     devices = signed(world, json.dumps(document).encode(), "devices", stranger)
-    data = openings.listing_body(listing(VISIT), "main", "demo", stranger.public_key)
+    data = body(world, listing(VISIT), spki=stranger.public_key)
 
     with pytest.raises(BadSignature):
         openings.verify_listing(

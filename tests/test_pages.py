@@ -6,9 +6,10 @@ import pytest
 
 from quietdesk import pages, request
 from quietdesk.openings import Opening
-from quietdesk.pages import Filled, Offer, Pages, Words
-from quietdesk.reply import Reply, waiting
-from quietdesk.site import words
+from quietdesk.pages import Filled, Offer, Pages, speech, visits
+from quietdesk.pages.speech import Words
+from quietdesk.replies import Reply, waiting
+from quietdesk.website import words
 from tests.world import ASKED, ROOT
 
 CODES = ("missing", "unknown", "too_many", "too_long", "number", "range", "phone", "choose")
@@ -45,11 +46,11 @@ def visible(html):
 @pytest.mark.parametrize("code", [*CODES, "a code of next year"])
 def test_every_code_of_every_field_has_words_in_every_language(city, made, field, code):
     for locale in city.locales:
-        said = made.problem(Words(city, locale.tag), field, code)
+        said = speech.problem(Words(city, locale.tag), field, code)
 
         assert len(said) > 5
         assert "{" not in said
-    said = {made.problem(Words(city, it.tag), field, code) for it in city.locales}
+    said = {speech.problem(Words(city, it.tag), field, code) for it in city.locales}
     assert len(said) == len(city.locales)
 
 
@@ -241,7 +242,7 @@ def test_without_free_times_the_page_asks_when_you_can_come(made):
 def test_calendar_file_says_appointment_and_a_time_and_nothing_else(made):
     opening = Opening.parse("corona.2026-12-03.2330")
 
-    assert made.calendar("es", opening).split("\r\n") == [
+    assert visits.calendar(made.speak("es"), opening).split("\r\n") == [
         "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//quietdesk//EN", "BEGIN:VEVENT",
         "UID:20261203T2330@appointment.invalid", "DTSTAMP:20261203T233000Z",
         "DTSTART:20261203T233000", "DTEND:20261204T003000", "SUMMARY:Cita",

@@ -5,20 +5,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quietdesk import request
 from quietdesk.city import Center
 from quietdesk.openings import DESK, Opening
-from quietdesk.reply import Reply, waiting
-from quietdesk.staff import queue
-from quietdesk.staff.desk import Opened
-from quietdesk.staff.queue import Filter
+from quietdesk.replies import Reply, waiting
+from quietdesk.staff.desk import queue
+from quietdesk.staff.desk.queue import Filter
+from quietdesk.staff.device.opener import Opened
+from tests.examples import examples
 from tests.rows import make
 from tests.world import ASKED, NOON, compiled_city
 
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+few = examples(60)
 
 CITY = compiled_city()  # answer_by_days: 10, notice_days: 3
 TODAY = date(2026, 11, 18)  # a Wednesday

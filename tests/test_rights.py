@@ -10,12 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 from infra import template
 
-from quietdesk import cloud, sweep
-from quietdesk import code as codes
-from quietdesk.code import b64
+from quietdesk import cloud, codes, sweep
 from quietdesk.store import open_store
-from quietdesk.store.dynamodb import TABLES
-from tests.emulators import emulator, make_tables
+from quietdesk.store.dynamodb.tables import TABLES
+from quietdesk.wire import b64
+from tests.emulators import be_patient, emulator, make_tables
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text
 from tests.runtime_api import on_lambda
 from tests.world import ASKED, NOON, WEEK, make_custodian, make_world
@@ -33,7 +32,7 @@ ITEMS = {
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
+def emulated_aws(emulators, tmp_path_factory):
     """ministack with IAM, and the tables of one store."""
     with (
         emulator("ministack", tmp_path_factory.mktemp("iam"), "dynamodb,iam,sts") as running,
@@ -41,15 +40,16 @@ def aws(tmp_path_factory):
     ):
         for name, value in running.environment().items():
             patch.setenv(name, value)
+        be_patient(patch.setattr)
         make_tables(PREFIX)
         yield running
 
 
 @pytest.fixture(scope="module")
-def credentials(aws):
+def credentials(emulated_aws):
     """For each role of the template a user with its very policy."""
     rendered = template.render(template.read())
-    iam = boto3.client("iam", endpoint_url=aws.url)
+    iam = boto3.client("iam", endpoint_url=emulated_aws.url)
     made = {}
     documents = {}
     for role, statements in template.policies(rendered):
@@ -188,11 +188,11 @@ def fresh_tables():
     make_tables(PREFIX)
 
 
-def attacked(aws, signing, custodian, folder):
+def attacked(emulated_aws, signing, custodian, folder):
     """What submit answers when a dependency inside it attacks, signing with those keys."""
     fresh_tables()
     env = {
-        **aws.environment(),
+        **emulated_aws.environment(),
         **signing,
         "QUIETDESK_FUNCTION": "submit",
         "QUIETDESK_STORE": f"dynamodb:{PREFIX}",
@@ -207,16 +207,16 @@ def attacked(aws, signing, custodian, folder):
 
 
 def test_who_runs_inside_submit_reads_lists_and_deletes_nothing(
-    aws, credentials, tmp_path, custodian
+    emulated_aws, credentials, tmp_path, custodian
 ):
-    answer = attacked(aws, credentials["submit"], custodian, tmp_path)
+    answer = attacked(emulated_aws, credentials["submit"], custodian, tmp_path)
 
     assert answer["statusCode"] == 200  # the form is read back: the function itself works
     assert answer["headers"]["X-Got"] == ""
 
 
-def test_the_attack_is_one_where_nothing_is_in_its_way(aws, custodian, tmp_path):
-    got = attacked(aws, {}, custodian, tmp_path)["headers"]["X-Got"]
+def test_the_attack_is_one_where_nothing_is_in_its_way(emulated_aws, custodian, tmp_path):
+    got = attacked(emulated_aws, {}, custodian, tmp_path)["headers"]["X-Got"]
 
     assert {"get_item", "query", "scan", "delete_item", "delete_table"} <= set(got.split())
 
@@ -225,7 +225,7 @@ def test_the_attack_is_one_where_nothing_is_in_its_way(aws, custodian, tmp_path)
 
 
 @pytest.fixture
-def signed_as(aws, credentials, monkeypatch):
+def signed_as(emulated_aws, credentials, monkeypatch):
     """A store of its own, opened with a role's keys."""
     opened = []
 
@@ -242,7 +242,9 @@ def signed_as(aws, credentials, monkeypatch):
         store.close()
 
 
-def test_everybody_can_do_their_work_with_their_own_rights(signed_as, aws, tmp_path, monkeypatch):
+def test_everybody_can_do_their_work_with_their_own_rights(
+    signed_as, emulated_aws, tmp_path, monkeypatch
+):
     custodian = make_custodian()
     fresh_tables()
     with monkeypatch.context() as patch:  # custodians admit a device and mint

@@ -8,11 +8,10 @@ import subprocess
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, request
+from quietdesk import bundles, codes, envelopes, hpke, request, weeks
 from quietdesk.errors import CannotOpen
-from tests.world import ASKED, NOON, ROOT
+from quietdesk.wire import b64
+from tests.world import ASKED, NOON, ROOT, any_secrets
 
 SCRIPT = ROOT / "site" / "script"
 ASSETS = ROOT / "site" / "pages" / "assets"
@@ -43,7 +42,7 @@ def run(*command, **more):
 
 
 @pytest.fixture(scope="session")
-def script(tmp_path_factory):
+def script(another_process, tmp_path_factory):
     """A copy of site/script with exactly the packages of its lock."""
     site = tmp_path_factory.mktemp("script") / "site"
     shutil.copytree(SCRIPT, site / "script", ignore=shutil.ignore_patterns("node_modules"))
@@ -77,6 +76,10 @@ def check_that_python_opens(world, wire, code):
     assert envelopes.open_reply(envelope.reply, made.reply, made.id) == {"state": "waiting"}
 
 
+def recorded(kind):
+    return [path.stem for path in (ROOT / "tests" / "vectors").glob(f"{kind}-*.json")]
+
+
 def test_vectors_hold_in_javascript(script):
     counts = json.loads(
         run("node", BROWSER / "vectors.mjs", script, ROOT / "tests" / "vectors").strip()
@@ -90,9 +93,14 @@ def test_vectors_hold_in_javascript(script):
         "request": sum(len(asked[kind]) for kind in ("valid", "invalid", "too_long")),
         "bundle": len(held["bundle"]["cases"]),
         "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
+        "bundle_papers": len(held["bundle_papers"]["cases"]),
         "envelope": len(opened),
         "openings": sum(len(held["openings"][k]) for k in ("good", "bad", "cases", "replies")),
+        **{name: len(held[name]["free"]) for name in recorded("papers")},
+        **{name: len(held[name]["cases"]) for name in recorded("sealed")},
     }
+    assert recorded("papers")
+    assert recorded("sealed")
 
 
 def test_what_javascript_seals_opens_in_python(script, world):
@@ -107,9 +115,7 @@ def test_what_javascript_seals_opens_in_python(script, world):
         "bundle": {
             "epoch": str(bundle.epoch),
             "queue": bundle.queue,
-            "keys": {
-                part: {"kid": kid, "pk": codes.b64(pk)} for part, (kid, pk) in bundle.keys.items()
-            },
+            "keys": {part: {"kid": kid, "pk": b64(pk)} for part, (kid, pk) in bundle.keys.items()},
         },
     }
 
@@ -160,7 +166,7 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
         "code": code,
         "raw": world.raw_bundle(world.bundle().epoch).decode(),
         "pinned": {
-            "custodians": [codes.b64(spki) for spki in world.trust.custodians],
+            "custodians": [b64(spki) for spki in world.trust.custodians],
             "threshold": world.trust.threshold,
             "queue": world.city.queue,
             "deployment": world.city.deployment,
@@ -187,13 +193,13 @@ def test_what_a_browser_of_2018_seals_opens_in_python(script, world, browser, tm
 
 
 def test_what_python_seals_opens_in_javascript(script):
-    week = keys.Epoch(2026, 47)
-    kids = {part: f"main.{part}.{week}.0000000a" for part in keys.PARTS}
+    week = weeks.Epoch(2026, 47)
+    kids = {part: f"main.{part}.{week}.0000000a" for part in hpke.PARTS}
     seeds = {kid: secrets.token_bytes(32) for kid in kids.values()}
-    public = {part: (kid, keys.public_key(seeds[kid])) for part, kid in kids.items()}
-    made = codes.derive(codes.new(), "demo")
+    public = {part: (kid, hpke.public_key(seeds[kid])) for part, kid in kids.items()}
+    made = any_secrets()
     parts = envelopes.Parts(b'{"a":"visit"}'.ljust(1024), '{"a":"রহিমা"}'.encode().ljust(1024))
-    sealed = envelopes.seal(parts, keys.Bundle("main", "demo", week, 0, 0, public), made)
+    sealed = envelopes.seal(parts, bundles.Bundle("main", "demo", week, 0, 0, public), made)
     told = {
         "wire": json.loads(envelopes.write(sealed)),
         "seeds": {kid: seed.hex() for kid, seed in seeds.items()},

@@ -1,8 +1,8 @@
 import pytest
 
 from quietdesk import settings
-from quietdesk.code import b64
 from quietdesk.errors import BadSetting
+from quietdesk.wire import b64
 from tests.world import ROOT
 
 

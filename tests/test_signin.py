@@ -12,7 +12,7 @@ from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from quietdesk.errors import BadSetting, StoreRefused, StoreUnavailable
-from quietdesk.staff import signin
+from quietdesk.staff.device import signin
 from quietdesk.store import open_store
 from tests.aws_stub import (
     CODE,
@@ -28,6 +28,7 @@ from tests.aws_stub import (
     stub,
 )
 from tests.process import quietdesk
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -159,21 +160,11 @@ def test_sign_in_that_is_stopped_asks_no_more_and_keeps_nothing(aws, tmp_path, m
     assert not (tmp_path / ".aws" / "sso").exists()
 
 
-def until(true):
-    """Waits for another thread, for a minute at most."""
-    pause = Event()
-    for _ in range(6000):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen")
-
-
 # --- As a person types it ------------------------------------------------------------------------
 
 
 @pytest.fixture
-def desk(aws, tmp_path, monkeypatch):
+def desk(another_process, aws, tmp_path, monkeypatch):
     """Runs a command on a computer with that profile."""
 
     def run(*words, profile="desk"):

@@ -17,11 +17,11 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk.code import b64
+from quietdesk import codes, envelopes
+from quietdesk.wire import b64
 from tests.events import FORM, JSON, event, submit, text
-from tests.process import free_port, quietdesk_run, stop
+from tests.process import quietdesk_run, stop
+from tests.waiting import CEILING, free_port
 from tests.world import ASKED, World
 
 FIELDS = {
@@ -133,7 +133,7 @@ class Visitor:
         self.answers: list[tuple[int, bytes, bytes]] = []
 
     def send(self, method: str, path: str, body: bytes = b"", kind: str = "") -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CEILING)
         headers = {**AROUND, **({"Content-Type": kind} if kind else {})}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -151,6 +151,7 @@ class Visitor:
         return self.send("POST", "/api/requests", urlencode(typed, doseq=True).encode(), FORM)
 
 
+@pytest.mark.process
 def test_silence(tmp_path):
     temp = tmp_path / "temp"
     temp.mkdir()
@@ -249,7 +250,7 @@ def malformed(port: int) -> None:
     import socket
 
     for line in (f"GET /{PATH}", f"{PATH} / HTTP/1.1", f"GET / HTTP/1.1\r\n{PATH}\r\n"):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=CEILING) as raw:
             raw.sendall(line.encode() + b"\r\n\r\n")
             raw.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda raw=raw: raw.recv(4096), b""))

@@ -11,9 +11,11 @@ from urllib.parse import quote, urlsplit
 import pytest
 import yaml
 
-from quietdesk.pages import EXIT, MENU, MORE, Words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import left_to_fill_in
+from quietdesk.pages import EXIT
+from quietdesk.pages.english import MENU, MORE
+from quietdesk.pages.speech import Words
+from quietdesk.website.faults import left_to_fill_in
+from quietdesk.website.sources import source_hash
 from tests.serving import ADDRESS, build_site
 from tests.test_pages import NEVER_SAID, visible
 from tests.world import NO_WORDS, ROOT
@@ -253,6 +255,7 @@ def test_preview_of_a_page_tells_little(built, city):
         assert "og:image" not in said
 
 
+@pytest.mark.process
 def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path):
     """A made-up language from right to left, with pages and words of its own."""
     city = tmp_path / "city"
@@ -290,6 +293,7 @@ def test_thirteenth_language_is_a_row_a_folder_and_a_file(tmp_path):
     assert 'hreflang="qaa" href="https' not in html
 
 
+@pytest.mark.process
 def test_page_of_the_city_replaces_the_one_that_ships(tmp_path):
     city = tmp_path / "city"
     shutil.copytree(ROOT / "site/city", city)
@@ -312,6 +316,7 @@ def test_pages_have_no_number_of_their_own():
         assert not re.search(r"\d", text), path
 
 
+@pytest.mark.process
 def test_fact_that_no_page_uses_stops_the_build(tmp_path, capfd):
     city = shutil.copytree(ROOT / "site/city", tmp_path / "city")
     with (city / "facts.yml").open("a") as facts:
@@ -322,6 +327,7 @@ def test_fact_that_no_page_uses_stops_the_build(tmp_path, capfd):
     assert "facts.yml: no page uses left_over" in capfd.readouterr().err
 
 
+@pytest.mark.process
 def test_no_mkdocs_configuration_can_delete_the_sources():
     found = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*mkdocs*.y*ml"],
@@ -337,6 +343,7 @@ def test_no_mkdocs_configuration_can_delete_the_sources():
     assert target not in docs.parents
 
 
+@pytest.mark.process
 def test_git_does_not_ignore_the_sources():
     ignored = subprocess.run(["git", "check-ignore", "site/", "site/pages/index.md"], cwd=ROOT)
 

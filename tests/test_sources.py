@@ -1,7 +1,7 @@
 import pytest
 
 from quietdesk.errors import BadCity
-from quietdesk.site.sources import Sources, State, read_text, source_hash
+from quietdesk.website.sources import Sources, State, read_text, source_hash
 from tests.world import ROOT
 
 ENGLISH = "# Papers\n\nBring your papers.\n"

@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Thread
 
 import boto3
 import pytest
@@ -21,9 +22,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from quietdesk import envelope as envelopes
-from quietdesk import sweep
-from quietdesk.code import b64
+from quietdesk import envelopes, sweep
 from quietdesk.errors import (
     BadSetting,
     ClockWrong,
@@ -33,9 +32,12 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from quietdesk.staff import keyring
-from quietdesk.store import dynamodb, open_store
-from quietdesk.store.dynamodb import CONFIG, TABLES, create_tables
+from quietdesk.staff.device import keyring
+from quietdesk.store import open_store
+from quietdesk.store.dynamodb import calls
+from quietdesk.store.dynamodb.calls import CONFIG
+from quietdesk.store.dynamodb.tables import TABLES, create_tables
+from quietdesk.wire import b64
 from tests.aws_stub import error, stub
 from tests.events import post, submit
 from tests.process import quietdesk
@@ -43,6 +45,12 @@ from tests.rows import LATER, NEXT, NOW, WEEK, find, make
 from tests.world import PASSPHRASE
 
 pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Whatever is tried again is tried again at once: how long to wait is not asked here."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -111,7 +119,7 @@ BROKEN = answer(500, "InternalServerError")
 
 def inject(store, faults):
     """Each call on the wire meets the next of the faults, then none."""
-    session = store._client._endpoint.http_session
+    session = store._calls._client._endpoint.http_session
     real, left = session.send, iter(faults)
     session.send = lambda request: next(left, pass_on)(real, request)
 
@@ -295,7 +303,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_lost_acknowledged(store):
         else:
             acknowledged.append(envelope)
 
-    store._client._endpoint.http_session.send = pass_through(store)
+    store._calls._client._endpoint.http_session.send = pass_through(store)
     stored = {envelope.id: envelope for envelope in store.pull("main", [WEEK], NOW)}
     assert len(acknowledged) > 60
     assert len(refused) > 5
@@ -308,7 +316,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_lost_acknowledged(store):
 
 def pass_through(store):
     """The session's own send, without any fault."""
-    session = store._client._endpoint.http_session
+    session = store._calls._client._endpoint.http_session
     return type(session).send.__get__(session)
 
 
@@ -318,7 +326,7 @@ def pass_through(store):
 def test_keys_that_were_not_read_are_asked_for_again(store, monkeypatch):
     envelope = make(NEXT)
     store.put(envelope)
-    real, asked = store._client.batch_get_item, []
+    real, asked = store._calls._client.batch_get_item, []
 
     def half(RequestItems):
         asked.append(RequestItems)
@@ -327,7 +335,7 @@ def test_keys_that_were_not_read_are_asked_for_again(store, monkeypatch):
         got = real(RequestItems={table: {**wanted, "Keys": done}})
         return {**got, "UnprocessedKeys": {table: {**wanted, "Keys": left}} if left else {}}
 
-    monkeypatch.setattr(store._client, "batch_get_item", half)
+    monkeypatch.setattr(store._calls._client, "batch_get_item", half)
 
     assert find(store, envelope) == envelope
     assert len(asked) == 2
@@ -336,7 +344,7 @@ def test_keys_that_were_not_read_are_asked_for_again(store, monkeypatch):
 def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
     for _ in range(30):
         store.put(make())
-    real = store._client.batch_write_item
+    real = store._calls._client.batch_write_item
 
     def some(RequestItems):
         ((table, writes),) = RequestItems.items()
@@ -344,7 +352,7 @@ def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
         real(RequestItems={table: writes[:cut]})
         return {"UnprocessedItems": {table: writes[cut:]} if writes[cut:] else {}}
 
-    monkeypatch.setattr(store._client, "batch_write_item", some)
+    monkeypatch.setattr(store._calls._client, "batch_write_item", some)
 
     assert store.erase_epoch("main", WEEK) == 30
     assert list(store.pull("main", [WEEK], NOW)) == []
@@ -354,7 +362,7 @@ def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
 def test_what_is_never_done_is_said(store, monkeypatch, call):
     store.put(make())
     undone = {"Responses": {}, "UnprocessedKeys": {"t": 1}, "UnprocessedItems": {"t": 1}}
-    monkeypatch.setattr(store._client, call, lambda RequestItems: undone)
+    monkeypatch.setattr(store._calls._client, call, lambda RequestItems: undone)
 
     with pytest.raises(StoreBusy):
         if call == "batch_get_item":
@@ -365,19 +373,19 @@ def test_what_is_never_done_is_said(store, monkeypatch, call):
 
 def test_transactions_that_met_are_tried_again(store, monkeypatch):
     store.set_seats({"corona-1": 1})
-    real, met = store._client.transact_write_items, []
+    real, met = store._calls._client.transact_write_items, []
 
     def meets(TransactItems):
         if len(met) < 2:
             met.append(1)
             reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
-            raise store._client.exceptions.TransactionCanceledException(
+            raise store._calls._client.exceptions.TransactionCanceledException(
                 {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},
                 "TransactWriteItems",
             )
         return real(TransactItems=TransactItems)
 
-    monkeypatch.setattr(store._client, "transact_write_items", meets)
+    monkeypatch.setattr(store._calls._client, "transact_write_items", meets)
 
     store.take(make(opening="corona-1"))
 
@@ -459,9 +467,9 @@ def test_known_and_unknown_ids_are_asked_for_in_one_call(store):
 def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
     envelope = make(expires=int(NOW.timestamp()))
     store.put(envelope)
-    listed = list(store._query(store._requests, f"main#{WEEK}"))
+    listed = list(store._calls.query(store._requests, f"main#{WEEK}"))
     store.replace(envelope, make(id=envelope.id, expires=LATER))
-    monkeypatch.setattr(store, "_query", lambda *_, **__: iter(listed))
+    monkeypatch.setattr(store._calls, "query", lambda *_, **__: iter(listed))
 
     assert store.erase_expired("main", [WEEK], NOW) == 0
     assert find(store, envelope)
@@ -492,7 +500,7 @@ def test_a_call_takes_no_longer_than_is_said(store_spec):
     # Of the standard mode's waits the first is at most a second (botocore.retries.standard).
     longest = attempts * (CONFIG.connect_timeout + CONFIG.read_timeout) + (attempts - 1)
 
-    assert longest <= dynamodb.CALL_SECONDS
+    assert longest <= calls.CALL_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -510,11 +518,11 @@ def test_no_call_of_an_answer_begins_too_late_and_the_next_answer_starts_anew(
     store, monkeypatch, call
 ):
     clock, sent = [100.0], []
-    monkeypatch.setattr(dynamodb.time, "monotonic", lambda: clock[0])
-    store._client.meta.events.register("before-send", lambda **_: sent.append(1))
+    monkeypatch.setattr(calls.time, "monotonic", lambda: clock[0])
+    store._calls._client.meta.events.register("before-send", lambda **_: sent.append(1))
     store.begin()
 
-    clock[0] += dynamodb.FUNCTION_SECONDS + 1
+    clock[0] += calls.FUNCTION_SECONDS + 1
     with pytest.raises(StoreUnavailable, match="too long"):
         call(store)
     assert sent == []
@@ -522,6 +530,25 @@ def test_no_call_of_an_answer_begins_too_late_and_the_next_answer_starts_anew(
     store.begin()
     assert store.read("nothing") is None
     assert sent == [1]
+
+
+def test_an_answer_that_is_late_does_not_end_that_of_another_thread(store, monkeypatch):
+    clock, read = [100.0], []
+    monkeypatch.setattr(calls.time, "monotonic", lambda: clock[0])
+
+    def answer():
+        store.begin()
+        read.append(store.read("nothing"))
+
+    store.begin()
+    clock[0] += calls.FUNCTION_SECONDS + 1
+    another = Thread(target=answer)
+    another.start()
+    another.join()
+
+    assert read == [None]
+    with pytest.raises(StoreUnavailable, match="too long"):
+        store.read("nothing")
 
 
 def test_a_week_is_destroyed_on_dynamodb_too(world):
@@ -590,7 +617,7 @@ SIGN_IN = "hint: sign in with: quietdesk sign-in"
         (error("ExpiredTokenException"), "does not accept this sign-in", SIGN_IN),
         (error("UnrecognizedClientException"), "does not accept this sign-in", SIGN_IN),
         (error("AccessDeniedException"), "your role may not do this", "gives out the roles"),
-        (error("InvalidSignatureException", LATE), "clock is not", "date, time and time zone"),
+        (error("InvalidSignatureException", LATE), "clock is not", "the time and the time zone"),
         (error("ThrottlingException"), "the store is throttled", "try again in a moment"),
     ],
 )

@@ -9,11 +9,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import sweep
+from quietdesk import codes, sweep
 from quietdesk.errors import Conflict
 from quietdesk.openings import Opening
-from quietdesk.staff import ceremony, queue
+from quietdesk.staff.desk import queue
+from quietdesk.staff.device import upload
 from tests.test_story import fill_in, phone
 from tests.world import NOON, WEEK
 
@@ -53,7 +53,7 @@ def look(page, url, code):
 
 @pytest.mark.parametrize(
     ("store_spec", "served"),
-    [("sqlite", ""), ("moto", ""), ("ministack", ""), ("ministack", "lambda")],
+    [("sqlite", ""), ("ministack", "lambda")],
     indirect=True,
 )
 def test_story_of_a_visit(world, served, browser, tmp_path):
@@ -154,7 +154,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     third = codes.parse(page.inner_text("[data-fill=code]"))
     next_week = NOON + WEEK
     served.clock.now = next_week
-    device = ceremony.top_up(world.store, tmp_path / "d", world.device, world.city, next_week)
+    device = upload.top_up(world.store, tmp_path / "d", world.device, world.city, next_week)
     jean = next(it for it in world.desk(device).pull(next_week) if it.request.name == "Jean")
     world.desk(device).wait(jean, next_week)
     served.clock.now = NOON + timedelta(days=13)

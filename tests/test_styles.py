@@ -1,6 +1,6 @@
 import pytest
 
-from quietdesk.site.styles import Names, needed, slim
+from quietdesk.website.styles import Names, needed, slim
 
 PAGE = '<html><body class="page"><p id="top" class="a b" hidden>x</p></body></html>'
 

@@ -1,21 +1,27 @@
+import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import keys, sweep
+from quietdesk import bundles, sweep
 from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
-from quietdesk.keys import Epoch
-from quietdesk.staff import ceremony
+from quietdesk.signed import signed_document
+from quietdesk.staff.custodian import ceremony
+from quietdesk.sweep import Line
+from quietdesk.weeks import Epoch
 from tests.world import NOON, WEEK
 
-KEY_DAY = Epoch(2026, 47).plus(2).start(keys.ZoneInfo("America/New_York"))
+KEY_DAY = Epoch(2026, 47).plus(2).start(ZoneInfo("America/New_York"))
 
 
 def record(world):
     held = world.store.read("record#main")
-    return keys.read_record(held[0]) if held else []
+    return sweep.read_record(held[0]) if held else []
 
 
 def test_nothing_is_destroyed_before_its_day(world):
@@ -131,7 +137,7 @@ def test_the_next_minting_signs_the_record(world):
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, KEY_DAY)
     sweep.run(world.store, world.city, KEY_DAY + WEEK)
 
-    lines = keys.verify_record(
+    lines = sweep.verify_record(
         world.store.read("record#main")[0],
         world.store.read("record-head#main")[0],
         world.trust,
@@ -143,8 +149,8 @@ def test_the_next_minting_signs_the_record(world):
 
 def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
     world.store.put(world.sealed())
-    _, seq = world.store.read(keys.bundle_name("main", Epoch(2026, 47)))
-    world.store.publish(keys.bundle_name("main", Epoch(2026, 47)), b"\xff{", seq)
+    _, seq = world.store.read(bundles.name("main", Epoch(2026, 47)))
+    world.store.publish(bundles.name("main", Epoch(2026, 47)), b"\xff{", seq)
 
     lines = sweep.run(world.store, world.city, KEY_DAY + WEEK)
 
@@ -199,3 +205,122 @@ def test_halves_of_a_minting_that_was_not_finished_go_with_their_week(world):
     assert (line.epoch, line.kids) == ("2026-W45", (kid,))
     with pytest.raises(KeyDestroyed):
         world.store.server_half(kid)
+
+
+# --- The destruction record ----------------------------------------------------------------------
+
+
+def chain(count):
+    lines = []
+    for number in range(count):
+        epoch = Epoch(2026, 40).plus(number)
+        line = Line(
+            queue="main",
+            epoch=str(epoch),
+            kids=(f"main.visit.{epoch}.00000000",),
+            envelopes_erased=number,
+            destroyed_at=date(2026, 10, 12),
+            prev=sweep.line_hash(lines[-1]) if lines else "",
+        )
+        lines.append(line)
+    return lines
+
+
+def written(lines):
+    return b"".join(line.write() + b"\n" for line in lines)
+
+
+def test_record_is_read_as_it_was_written():
+    lines = chain(5)
+
+    assert sweep.read_record(written(lines)) == lines
+    assert lines[1].prev == hashlib.sha256(lines[0].write()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [lines[0], *lines[2:]],
+        lambda lines: [lines[1], lines[0], *lines[2:]],
+        lambda lines: [lines[0], replace(lines[1], envelopes_erased=0), *lines[2:]],
+    ],
+)
+def test_changed_record_is_refused(change):
+    with pytest.raises(BadRecord):
+        sweep.read_record(written(change(chain(5))))
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]\n", b"\xff\n", b'{"queue":"main"}\n'])
+def test_malformed_record_is_refused(raw):
+    with pytest.raises(BadRecord):
+        sweep.read_record(raw)
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_cut_record_is_refused_where_custodians_signed_its_head(world, form):
+    lines = chain(5)
+    head = sweep.record_head("main", lines[:4], "demo", 1, NOON.date(), form)
+    signed = signed_document(head, [world.custodian.sign("record", head)])
+
+    assert sweep.verify_record(written(lines), signed, world.trust, "main") == lines
+    assert sweep.verify_record(written(lines[:4]), signed, world.trust, "main") == lines[:4]
+    for raw in (written(lines[:3]), b""):
+        with pytest.raises(BadRecord):
+            sweep.verify_record(raw, signed, world.trust, "main")
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_line_that_was_changed_under_the_signed_head_is_refused(world, form):
+    """Also when the lines still follow each other: the head is what custodians saw."""
+    lines = chain(5)
+    head = sweep.record_head("main", lines[:4], "demo", 1, NOON.date(), form)
+    signed = signed_document(head, [world.custodian.sign("record", head)])
+    changed = [*lines[:3], replace(lines[3], envelopes_erased=0)]
+
+    with pytest.raises(BadRecord):
+        sweep.verify_record(written(changed), signed, world.trust, "main")
+
+
+def test_line_that_says_more_than_a_line_says_is_refused():
+    (line,) = chain(1)
+    more = line.write().replace(b"{", b'{"who":"somebody",', 1)
+
+    with pytest.raises(BadRecord):
+        sweep.read_record(more + b"\n")
+
+
+def test_number_of_the_heads_that_say_one_grows_at_each_minting(world, monkeypatch):
+    real = sweep.record_head
+    monkeypatch.setattr(sweep, "record_head", lambda *told: real(*told, form=2))
+
+    def minted(now):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
+        raw = world.store.read("record-head#main")[0]
+        head = sweep.read_head(raw, world.trust, "main")
+        return head.number, head.signed_on
+
+    assert minted(NOON) == (1, NOON.date())
+    assert minted(NOON + WEEK) == (2, (NOON + WEEK).date())
+    world.store.publish("record-head#main", b"junk", 3)
+    assert minted(NOON) == (1, NOON.date()), "a damaged head hinders no minting"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"lines": -1}, BadRecord),
+        ({"lines": True}, BadRecord),
+        ({"head": None}, BadRecord),
+        ({"queue": "other"}, BadRecord),
+        ({"deployment": "chicago"}, BadRecord),
+        ({"type": "bundle"}, BadRecord),
+    ],
+)
+def test_head_that_custodians_signed_for_something_else_is_refused(world, change, error):
+    head = json.loads(sweep.record_head("main", chain(2), "demo", 1, NOON.date(), 2)) | change
+    body = json.dumps(head).encode()
+    signed = signed_document(body, [world.custodian.sign("record", body)])
+
+    with pytest.raises(error):
+        sweep.verify_record(written(chain(2)), signed, world.trust, "main")

@@ -7,26 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import openings
+from quietdesk import codes, envelopes, openings
 from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
-from quietdesk.staff.desk import Unopened
+from quietdesk.staff.device.opener import Unopened
 from tests.events import by_code, check, error, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
 TOMORROW = date(2026, 11, 19)
 FIRST = Opening(TOMORROW, "09:00", "corona")
 LATER = Opening(date(2026, 12, 3), "13:00", "corona")
-
-
-@pytest.fixture
-def open_world(world):
-    """A programme whose staff have published the coming openings."""
-    world.publisher().publish(NOON)
-    return world
 
 
 def left(world, opening):

@@ -6,11 +6,12 @@ import shutil
 import pytest
 import yaml
 
-from quietdesk import city as cities
-from quietdesk.site import translations, words
-from quietdesk.site.sources import source_hash
-from quietdesk.site.translations import CHECKS, Translations, back_translations
-from quietdesk.staff.cli import main
+from quietdesk.staff.commands.main import main
+from quietdesk.website import faults, prose, words
+from quietdesk.website.checked import read_yaml
+from quietdesk.website.faults import CHECKS, back_translations
+from quietdesk.website.sources import source_hash
+from quietdesk.website.translations import Translations
 from tests.world import ROOT
 
 BACK = ROOT / "tests/back_translation"
@@ -111,8 +112,8 @@ def small(tmp_path):
 
 
 CHECKS_OF_PAGES = [
-    translations.missing_pages, translations.states, translations.facts_and_links,
-    translations.numbers, translations.untranslated, translations.glossary, translations.spelling,
+    faults.missing_pages, faults.states, faults.facts_and_links,
+    faults.numbers, faults.untranslated, faults.glossary, faults.spelling,
 ]  # fmt: skip
 
 
@@ -127,16 +128,14 @@ def test_true_translation_has_no_problem(small, check):
 def test_draft_counts_as_missing(small, meta):
     small.page("ht", CREOLE, **meta)
 
-    assert small.said(translations.missing_pages) == ["ht/card.md is missing, or a draft"]
+    assert small.said(faults.missing_pages) == ["ht/card.md is missing, or a draft"]
 
 
 def test_missing_page_and_string_are_named(small):
     (small.folder / "pages/ht/card.md").unlink()
 
-    assert small.said(translations.missing_pages) == ["ht/card.md is missing, or a draft"]
-    assert "ht.po has no translation of 'Leave this page'" in small.said(
-        translations.missing_strings
-    )
+    assert small.said(faults.missing_pages) == ["ht/card.md is missing, or a draft"]
+    assert "ht.po has no translation of 'Leave this page'" in small.said(faults.missing_strings)
 
 
 def test_desk_is_asked_only_of_languages_that_staff_use(small):
@@ -148,17 +147,17 @@ def test_desk_is_asked_only_of_languages_that_staff_use(small):
 
 def test_note_may_be_empty_when_every_page_is_reviewed(small):
     note = f"ht.po has no translation of {words.NOTE!r}"
-    assert note in small.said(translations.missing_strings)
+    assert note in small.said(faults.missing_strings)
 
     small.page("ht", CREOLE, status="reviewed")
 
-    assert note not in small.said(translations.missing_strings)
+    assert note not in small.said(faults.missing_strings)
 
 
 def test_string_that_nothing_says_any_more_is_named(small):
     small.strings("ht", {"Old": "Vye"})
 
-    (problem,) = small.said(translations.left_over_strings)
+    (problem,) = small.said(faults.left_over_strings)
 
     assert "'Old'" in problem
 
@@ -178,13 +177,13 @@ def test_string_that_nothing_says_any_more_is_named(small):
 def test_front_matter_that_cannot_be_true_is_named(small, meta, problem):
     small.page("ht", CREOLE, **meta)
 
-    assert [it for it in small.said(translations.states) if re.search(problem, it)]
+    assert [it for it in small.said(faults.states) if re.search(problem, it)]
 
 
 def test_older_page_may_be_marked_stale(small):
     small.page("ht", CREOLE, source_hash="0", status="stale")
 
-    assert small.said(translations.states) == []
+    assert small.said(faults.states) == []
 
 
 @pytest.mark.parametrize(
@@ -198,23 +197,21 @@ def test_older_page_may_be_marked_stale(small):
 def test_other_facts_and_links_are_named(small, before, after, problem):
     small.page("ht", CREOLE.replace(before, after))
 
-    assert small.said(translations.facts_and_links) == [f"ht/card.md: {problem}"]
+    assert small.said(faults.facts_and_links) == [f"ht/card.md: {problem}"]
 
 
 @pytest.mark.parametrize("said", ["{other} konsa", "konsa", "{day} {day}", "{day"])
 def test_other_values_in_a_string_are_named(small, said):
     small.strings("ht", {"Look again on {day}.": said})
 
-    assert len(small.said(translations.placeholders)) == 1
+    assert len(small.said(faults.placeholders)) == 1
 
 
 @pytest.mark.parametrize("digits", ["3", "৩", "٣", "12"])
 def test_number_of_any_script_that_is_no_fact_is_named(small, digits):
     small.page("ht", CREOLE + f"\nPote {digits} papye.\n")
 
-    assert small.said(translations.numbers) == [
-        f"ht/card.md has the number {digits}, which is no fact"
-    ]
+    assert small.said(faults.numbers) == [f"ht/card.md has the number {digits}, which is no fact"]
 
 
 def test_english_that_is_left_is_named_in_latin_letters(small):
@@ -222,7 +219,7 @@ def test_english_that_is_left_is_named_in_latin_letters(small):
     small.page("en", ENGLISH + "\nWhen you come.\n")
     small.strings("ht", {"Home": "Leave this page now"})
 
-    found = small.said(translations.untranslated)
+    found = small.said(faults.untranslated)
 
     assert found[0] == "ht/card.md has English left: Bring your papers when"
     assert "ht.po: 'Home' has English left" not in found
@@ -232,31 +229,31 @@ def test_english_that_is_left_is_named_in_other_letters(small):
     small.page("zh-Hans", "# 卡\n\n请致电 Department of Finance Office.\n")
     small.strings("zh-Hans", {"Home": "首页 Social Security card {day} one two three"})
 
-    assert small.said(translations.untranslated, "zh-Hans") == [
+    assert small.said(faults.untranslated, "zh-Hans") == [
         "zh-Hans/card.md has English left: Department of Finance Office"
     ]
 
     small.glossary["stays_english"] = ["Department of Finance Office"]
-    assert small.said(translations.untranslated, "zh-Hans") == []
+    assert small.said(faults.untranslated, "zh-Hans") == []
 
 
 def test_locked_word_that_is_not_used_is_named(small):
     small.page("ht", CREOLE.replace("Kat ou", "Idantite ou"))
     small.strings("ht", {"Bring your papers.": "Pote dokiman ou yo.", "{card}": "{card}"})
 
-    assert small.said(translations.glossary) == [
+    assert small.said(faults.glossary) == [
         "ht/card.md does not say kat for 'card'",
         "ht.po: 'Bring your papers.' does not say papye for 'paper'",
     ]
 
     small.glossary["exceptions"] = {"ht": {"paper": ["Bring your papers."]}}
-    assert len(small.said(translations.glossary)) == 1
+    assert len(small.said(faults.glossary)) == 1
 
 
 def test_term_without_a_locked_word_is_named(small):
     del small.glossary["languages"]["ht"]["card"]
 
-    assert "glossary.yml has no word for 'card' in ht" in small.said(translations.glossary)
+    assert "glossary.yml has no word for 'card' in ht" in small.said(faults.glossary)
 
 
 @pytest.mark.parametrize("said", ["Pote vos papye", "Nan l'adrès la", "Nan d’autres kote"])
@@ -264,8 +261,8 @@ def test_french_in_haitian_creole_is_named(small, said):
     small.page("ht", f"# {said}")
     small.strings("ht", {"Home": said})
 
-    assert len(small.said(translations.spelling)) == 2
-    assert translations.french_words("Ou ka vini lè ou vle, ak papye ou yo, pou kat la.") == []
+    assert len(small.said(faults.spelling)) == 2
+    assert prose.french_words("Ou ka vini lè ou vle, ak papye ou yo, pou kat la.") == []
 
 
 def test_characters_of_the_other_chinese_are_named(small):
@@ -273,8 +270,8 @@ def test_characters_of_the_other_chinese_are_named(small):
     small.page("zh-Hant", "# 請预約")
     small.strings("zh-Hant", {"Home": "首页"})
 
-    assert small.said(translations.spelling, "zh-Hans") == ["zh-Hans/card.md: 預 約"]
-    assert small.said(translations.spelling, "zh-Hant") == [
+    assert small.said(faults.spelling, "zh-Hans") == ["zh-Hans/card.md: 預 約"]
+    assert small.said(faults.spelling, "zh-Hant") == [
         "zh-Hant/card.md: 预",
         "zh-Hant.po: 'Home': 页",
     ]
@@ -284,7 +281,7 @@ def test_page_with_something_left_to_fill_in_is_named(tmp_path):
     (tmp_path / "a.html").write_text("<p>{{ days }}</p>")
     (tmp_path / "b.html").write_text("<p>fine</p>")
 
-    assert list(translations.left_to_fill_in(tmp_path)) == ["a.html has something left to fill in"]
+    assert list(faults.left_to_fill_in(tmp_path)) == ["a.html has something left to fill in"]
 
 
 # --- Back-translations ---------------------------------------------------------------------------
@@ -304,7 +301,7 @@ def write_back(folder, body, said, made_from, page=CREOLE):
     (folder / "ht/card.md").write_text(f"---\nsource_hash: {source_hash(page)}\n---\n{body}")
     (folder / "ht/words.po").write_text(
         'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
-        f"# {translations.string_mark(made_from)}\n"
+        f"# {prose.string_mark(made_from)}\n"
         f'msgid "Look again on {{day}}."\nmsgstr "{said}"\n'
     )
 
@@ -336,7 +333,7 @@ def test_back_translation_of_an_older_text_is_named(back):
     assert string.startswith(
         "ht.po: the back-translation of 'Look again on {day}.' is not of today"
     )
-    assert string.endswith(f"# {translations.string_mark('Gade ankò {day}.')}")
+    assert string.endswith(f"# {prose.string_mark('Gade ankò {day}.')}")
 
 
 def test_back_translation_with_other_facts_is_named(back):
@@ -364,7 +361,7 @@ def test_command_prints_the_state_of_every_page_in_every_language(monkeypatch, c
 
 
 def test_command_says_what_is_wrong_and_fails(small, monkeypatch, capsys):
-    assert small.site.problems("ht")  # which writes its glossary
+    assert faults.problems(small.site, "ht")  # which writes its glossary
     (small.folder / "site").symlink_to(small.folder)
     monkeypatch.chdir(small.folder)
 
@@ -397,6 +394,6 @@ def test_another_city_gets_files_of_its_own(small, monkeypatch):
     Translations(small.folder, other).update()
 
     assert (small.folder / "words/ht.po").read_bytes() == before
-    name = cities.read_yaml(programme)["name"]
+    name = read_yaml(programme)["name"]
     assert words.catalog(other / "words/ht.po") == {name: ""}
     assert "Leave this page" in words.catalog(other / "words/ur.po")

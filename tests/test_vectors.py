@@ -12,11 +12,7 @@ from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
-from quietdesk.code import unb64
+from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
 from quietdesk.errors import (
     BadBundle,
     BadCode,
@@ -26,8 +22,9 @@ from quietdesk.errors import (
     Invalid,
     TooLong,
 )
-from quietdesk.keys import Trust
 from quietdesk.openings import Opening
+from quietdesk.signed import Trust
+from quietdesk.wire import b64, unb64
 from tests.vectors.make import with_centers
 from tests.world import ROOT
 
@@ -82,8 +79,8 @@ def test_our_kem_agrees_with_the_hpke_pq_draft():
     assert len(found) == 1
     for vector in found:
         seed = bytes.fromhex(vector["skRm"])
-        assert keys.public_key(seed).hex() == vector["pkRm"]
-        assert opens(vector, KEM.MLKEM768_X25519, keys.PrivateKey(seed)._hybrid)
+        assert hpke.public_key(seed).hex() == vector["pkRm"]
+        assert opens(vector, KEM.MLKEM768_X25519, hpke.PrivateKey(seed)._hybrid)
 
 
 # --- Ours ----------------------------------------------------------------------------------------
@@ -129,7 +126,7 @@ def test_requests(city):
     ("file", "case"),
     [
         pytest.param(file, case, id=f"{file}: {case['name']}")
-        for file in ("bundle", "bundle_edges")
+        for file in ("bundle", "bundle_edges", "bundle_papers")
         for case in vectors(file)["cases"]
     ],
 )
@@ -144,9 +141,7 @@ def test_bundles(file, case):
     now = datetime.fromtimestamp(case["now"], UTC)
 
     def verify():
-        return keys.verify_bundle(
-            case["raw"].encode(), trust, case.get("queue", held["queue"]), now
-        )
+        return bundles.verify(case["raw"].encode(), trust, case.get("queue", held["queue"]), now)
 
     if case["expect"] == "good":
         assert str(verify().epoch) == "2026-W47"
@@ -163,7 +158,7 @@ def test_bundles(file, case):
 def test_envelopes(case):
     held = vectors("envelope")
     seeds = case.get("seeds", held["seeds"])
-    private_keys = {kid: keys.PrivateKey(bytes.fromhex(seed)) for kid, seed in seeds.items()}
+    private_keys = {kid: hpke.PrivateKey(bytes.fromhex(seed)) for kid, seed in seeds.items()}
 
     def opened():
         return envelopes.unseal(envelopes.read(json.dumps(case["envelope"]).encode()), private_keys)
@@ -228,9 +223,9 @@ def test_seeds_and_public_keys():
     held = vectors("envelope")
 
     for kid, halves in held["halves"].items():
-        seed = keys.seed(bytes.fromhex(halves["device"]), bytes.fromhex(halves["server"]), kid)
+        seed = hpke.seed(bytes.fromhex(halves["device"]), bytes.fromhex(halves["server"]), kid)
         assert seed.hex() == held["seeds"][kid]
-        assert keys.b64(keys.public_key(seed)) == held["public_keys"][kid]
+        assert b64(hpke.public_key(seed)) == held["public_keys"][kid]
 
 
 def test_every_failure_that_must_be_tested_has_a_vector():

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from quietdesk import city as cities
 from quietdesk import settings
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, NotSwept
 from quietdesk.settings import Settings
 from quietdesk.store import Store, open_store
+from quietdesk.web import NO_STORE, Answer
 
 ORIGIN_HEADER = "x-quietdesk-origin"  # CloudFront adds it to every request that it passes on
 NAMESPACE = "Quietdesk"
@@ -25,25 +25,18 @@ Clock = Callable[[], datetime]
 
 def answering(name: str, chosen: Settings, city: City, clock: Clock) -> Handler:
     """`submit` or `check`, for who comes through CloudFront. Raises BadSetting."""
-    from quietdesk import intake  # which sweep does not need
+    from quietdesk import events, intake  # which sweep does not need
     from quietdesk.pages import Pages
+    from quietdesk.programme import Programme
 
     if not chosen.origin:
         raise BadSetting("QUIETDESK_ORIGIN is empty: the functions would answer anybody")
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
-    make = {"submit": intake.submit, "check": intake.check}[name]
-    answer = make(city, pages, open_store(chosen.store), trust, clock)
-    refusal = {
-        "statusCode": 403,
-        "headers": {
-            **intake.HEADERS,
-            "Cache-Control": "no-store",
-            "Content-Type": "text/html; charset=utf-8",
-        },
-        "body": pages.broken(),
-        "isBase64Encoded": False,
-    }
+    programme = Programme(city, open_store(chosen.store), trust, pages, clock)
+    table = {"submit": intake.SUBMIT, "check": intake.CHECK}[name]
+    answer = events.handler(table, programme)
+    refusal = events.written(Answer.html(403, pages.broken()).under(NO_STORE))
     words = [word.encode() for word in chosen.origin]
 
     def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -84,7 +77,8 @@ def sweeping(store: Store, city: City, clock: Clock) -> Handler:
 def make(environ: Mapping[str, str]) -> Handler:
     """The function of a process. Raises BadSetting, BadCity and StoreUnavailable: then Lambda
     answers nobody, which is better than to answer without keys or under a wrong name."""
-    chosen, city = settings.read(environ), cities.load()
+    chosen = settings.read(environ)
+    city = City.load(chosen.profile)
     name = environ.get("QUIETDESK_FUNCTION", "")
 
     def clock() -> datetime:

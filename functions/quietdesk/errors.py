@@ -1,6 +1,8 @@
 """Everything that can go wrong, on one page. A class of its own only where the next step differs.
 
-Messages are lower case, without a full stop, and never hold a resident's words.
+Messages are lower case, without a full stop, and never hold a resident's words. Each class has a
+`code`, which tables of words and of statuses go by and which never changes, and what to do `next`:
+an English sentence, which is also the key of its translation, or "" where the message says it.
 """
 
 from datetime import date
@@ -9,17 +11,28 @@ from datetime import date
 class QuietdeskError(Exception):
     """Anything Quietdesk refuses or cannot do. The message is fit for staff to read."""
 
+    code: str = "failed"
+    next: str = ""
+
 
 class BadSetting(QuietdeskError):
-    """A setting is missing, malformed or not allowed at this stage. Next: correct it."""
+    """A setting is missing, malformed or not allowed at this stage."""
+
+    code = "setting"
+    next = "The settings are listed in docs/operations.md."
 
 
 class BadCity(QuietdeskError):
-    """A file of the city profile does not say what it must. Next: correct the file it names."""
+    """A file of the city profile does not say what it must."""
+
+    code = "city"
+    next = "Correct the file (in site/city, or in QUIETDESK_CITY), then run: make site"
 
 
 class Invalid(QuietdeskError):
     """What a resident filled in needs another look; `fields` maps a field to a problem code."""
+
+    code = "invalid"
 
     def __init__(self, fields: dict[str, str]):
         super().__init__(f"{len(fields)} fields need another look")
@@ -28,6 +41,8 @@ class Invalid(QuietdeskError):
 
 class TooLong(Invalid):
     """A part does not fit its 1,024 bytes; `field` is the text to shorten."""
+
+    code = "too_long"
 
     def __init__(self, field: str):
         super().__init__({field: "too_long"})
@@ -38,9 +53,13 @@ class TooLong(Invalid):
 class BadCode(QuietdeskError):
     """A typed reference code is not sixteen letters and digits of the code alphabet."""
 
+    code = "code"
+
 
 class BadEnvelope(QuietdeskError):
     """An envelope is not one that a page of ours makes; `code` says which rule it breaks."""
+
+    code = "envelope"
 
     def __init__(self, code: str):
         super().__init__(f"the envelope is refused: {code}")
@@ -50,10 +69,31 @@ class BadEnvelope(QuietdeskError):
 class BadSignature(QuietdeskError):
     """A signed document lacks enough valid signatures of pinned keys, or is malformed."""
 
+    code = "signature"
+    next = "Stop working and tell a custodian."
+
+
+class WrongDocument(BadSignature):
+    """A properly signed document is not the one that was asked for; `reason` is malformed, number
+    (it is older than one that was seen), or which of its words (such as queue or deployment) is
+    another."""
+
+    code = "document"
+
+    def __init__(self, kind: str, reason: str):
+        which = {"malformed": "malformed", "number": "older than one that was seen"}
+        said = which.get(reason, f"another one, of another {reason}")
+        super().__init__(f"the signed document of {kind} is {said}")
+        self.reason = reason
+
 
 class BadBundle(QuietdeskError):
     """A properly signed bundle is not the one to seal to; `reason` is stale, early, queue,
-    deployment, epoch or malformed. Next: seal nothing and show the phone line."""
+    deployment, epoch, type or malformed. A function seals nothing then and shows the phone
+    line."""
+
+    code = "bundle"
+    next = "Choose another week, and tell a custodian."
 
     def __init__(self, reason: str):
         super().__init__(f"the published key is refused: {reason}")
@@ -63,17 +103,38 @@ class BadBundle(QuietdeskError):
 class BadRecord(QuietdeskError):
     """The destruction record has been changed, reordered or cut."""
 
+    code = "record"
+
 
 class CannotOpen(QuietdeskError):
-    """No key on this keyring opens the envelope."""
+    """Nothing on this keyring opens the envelope. `code` says why, where there are words for it:
+    damaged, foreign, malformed, early (this device was admitted later), no_key, twice."""
+
+    code = "cannot_open"
+
+    def __init__(self, message: str, code: str = ""):
+        super().__init__(message)
+        self.code = code or type(self).code
 
 
 class OpeningMismatch(CannotOpen):
     """The opening named outside the sealed part is not the one inside it."""
 
+    code = "moved"
+
+
+class NoKeyYet(CannotOpen):
+    """Custodians have not made the key of that week yet: nothing can be sealed to it."""
+
+    code = "no_key_yet"
+    next = "Choose an earlier time. Custodians make keys with: quietdesk keys mint"
+
 
 class KeyDestroyed(CannotOpen):
     """The key of the envelope's week is gone; nobody can open it."""
+
+    code = "destroyed"
+    next = "Nothing can be done for these; residents ask again."
 
     def __init__(self, epoch: str, destroyed_on: date | None = None):
         when = f" on {destroyed_on}" if destroyed_on else ""
@@ -85,62 +146,130 @@ class KeyDestroyed(CannotOpen):
 class WrongPassphrase(QuietdeskError):
     """The passphrase does not unlock this keyring."""
 
+    code = "passphrase"
+    next = "Type it again."
+
 
 class BadKeyring(QuietdeskError):
     """The keyring file is damaged, of another version, or for another deployment."""
 
+    code = "keyring"
+    next = "Make a new one with: quietdesk device new"
+
 
 class NoKeyring(BadKeyring):
-    """There is no keyring where one was looked for. Next: go to the right folder, or make one."""
+    """There is no keyring where one was looked for."""
+
+    code = "no_keyring"
+    next = "Go to Quietdesk’s folder, or make one with: quietdesk device new"
 
 
 class NotAdmitted(QuietdeskError):
-    """The device is not in the list that custodians signed. Next: have a custodian admit it."""
+    """The device is not in the list that custodians signed."""
+
+    code = "not_admitted"
+    next = "Read its words to a custodian, who admits it."
 
 
 class Conflict(QuietdeskError):
     """Somebody else wrote first: another envelope has this id, or it changed since it was read."""
 
+    code = "conflict"
+    next = "Look at it again, and repeat what is still needed."
+
+
+class Changed(Conflict):
+    """Somebody else changed the request since it was opened; it was looked at again."""
+
+    code = "changed"
+
+
+class Gone(Conflict):
+    """The request was cancelled or erased since it was opened."""
+
+    code = "gone"
+    next = ""
+
+
+class NoDay(Conflict):
+    """There is no center of that name, or its day is over."""
+
+    code = "no_day"
+    next = ""
+
 
 class NoSeats(Conflict):
     """The opening has no seat left."""
 
+    code = "no_seats"
+    next = "Choose another time."
+
 
 class StoreUnavailable(QuietdeskError):
-    """The store is down, full, locked or read-only. Nothing was written. Next: try again later."""
+    """The store is down, full, locked or read-only. Nothing was written."""
+
+    code = "store"
+    next = "Check the disk and the network, then try again."
 
 
 class TracesRemain(StoreUnavailable):
-    """It was done, but deleted bytes stay in the file while somebody reads. Next: sweep later."""
+    """It was done, but deleted bytes stay in the file while somebody reads."""
+
+    code = "traces"
+    next = "The next hourly sweep clears them."
 
 
 class StoreBusy(StoreUnavailable):
-    """The store is throttled, or two writes met. Nothing was written. Next: try again soon."""
+    """The store is throttled, or two writes met. Nothing was written."""
+
+    code = "busy"
+    next = "Try again in a moment."
 
 
 class StoreRefused(StoreUnavailable):
-    """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was written.
-    Next: sign in again."""
+    """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was
+    written."""
+
+    code = "refused"
+    next = "Sign in with: quietdesk sign-in. Then repeat what you did."
 
 
 class NotAllowed(StoreUnavailable):
-    """The cloud knows who asks, and that role may not do this. Nothing was written. Next: ask who
-    gives out the roles; signing in again would not help."""
+    """The cloud knows who asks, and that role may not do this. Nothing was written."""
+
+    code = "not_allowed"
+    next = "Ask who gives out the roles. To sign in again does not help."
 
 
 class ClockWrong(StoreUnavailable):
-    """This computer's clock is minutes away from the cloud's. Nothing was written. Next: set it."""
+    """This computer's clock is minutes away from the cloud's. Nothing was written."""
+
+    code = "clock"
+    next = "Set the date, the time and the time zone, then try again."
 
 
-class StoreTooNew(QuietdeskError):
-    """The store was written by a newer Quietdesk. Next: run that version."""
+class StoreTooNew(StoreUnavailable):
+    """The store was written by a newer Quietdesk. Nothing was written."""
+
+    code = "too_new"
+    next = "Run that version."
 
 
 class TooOld(QuietdeskError):
-    """The request would be over before the day to look again. Next: answer that there is no
-    place, or find one."""
+    """The request would be over before the visit, or before the day to look again."""
+
+    code = "too_old"
+    next = "Find an earlier place for it, or answer that there is none."
 
 
 class NotSwept(QuietdeskError):
-    """The timer could not destroy all that is due. Next: it tries again in an hour; look at the
-    store when the alarm stays."""
+    """The timer could not destroy all that is due."""
+
+    code = "not_swept"
+    next = "It tries again in an hour; look at the store when the alarm stays."
+
+
+class Locked(QuietdeskError):
+    """The desk was locked while a page or some work was still busy with it."""
+
+    code = "locked"

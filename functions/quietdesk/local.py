@@ -1,6 +1,6 @@
 """One machine, one process: the built site, the functions and the timer over one store.
 
-The functions get the same HTTP API events as on Lambda. Nothing is logged but what intake logs.
+The functions' routes are those of Lambda. Nothing is logged but what intake logs.
 """
 
 import errno
@@ -20,33 +20,55 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 from whitenoise import WhiteNoise
 
-from quietdesk import gateway
+from quietdesk import wsgi
 from quietdesk.errors import QuietdeskError
-from quietdesk.intake import HEADERS, Handler
-from quietdesk.pages import CHECK, Pages
+from quietdesk.intake import CHECK, SUBMIT
+from quietdesk.intake.answers import answering, not_found
+from quietdesk.pages import Pages
+from quietdesk.programme import Programme
+from quietdesk.web import BODY_BYTES, HEADERS, NO_STORE, Answer, unread
+from quietdesk.wsgi import Router
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 TIMER_SECONDS = 3600
+THREADS = 4
 _AT = re.compile(r"/([^/]+)/request/at(?:/.*)?", re.DOTALL)
-BODY_BYTES = 64 * 1024  # more than any answer of ours needs; the functions set tighter limits
 
 
-def application(site: Path, submit: Handler, check: Handler, pages: Pages) -> "WSGIApplication":
+def functions(programme: Programme) -> "WSGIApplication":
+    """The functions, all routes in one table. Threads answer beside each other: what they share is
+    the programme, whose values nobody changes and whose store is made to be shared."""
+    router, answered = Router([*SUBMIT, *CHECK]), answering(programme)
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def viewed() -> Answer:
+            call = wsgi.read(environ)
+            view, call = router.find(call) or (not_found, call)
+            return view(call, programme)
+
+        return wsgi.send(answered(viewed), environ, start_response)
+
+    return application
+
+
+def application(site: Path, pages: Pages, functions: "WSGIApplication") -> "WSGIApplication":
     """The WSGI application: `/api/` goes to the functions, all else is a file of the built site,
     or the fixed 404 page. It never raises."""
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = str(environ["PATH_INFO"])
-        if path.startswith("/api/"):
-            function = check if path == CHECK else submit
-            return gateway.send(function(gateway.event_of(environ), None), environ, start_response)
+        # Waitress makes one slash of those at the beginning; an address of ours has one.
+        several = str(environ.get("REQUEST_URI", "")).startswith("//")
+        if path.startswith("/api/") and not several:
+            return functions(environ, start_response)
+        answer = Answer.html(404, pages.not_found())
         if form := _AT.fullmatch(path):
             # A center that the site does not list, or no more: the form with nothing ticked.
             if form[1] in {locale.tag for locale in pages.city.locales}:
-                return gateway.send(_moved(f"/{form[1]}/request/"), environ, start_response)
-        return gateway.send(_page(404, pages.not_found()), environ, start_response)
+                answer = Answer.redirect(302, f"/{form[1]}/request/")
+        return wsgi.send(answer.under(NO_STORE), environ, start_response)
 
     files = WhiteNoise(
         plain,
@@ -66,7 +88,8 @@ def application(site: Path, submit: Handler, check: Handler, pages: Pages) -> "W
         try:
             return files(environ, start)  # type: ignore[no-any-return]
         except Exception:  # the server would log the path and the text of the exception
-            return gateway.send(_page(500, pages.broken()), environ, start_response)
+            answer = Answer.html(500, pages.broken()).under(NO_STORE)
+            return wsgi.send(answer, environ, start_response)
 
     return guarded
 
@@ -86,7 +109,11 @@ def listen(app: "WSGIApplication", reserved: socket.socket) -> Any:
     logging.getLogger("waitress").disabled = True
     HTTPChannel.error_task_class = _FixedErrorTask
     return create_server(
-        app, sockets=[reserved], threads=4, ident=None, max_request_body_size=BODY_BYTES
+        app,
+        sockets=[reserved],
+        threads=THREADS,
+        ident=None,
+        max_request_body_size=BODY_BYTES + 1,  # of which waitress refuses the last byte too
     )
 
 
@@ -122,19 +149,9 @@ class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
     """The answer to what is not HTTP: waitress' own would quote the line it could not read."""
 
     def execute(self) -> None:
-        body = b"Bad request"
-        self.status = f"{self.request.error.code} {self.request.error.reason}"
-        self.response_headers.extend([*HEADERS.items(), ("Content-Type", "text/plain")])
+        answer = unread(self.request.error.code)
+        self.status = f"{answer.status} {self.request.error.reason}"
+        self.response_headers.extend(answer.headers.items())
         self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-def _page(status: int, html: str) -> dict[str, Any]:
-    headers = {**HEADERS, "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8"}
-    return {"statusCode": status, "headers": headers, "body": html}
-
-
-def _moved(path: str) -> dict[str, Any]:
-    headers = {**HEADERS, "Cache-Control": "no-store", "Location": path}
-    return {"statusCode": 302, "headers": headers, "body": ""}
+        self.content_length = len(answer.body)
+        self.write(answer.body)

@@ -5,18 +5,18 @@ hand (a partner, a pop-up) or kept for the desk. Seats left are counters in the 
 The bytes are specified in docs/envelope.md.
 """
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from quietdesk import keys
-from quietdesk.code import b64, unb64
+from quietdesk import weeks
 from quietdesk.errors import BadSignature
-from quietdesk.keys import WEEKS_AHEAD, Epoch, Trust
+from quietdesk.signed import Trust, document_body, key_id, own_key, read_signed
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
+from quietdesk.wire import b64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
 PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
@@ -50,7 +50,7 @@ class Opening:
     @property
     def epoch(self) -> Epoch:
         """The week of the visit: a request that takes the opening is sealed to its key."""
-        return Epoch(*self.day.isocalendar()[:2])
+        return Epoch.of(self.day)
 
     @property
     def part_of_day(self) -> str:
@@ -65,23 +65,36 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One published list. `seats` is how many each opening had when it was published, `closed` the
-    (center, day) pairs that staff closed; while `taking` is false nobody can take a time."""
+    (center, day) pairs that staff closed; while `taking` is false nobody can take a time. `number`
+    and `signed_on`, as in signed.Paper, are of the document and make no list another one."""
 
     path: str
     taking: bool
     seats: Mapping[Opening, int]
     closed: frozenset[tuple[str, date]] = frozenset()
+    number: int = field(default=0, compare=False)
+    signed_on: date | None = field(default=None, compare=False)
 
     def takeable(self, now: datetime, zone: ZoneInfo) -> list[Opening]:
         """The openings a resident may take now, the earliest first: from tomorrow on, and no
         further ahead than there may be keys. Whether a seat is left is for the store to say."""
         if not self.taking or self.path == DESK:
             return []
-        today, last = now.astimezone(zone).date(), keys.epoch_at(now, zone).plus(WEEKS_AHEAD)
+        today, last = now.astimezone(zone).date(), weeks.epoch_at(now, zone).plus(WEEKS_AHEAD)
         return sorted(it for it in self.seats if it.day > today and it.epoch <= last)
 
 
 NOTHING = Listing("", False, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The staff computers that custodians admitted, by id; `number` and `signed_on` as in
+    signed.Paper."""
+
+    ids: tuple[str, ...] = ()
+    number: int = 0
+    signed_on: date | None = None
 
 
 def listing_name(queue: str, path: str) -> str:
@@ -89,23 +102,26 @@ def listing_name(queue: str, path: str) -> str:
     return f"openings#{queue}#{path}" if path else f"openings#{queue}"
 
 
-def listing_body(listing: Listing, queue: str, deployment: str, spki: bytes) -> bytes:
-    """The bytes that a staff computer signs; `spki` is its public key."""
+def listing_body(
+    listing: Listing, queue: str, deployment: str, spki: bytes, number: int, day: date
+) -> bytes:
+    """The bytes that a staff computer signs on a day; `spki` is its public key."""
     times: dict[str, dict[str, dict[str, int]]] = {}
     for opening, seats in sorted(listing.seats.items()):
         days = times.setdefault(opening.center, {})
         days.setdefault(opening.day.isoformat(), {})[opening.at] = seats
-    document = {
-        "v": 1,
-        "queue": queue,
-        "deployment": deployment,
-        "spki": b64(spki),
-        "path": listing.path,
-        "taking": listing.taking,
-        "times": times,
-        "closed": sorted([center, day.isoformat()] for center, day in listing.closed),
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
+    return document_body(
+        "openings",
+        deployment,
+        number,
+        day,
+        queue=queue,
+        spki=b64(spki),
+        path=listing.path,
+        taking=listing.taking,
+        times=times,
+        closed=sorted([center, closed.isoformat()] for center, closed in listing.closed),
+    )
 
 
 def verify_listing(
@@ -113,36 +129,33 @@ def verify_listing(
 ) -> Listing:
     """The list in a signed document, if a device signed it that custodians admitted: `devices` is
     their signed list. Raises BadSignature for anything else."""
-    try:
-        # The document names its own key: a device's id is that key's hash, so only it fits.
-        spki = unb64(json.loads(unb64(json.loads(raw)["body"]))["spki"])
-        device = keys.key_id(spki).hex()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadSignature("the list of openings is malformed") from None
-    if device not in admitted_devices(devices, trust):
+    spki = own_key(raw)
+    if key_id(spki).hex() not in admitted_devices(devices, trust).ids:
         raise BadSignature("the list of openings is signed by a device that is not admitted")
-    document = keys.verify(raw, "openings", [spki], 1)
-    try:
-        named = document["v"], document["queue"], document["deployment"], document["path"]
-        if named != (1, queue, trust.deployment, path):
-            raise ValueError("another list")
-        return _listing(document)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BadSignature("the list of openings is malformed, or another one") from None
+    says = {"queue": queue, "path": path}
+    paper = read_signed(raw, "openings", [spki], 1, _listing, trust.deployment, says)
+    return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
 
 
-def admitted_devices(raw: bytes | None, trust: Trust) -> list[str]:
+def devices_body(ids: Iterable[str], deployment: str, number: int, day: date) -> bytes:
+    """The bytes that custodians sign on a day."""
+    return document_body("devices", deployment, number, day, devices=sorted(ids))
+
+
+def admitted_devices(raw: bytes | None, trust: Trust) -> Devices:
     """The devices in the list that custodians signed; none when there is no list. Raises
     BadSignature."""
     if raw is None:
-        return []
-    document = keys.verify(raw, "devices", trust.custodians, trust.threshold)
-    try:
-        if document["deployment"] != trust.deployment:
-            raise BadSignature("the list of devices is for another deployment")
-        return [str(device) for device in document["devices"]]
-    except (TypeError, KeyError):
-        raise BadSignature("the list of devices is malformed") from None
+        return Devices()
+    paper = read_signed(
+        raw,
+        "devices",
+        trust.custodians,
+        trust.threshold,
+        lambda document: tuple(str(device) for device in document["devices"]),
+        trust.deployment,
+    )
+    return Devices(paper.says, paper.number, paper.signed_on)
 
 
 def _listing(document: Mapping[str, Any]) -> Listing:

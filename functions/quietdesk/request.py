@@ -1,7 +1,8 @@
 """What a resident asks for: the allowed fields, reading typed text, packing to a fixed size.
 
-These fields and no others: tests/test_request.py holds the list. site/script/request.js mirrors
-the rules; tests/vectors/request.json pins both.
+We ask for these fields and no others: tests/test_request.py holds the list. What a newer release
+seals beside them is kept, and never looked at. site/script/request.js mirrors the rules;
+tests/vectors/request.json pins both.
 """
 
 import json
@@ -12,10 +13,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from quietdesk.city import City
-from quietdesk.code import b64, unb64
-from quietdesk.envelope import PART_BYTES, Parts
+from quietdesk.envelopes import PART_BYTES, Parts
 from quietdesk.errors import CannotOpen, Invalid, TooLong
 from quietdesk.openings import Opening
+from quietdesk.wire import b64, unb64
 
 ANY = "any"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -25,6 +26,11 @@ REACH = ("text", "call", "voicemail")
 PHONE_OWNERS = ("mine", "shared", "helper")
 MAX_CENTERS = 6
 NAME_LETTERS = 80
+
+# The number of fields that we write. A part that says none has number 1; 2 has the same fields and
+# says so. The release before must read what we write, and it reads no number yet: 2 comes one
+# release after the reading of it (docs/decisions/0014-formats.md). request.js has the same.
+WRITES = 1
 
 CONTACT = ("reach", "phone", "phone_owner")
 MANY = ("centers", "windows", "access", "reach")  # these may be ticked more than once
@@ -63,6 +69,25 @@ class Request:
 
 
 FIELDS = tuple(field.name for field in fields(Request))
+
+_NUMBER = "f"
+_VISIT = tuple(field for field in FIELDS if field not in CONTACT)
+_MOST = 999  # fields are not changed so often
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rest:
+    """What opened parts hold beside the fields above, as JSON: the number of their fields, and
+    those of a newer release. Whoever seals the request again puts it back; nobody shows it."""
+
+    visit: str = "{}"
+    contact: str = "{}"
+
+    def __repr__(self) -> str:
+        return "<Rest>"
+
+
+NO_REST = Rest()
 
 
 def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
@@ -153,27 +178,29 @@ def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
     )  # fmt: skip
 
 
-def pack(request: Request, reply_key: bytes) -> Parts:
+def pack(request: Request, reply_key: bytes, rest: Rest = NO_REST, number: int = WRITES) -> Parts:
     """The two parts of a request, JSON padded with spaces to 1,024 bytes each; the 32-byte reply
-    key travels inside `contact`. Raises TooLong with the field to shorten."""
+    key travels inside `contact`. `rest` is what it had beside when it was opened: its number of
+    fields is never lowered. Raises TooLong with the field to shorten."""
     values = asdict(request)
     contact = {field: values.pop(field) for field in CONTACT} | {"reply_key": b64(reply_key)}
-    return Parts(_padded(values, "name"), _padded(contact, "phone"))
+    return Parts(
+        _padded(values, rest.visit, number, "name"), _padded(contact, rest.contact, number, "phone")
+    )
 
 
-def unpack(parts: Parts) -> tuple[Request, bytes]:
-    """The request in opened parts, and its reply key. Raises CannotOpen when they do not hold
-    exactly the allowed fields, each of its kind: whoever sealed it did not use our page."""
+def unpack(parts: Parts) -> tuple[Request, bytes, Rest]:
+    """The request in opened parts, its reply key, and what else is there. Raises CannotOpen when a
+    field is missing, of another kind or in the wrong part, or when a part without a number has any
+    other: whoever sealed it did not use our page."""
     try:
-        values = _strict(parts.visit) | (contact := _strict(parts.contact))
-        reply_key = unb64(values.pop("reply_key"), 32)
-        if set(values) != set(FIELDS) or set(contact) != {*CONTACT, "reply_key"}:
-            raise ValueError("fields")
-        for field in FIELDS:
-            values[field] = _typed(field, values[field])
+        visit, visit_rest = _read(parts.visit, _VISIT)
+        contact, contact_rest = _read(parts.contact, (*CONTACT, "reply_key"))
+        reply_key = unb64(contact.pop("reply_key"), 32)
+        values: dict[str, Any] = {it: _typed(it, value) for it, value in (visit | contact).items()}
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise CannotOpen("the parts do not hold a request") from None
-    return Request(**values), reply_key
+        raise CannotOpen("the parts do not hold a request", "malformed") from None
+    return Request(**values), reply_key, Rest(visit_rest, contact_rest)
 
 
 def _center_of(opening: str, city: City) -> tuple[str, ...]:
@@ -188,18 +215,35 @@ def _plain(text: str) -> str:
     return " ".join(_HIDDEN.sub("", unicodedata.normalize("NFC", text)).split())
 
 
-def _padded(values: Mapping[str, Any], field: str) -> bytes:
-    data = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+def _padded(values: Mapping[str, Any], rest: str, number: int, field: str) -> bytes:
+    beside = json.loads(rest)
+    number = max(number, beside.pop(_NUMBER, 1))
+    numbered = {_NUMBER: number} if number > 1 else {}
+    data = _json({**numbered, **values, **beside}).encode()
     if len(data) > PART_BYTES:
         raise TooLong(field)
     return data.ljust(PART_BYTES)
 
 
-def _strict(data: bytes) -> dict[str, Any]:
-    values = json.loads(data)
-    if not isinstance(values, dict):
+def _read(part: bytes, wanted: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """The fields we know, and the others as JSON."""
+    beside = json.loads(part)
+    if not isinstance(beside, dict):
         raise ValueError("not an object")
-    return values
+    known = {field: beside.pop(field) for field in wanted}
+    if beside:
+        number = beside.get(_NUMBER)
+        if type(number) is not int or not 1 < number <= _MOST:
+            raise ValueError("fields without a number")
+        if beside.keys() & {*FIELDS, "reply_key"}:
+            raise ValueError("a field of the other part")
+    rest = _json(beside)
+    rest.encode()  # half of a surrogate pair could not be sealed again
+    return known, rest
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _typed(field: str, value: object) -> object:

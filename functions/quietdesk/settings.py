@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quietdesk.code import unb64
 from quietdesk.errors import BadSetting
-from quietdesk.keys import DEMO, Trust
+from quietdesk.signed import DEMO, Trust
+from quietdesk.wire import unb64
 
 SETTINGS = (
     ("QUIETDESK_STAGE", "demo", "demo or production. Production refuses demo keys and settings."),
     ("QUIETDESK_STORE", "sqlite:var/requests.db",
      "Where envelopes wait: sqlite:PATH or dynamodb:PREFIX."),
     ("QUIETDESK_CITY", "site/city", "Folder of the city profile, for the site build."),
+    ("QUIETDESK_PROFILE", "build/city.json",
+     "The compiled city profile, which the site build writes and all else reads."),
     ("QUIETDESK_SITE", "build/site", "Folder the website is built into and served from."),
     ("QUIETDESK_CUSTODIANS", "file:var/custodians.txt",
      "Custodians' public keys (base64, spaces between), or file:PATH of a file that holds them."),
@@ -38,6 +40,7 @@ class Settings:
     stage: str
     store: str
     city: Path
+    profile: Path
     site: Path
     custodians: tuple[bytes, ...]
     threshold: int
@@ -76,6 +79,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         stage=stage,
         store=values["QUIETDESK_STORE"],
         city=Path(values["QUIETDESK_CITY"]),
+        profile=Path(values["QUIETDESK_PROFILE"]),
         site=Path(values["QUIETDESK_SITE"]),
         custodians=custodians,
         threshold=int(threshold),

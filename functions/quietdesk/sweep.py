@@ -1,16 +1,148 @@
-"""Destruction by the calendar: keys of ended weeks, then their envelopes, then the line of it."""
+"""Destruction by the calendar: keys of ended weeks, then their envelopes, then the line of it; and
+the destruction record, which those lines make.
+"""
 
+import hashlib
 import json
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
-from quietdesk import keys
+from quietdesk import bundles, weeks
 from quietdesk.city import City
-from quietdesk.code import unb64
-from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable
-from quietdesk.keys import Epoch, Line
+from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable, WrongDocument
+from quietdesk.hpke import Kid
+from quietdesk.signed import VERSION, Paper, Trust, document_body, read_signed
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
+from quietdesk.wire import unb64
 
 LOOK_BACK_WEEKS = 60  # a sweep that did not run for so long still finds every week it owes
+# How heads of the record are signed. The release before wants exactly the words of 1, and calls the
+# record changed for any other; 2 has what all signed documents carry, and comes one release after
+# the reading of it (docs/decisions/0014-formats.md).
+HEAD_FORM = 1
+
+
+# --- The destruction record ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One destroyed week of one queue. `prev` is SHA-256, in hex, of the line before ("" in the
+    first); `destroyed_at` is a day."""
+
+    queue: str
+    epoch: str
+    kids: tuple[str, ...]
+    envelopes_erased: int
+    destroyed_at: date
+    prev: str
+
+    def write(self) -> bytes:
+        """The line as it is hashed and published: JSON without a line break."""
+        return json.dumps(
+            {
+                "queue": self.queue,
+                "epoch": self.epoch,
+                "kids": list(self.kids),
+                "envelopes_erased": self.envelopes_erased,
+                "destroyed_at": self.destroyed_at.isoformat(),
+                "prev": self.prev,
+            },
+            separators=(",", ":"),
+        ).encode()
+
+
+def record_name(queue: str) -> str:
+    """The name under which the store publishes the record of destruction."""
+    return f"record#{queue}"
+
+
+def record_head_name(queue: str) -> str:
+    """The name under which the store publishes the head that custodians signed last."""
+    return f"record-head#{queue}"
+
+
+def read_record(raw: bytes) -> list[Line]:
+    """The lines of a published record, each bound to the one before. Raises BadRecord."""
+    lines: list[Line] = []
+    prev = ""
+    for text in raw.splitlines():
+        try:
+            row = json.loads(text)
+            line = Line(
+                queue=row["queue"],
+                epoch=str(Epoch.parse(row["epoch"])),
+                kids=tuple(str(Kid.parse(kid)) for kid in row["kids"]),
+                envelopes_erased=row["envelopes_erased"],
+                destroyed_at=date.fromisoformat(row["destroyed_at"]),
+                prev=row["prev"],
+            )
+            if not isinstance(line.queue, str) or type(line.envelopes_erased) is not int:
+                raise TypeError("a name and a count")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise BadRecord(f"line {len(lines) + 1} of the record is malformed") from None
+        if line.prev != prev or line.write() != text:
+            raise BadRecord(f"line {len(lines) + 1} of the record does not follow the one before")
+        lines.append(line)
+        prev = line_hash(line)
+    return lines
+
+
+def line_hash(line: Line) -> str:
+    """SHA-256 of a line, in hex: what the next line names as `prev`."""
+    return hashlib.sha256(line.write()).hexdigest()
+
+
+def record_head(
+    queue: str,
+    lines: Sequence[Line],
+    deployment: str,
+    number: int,
+    day: date,
+    form: int = HEAD_FORM,
+) -> bytes:
+    """The bytes that custodians sign on a day to vouch for the record as it stands."""
+    head = {
+        "queue": queue,
+        "lines": len(lines),
+        "head": line_hash(lines[-1]) if lines else "",
+    }
+    if form == 1:
+        return json.dumps({"v": VERSION, **head}, separators=(",", ":")).encode()
+    return document_body("record", deployment, number, day, **head)
+
+
+def verify_record(raw: bytes, signed_head: bytes, trust: Trust, queue: str) -> list[Line]:
+    """The lines of the record, of which at least those under the signed head are as custodians
+    saw them. Raises BadRecord or BadSignature."""
+    lines = read_record(raw)
+    count, hashed = read_head(signed_head, trust, queue).says
+    if count > len(lines) or hashed != (line_hash(lines[count - 1]) if count else ""):
+        raise BadRecord("the record is not the one that custodians signed")
+    return lines
+
+
+def read_head(raw: bytes, trust: Trust, queue: str) -> Paper[tuple[int, str]]:
+    """How many lines custodians saw, and the hash of the last of them. Raises BadRecord or
+    BadSignature."""
+    signers, threshold, deployment = trust.custodians, trust.threshold, trust.deployment
+    try:
+        return read_signed(raw, "record", signers, threshold, _head, deployment, {"queue": queue})
+    except WrongDocument as wrong:
+        raise BadRecord(f"the signed head of the record: {wrong}") from None
+
+
+def _head(document: Mapping[str, Any]) -> tuple[int, str]:
+    count, hashed = document["lines"], document["head"]
+    if type(count) is not int or count < 0 or not isinstance(hashed, str):
+        raise TypeError("a count of lines, and a hash")
+    return count, hashed
+
+
+# --- The sweep -----------------------------------------------------------------------------------
 
 
 def run(store: Store, city: City, now: datetime) -> list[Line]:
@@ -28,9 +160,9 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
         troubles.append(error)
     recorded = {line.epoch for line in written or ()}
     lines: list[Line] = []
-    current = keys.epoch_at(now, city.zone)
+    current = weeks.epoch_at(now, city.zone)
     for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
-        if str(epoch) in recorded or keys.destroyed_at(epoch, city.zone, city.serve_days) > now:
+        if str(epoch) in recorded or not weeks.over(epoch, now, city.zone, city.serve_days):
             continue
         try:
             destroyed = _destroy(store, city, epoch)
@@ -43,17 +175,17 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
                     # In this run; after a crash before this line, the count starts anew.
                     envelopes_erased=erased,
                     destroyed_at=now.astimezone(city.zone).date(),
-                    prev=keys.line_hash(written[-1]) if written else "",
+                    prev=line_hash(written[-1]) if written else "",
                 )
                 text = b"".join(each.write() + b"\n" for each in [*written, line])
-                seq = store.publish(keys.record_name(city.queue), text, seq)
+                seq = store.publish(record_name(city.queue), text, seq)
                 written.append(line)
                 lines.append(line)
         except StoreUnavailable as error:
             troubles.append(error)
     if troubles:
         raise troubles[0]
-    live = keys.live(now, city.zone, city.serve_days)
+    live = weeks.live(now, city.zone, city.serve_days)
     store.erase_expired(city.queue, [str(epoch) for epoch in live], now)
     return lines
 
@@ -63,7 +195,7 @@ def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[str, ...], i
     week never had any; halves left by a minting that was not finished go all the same."""
     destroyed = store.destroy_keys(city.queue, str(epoch))
     erased = store.erase_epoch(city.queue, str(epoch))
-    bundle = store.read(keys.bundle_name(city.queue, epoch))
+    bundle = store.read(bundles.name(city.queue, epoch))
     if bundle is None and not destroyed:
         return None
     return (_kids(bundle[0]) if bundle else ()) or tuple(destroyed), erased
@@ -71,16 +203,16 @@ def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[str, ...], i
 
 def days_of_keys(store: Store, city: City, now: datetime) -> int:
     """For how many whole days from now keys are published: so long the form stays open."""
-    epoch = keys.epoch_at(now, city.zone)
-    while store.read(keys.bundle_name(city.queue, epoch)) is not None:
+    epoch = weeks.epoch_at(now, city.zone)
+    while store.read(bundles.name(city.queue, epoch)) is not None:
         epoch = epoch.plus(1)
     return max(0, (epoch.start(city.zone) - now).days)
 
 
 def record(store: Store, queue: str) -> tuple[list[Line], int]:
     """The destruction record as it stands, and the seq of its document. Raises BadRecord."""
-    held = store.read(keys.record_name(queue))
-    return (keys.read_record(held[0]), held[1]) if held else ([], 0)
+    held = store.read(record_name(queue))
+    return (read_record(held[0]), held[1]) if held else ([], 0)
 
 
 def _kids(bundle: bytes) -> tuple[str, ...]:
@@ -88,6 +220,6 @@ def _kids(bundle: bytes) -> tuple[str, ...]:
     # damaged document must not keep this week's envelopes, or later weeks, from being erased.
     try:
         body = json.loads(unb64(json.loads(bundle)["body"]))
-        return tuple(str(keys.Kid.parse(row["kid"])) for row in body["keys"])
+        return tuple(str(Kid.parse(row["kid"])) for row in body["keys"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return ()

@@ -27,6 +27,7 @@ if errorlevel 1 goto failed
 "%PIP%" -I -m pip --isolated install --quiet --disable-pip-version-check --no-index --find-links "%HERE%wheels" --only-binary :all: --no-deps quietdesk
 if errorlevel 1 goto failed
 for %%F in (quietdesk.cmd desk.cmd sign-in.cmd README.txt) do copy /y "%HERE%%%F" "%TO%\%%F" >nul
+copy /y "%HERE%city.json" "%TO%\city.json" >nul
 copy /y "%HERE%docs\operations.md" "%TO%\docs\operations.md" >nul
 rem What was set on this computer stays as it is.
 for %%F in (settings.cmd aws.config) do if not exist "%TO%\%%F" copy "%HERE%%%F" "%TO%\%%F" >nul

@@ -1,14 +1,14 @@
 /**
  * Which key to lock a request with: the week's signed bundle, verified before it is parsed.
- * The same as functions/quietdesk/keys.py, but for the clock: a phone's may be a day wrong.
+ * The same as functions/quietdesk/bundles.py and signed.py, but for the clock: a phone's may be a day wrong.
  */
 import { b64, unb64 } from './code.js'
 
 const TOLERANCE_MS = 26 * 3600 * 1000
 const KID = /^([a-z][a-z0-9-]{0,15})\.(visit|contact)\.(\d{4}-W\d\d)\.[0-9a-f]{8}$/
 
-/** The bundle is not one to seal to. `reason`: signatures, malformed, queue, deployment, stale, early,
- * epoch. */
+/** The bundle is not one to seal to. `reason`: signatures, malformed, type, queue, deployment, stale,
+ * early, epoch. */
 export class BadBundle extends Error {
   constructor(reason) {
     super(reason)
@@ -23,8 +23,7 @@ export class BadBundle extends Error {
  * ahead. Throws BadBundle.
  */
 export async function verifyBundle(raw, { custodians, threshold, queue, deployment, now, epoch }) {
-  const body = await verified(raw, 'bundle', custodians, threshold)
-  const bundle = read(body)
+  const bundle = read(await readSigned(raw, 'bundle', custodians, threshold))
   if (bundle.queue !== queue) throw new BadBundle('queue')
   if (bundle.deployment !== deployment) throw new BadBundle('deployment')
   // Asked this way round so that a clock or a threshold that is not a number is refused.
@@ -37,8 +36,33 @@ export async function verifyBundle(raw, { custodians, threshold, queue, deployme
   return { epoch: bundle.epoch, queue: bundle.queue, keys: bundle.keys }
 }
 
+/**
+ * What a signed document says, if `threshold` different signers signed it as this kind. Those that were
+ * signed before say neither type nor number nor day. Throws BadBundle.
+ */
+export async function readSigned(raw, kind, signers, threshold) {
+  const body = await verified(raw, kind, signers, threshold)
+  let doc
+  try {
+    doc = JSON.parse(new TextDecoder().decode(body))
+    const { v, number = 0, day } = doc
+    if (v !== 1 || !Number.isSafeInteger(number) || number < 0) throw new TypeError('number')
+    if (day !== undefined && !isDay(day)) throw new TypeError('day')
+  } catch (error) {
+    throw new BadBundle('malformed')
+  }
+  if ('type' in doc && doc.type !== kind) throw new BadBundle('type')
+  return doc
+}
+
+/** Whether a text is a day that exists, written `2026-12-03`. */
+export function isDay(text) {
+  const date = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : NaN)
+  return !isNaN(date) && date.toISOString().slice(0, 10) === text && text >= '0001'
+}
+
 /** The bytes of a signed document, if `threshold` different signers signed them. Throws BadBundle. */
-export async function verified(raw, kind, custodians, threshold) {
+async function verified(raw, kind, custodians, threshold) {
   let body, sigs
   try {
     const outer = JSON.parse(raw)
@@ -71,10 +95,9 @@ async function signed(spki, sigs, message) {
   return good.includes(true)
 }
 
-function read(body) {
+function read(doc) {
   try {
-    const doc = JSON.parse(new TextDecoder().decode(body))
-    if (doc.v !== 1 || doc.keys.length !== 2) throw new TypeError('version, or keys')
+    if (doc.keys.length !== 2) throw new TypeError('keys')
     if (!Number.isInteger(doc.not_before) || !Number.isInteger(doc.not_after)) {
       throw new TypeError('dates')
     }

@@ -1,6 +1,6 @@
 /**
  * The reference code and the secrets that derive from it; and how bytes are written as text.
- * The same as functions/quietdesk/code.py; docs/envelope.md has the bytes.
+ * The same as functions/quietdesk/codes.py; docs/envelope.md has the bytes.
  */
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ' // Crockford base32

@@ -1,6 +1,7 @@
 /**
- * What a set of papers comes to. The same as `judge` in functions/quietdesk/site/documents.py, which
- * says what each name means; both keep tests/vectors/documents.json. Advice, never a promise.
+ * What a set of papers comes to: advice, never a promise, for staff decide. The build counts the same way
+ * (functions/quietdesk/website/papers.py), and tests compare the two; tests/vectors/documents.json has
+ * the cases.
  */
 const MOST_ADDED = 3 // papers in one suggestion, and suggestions in one answer
 
@@ -13,7 +14,17 @@ export function readRules(data) {
   return Object.assign({}, data, { papers, minimum, caretakerThrough, waiverThrough })
 }
 
-/** {state, missing, ask, beside, add, caretaker} for the ids in `chosen`. */
+/**
+ * What the papers of the ids in `chosen` come to for somebody of `age` years who comes with a caretaker
+ * or not. It gives
+ *   state: `enough`, `missing`, `ask` or `young` (below the least age; the rest is then empty),
+ *   missing: need to how much of it is lacking, even if every doubt turns out well: those of the rules,
+ *     and `total`, `photo`, `dob`, `caretaker`,
+ *   ask: what hangs on a doubt: the same names, and the doubtful papers,
+ *   beside: a paper that does not count, to the one that counts in its place,
+ *   add: sets of papers, easiest first, each of which would make this enough,
+ *   caretaker: whether a caretaker must come, with proof of the relationship.
+ */
 export function judge(rules, chosen, age, caretaker) {
   if (age < rules.minimum) {
     return { state: 'young', missing: {}, ask: [], beside: {}, add: [], caretaker: false }

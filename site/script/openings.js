@@ -3,7 +3,7 @@
  * The same as functions/quietdesk/openings.py; docs/envelope.md has the bytes.
  */
 import { b64, unb64 } from './code.js'
-import { verified } from './bundle.js'
+import { isDay, readSigned } from './bundle.js'
 
 const ID =
   /^([a-z][a-z0-9_-]{0,31})\.(\d{4}-\d\d-\d\d)\.([01]\d|2[0-3])([0-5]\d)(?:\.([a-z][a-z0-9-]{2,14}))?$/
@@ -13,10 +13,7 @@ export function parseOpening(id) {
   const found = ID.exec(id)
   if (!found) throw new TypeError('opening')
   const [, center, day, hour, minute, path] = found
-  const date = new Date(`${day}T00:00:00Z`)
-  if (day < '0001' || isNaN(date) || date.toISOString().slice(0, 10) !== day) {
-    throw new TypeError('day')
-  }
+  if (!isDay(day)) throw new TypeError('day')
   return { id, center, day, at: `${hour}:${minute}`, path: path || '' }
 }
 
@@ -35,9 +32,7 @@ export function weekOf(day) {
  */
 export async function verifyOpenings(answer, path, trust) {
   const { custodians, threshold, queue, deployment } = trust
-  const devices = JSON.parse(
-    new TextDecoder().decode(await verified(answer.devices, 'devices', custodians, threshold)),
-  )
+  const devices = await readSigned(answer.devices, 'devices', custodians, threshold)
   // The document names its own key: a device's id is that key's hash, so only it fits.
   const spki = JSON.parse(new TextDecoder().decode(unb64(JSON.parse(answer.openings).body))).spki
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', unb64(spki)))
@@ -45,9 +40,8 @@ export async function verifyOpenings(answer, path, trust) {
   if (devices.deployment !== deployment || !devices.devices.includes(device)) {
     throw new TypeError('device')
   }
-  const body = await verified(answer.openings, 'openings', [b64(unb64(spki))], 1)
-  const list = JSON.parse(new TextDecoder().decode(body))
-  const same = list.v === 1 && list.queue === queue && list.deployment === deployment
+  const list = await readSigned(answer.openings, 'openings', [b64(unb64(spki))], 1)
+  const same = list.queue === queue && list.deployment === deployment
   if (!same || list.path !== path || list.taking !== true) throw new TypeError('list')
   return answer.free.map(parseOpening).filter(({ center, day, at, path: own }) => {
     const times = own === path && list.times[center] && list.times[center][day]

@@ -1,6 +1,6 @@
 /**
  * The reply in an envelope: what the phone writes first, and what the desk answers.
- * The same as functions/quietdesk/reply.py.
+ * The same as functions/quietdesk/replies.py.
  */
 import { b64 } from './code.js'
 import { parseOpening } from './openings.js'

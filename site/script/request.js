@@ -14,6 +14,7 @@ const PHONE_OWNERS = ['mine', 'shared', 'helper']
 const MAX_CENTERS = 6
 const NAME_LETTERS = 80
 const PART_BYTES = 1024
+const WRITES = 1 // the number of fields; request.py says when it becomes 2
 const FIELDS = [
   'centers', 'windows', 'opening', 'people', 'children', 'visit_type', 'language', 'access', 'name',
   'reach', 'phone', 'phone_owner',
@@ -118,11 +119,18 @@ export function parse(typed, rules) {
   }
 }
 
-/** The two parts of a request, 1,024 bytes each; the reply key travels in contact. Throws TooLong. */
-export function pack(request, replyKey) {
+/**
+ * The two parts of a request, 1,024 bytes each; the reply key travels in contact. From 2 on, `number`
+ * says which fields they have. Throws TooLong.
+ */
+export function pack(request, replyKey, number = WRITES) {
   const { reach, phone, phone_owner, ...visit } = request
   const contact = { reach, phone, phone_owner, reply_key: b64(replyKey) }
-  return { visit: padded(visit, 'name'), contact: padded(contact, 'phone') }
+  const numbered = number > 1 ? { f: number } : {}
+  return {
+    visit: padded({ ...numbered, ...visit }, 'name'),
+    contact: padded({ ...numbered, ...contact }, 'phone'),
+  }
 }
 
 function padded(values, field) {

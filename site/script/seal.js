@@ -1,6 +1,6 @@
 /**
  * The sealed form of a request, made on the phone. The bytes are in docs/envelope.md; one suite, no
- * options. Opening is the desk's work (functions/quietdesk/envelope.py).
+ * options. Opening is the desk's work (functions/quietdesk/envelopes.py).
  */
 /*!
 Sealing is done by @hpke/core, @hpke/common, @hpke/dhkem-x25519, @hpke/hybridkem-x-wing and mlkem:

@@ -2,11 +2,10 @@
  * The free times on the page: fetched, verified, shown center by center. Where they can't be had,
  * the page is the request form.
  */
-import {
-  ask, byId, center, dayAndTime, dayInWords, empty, fillIn, form, make, timeInWords, trust,
-  visitInWords,
-} from './page.js'
+import { ask, trust } from './ask.js'
 import { verifyOpenings } from './openings.js'
+import { byId, empty, fillIn, form, make } from './page.js'
+import { center, dayAndTime, dayInWords, timeInWords, visitInWords } from './visit.js'
 
 const FRESH_MS = 3_600_000
 

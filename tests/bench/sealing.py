@@ -1,11 +1,11 @@
 """Sealing a request, in Python and on an emulated old phone."""
 
 import os
-import statistics
 import subprocess
 from contextlib import redirect_stdout
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from playwright.sync_api import Playwright, sync_playwright
 
-from quietdesk import envelope as envelopes
-from quietdesk import request
-from quietdesk.keys import PARTS
-from tests.bench.opening import bench_bundle, random_secrets
-from tests.bench.table import Row, medians
+from quietdesk import envelopes, request
+from quietdesk.hpke import PARTS
+from tests.bench.opening import bench_bundle
+from tests.bench.table import Row, medians, taking_turns
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, serving
-from tests.world import ASKED, NOON, ROOT, compiled_city, make_world
+from tests.waiting import CEILING
+from tests.world import ASKED, NOON, ROOT, any_secrets, compiled_city, make_world
 
 SLOWER = 6  # times; as developer tools emulate a phone of low end
 ESBUILD = "--bundle --minify --format=iife --target=es2017 --log-level=warning".split()
@@ -40,22 +40,23 @@ window.sealedIn = async (raw, trust) => {
 
 
 def measure(quick: bool) -> list[Row]:
-    rows = [_in_python(20 if quick else 2000)]
+    rows = [_in_python(*((2, 20) if quick else (10, 300)))]
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        first, median = _in_chromium(playwright, Path(folder), 1 if quick else 5)
-    slowed = f"Chromium {SLOWER}x slower"
-    normal = "not slowed"
+        slowed, normal = _in_chromium(playwright, Path(folder), 1 if quick else 5)
+    name, against = f"seal in Chromium {SLOWER}x slower", "not slowed"
+    first = [[times[0] for times in visits] for visits in (slowed, normal)]
+    later = [[median(times[1:]) for times in visits] for visits in (slowed, normal)]
     return [
         *rows,
-        Row(f"seal in {slowed}, first", *first, normal, at_most=1000, aim_of_figure=True),
-        Row(f"seal in {slowed}, later", *median, normal),
+        Row(f"{name}, first", "ms", *first, against, at_most=1000, aim_of_figure=True),
+        Row(f"{name}, later", "ms", *later, against),
     ]
 
 
-def _in_python(count: int) -> Row:
+def _in_python(turns: int, count: int) -> Row:
     mlkem = MLKEM768PrivateKey.generate().public_key()
     x25519 = X25519PrivateKey.generate().public_key()
-    bundle, secrets = bench_bundle(), random_secrets()
+    bundle, secrets = bench_bundle(), any_secrets()
     parts = request.pack(request.parse(ASKED, compiled_city()), secrets.reply)
 
     def encapsulate() -> None:
@@ -63,32 +64,33 @@ def _in_python(count: int) -> Row:
             mlkem.encapsulate()
             X25519PrivateKey.generate().exchange(x25519)
 
-    sealed, bare = medians(count, lambda: envelopes.seal(parts, bundle, secrets), encapsulate)
-    return Row("seal in Python", sealed * 1e3, "ms", bare * 1e3, "two bare encapsulations")
+    taken = medians(turns, count, lambda: envelopes.seal(parts, bundle, secrets), encapsulate)
+    sealed, bare = ([time * 1e3 for time in times] for times in taken)
+    return Row("seal in Python", "ms", sealed, bare, "two bare encapsulations")
 
 
-def _in_chromium(
-    playwright: Playwright, folder: Path, visits: int
-) -> tuple[tuple[float, str, float], tuple[float, str, float]]:
-    """First and later, each as milliseconds slowed, the unit, and milliseconds not slowed."""
+def _in_chromium(playwright: Playwright, folder: Path, visits: int) -> list[list[list[float]]]:
+    """Slowed and not slowed, the milliseconds of each sealing of each visit."""
     world = make_world(folder)
     site = build_site(folder / "site", world.trust.custodians)
     _bundle_script(folder / "script", site / "assets/bench.js")
-    taken: dict[int, list[list[float]]] = {SLOWER: [], 1: []}
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), serving(world, site) as served:
-        for _ in range(visits):
-            for rate, times in taken.items():
-                times.append(_visit(playwright, served.url, rate))
+        taken = taking_turns(
+            range(visits),
+            lambda _: _visit(playwright, served.url, SLOWER),
+            lambda _: _visit(playwright, served.url, 1),
+        )
     world.store.close()
-    first = [statistics.median(times[0] for times in taken[rate]) for rate in taken]
-    later = [statistics.median(t for times in taken[rate] for t in times[1:]) for rate in taken]
-    return (first[0], "ms", first[1]), (later[0], "ms", later[1])
+    return taken
 
 
 def _visit(playwright: Playwright, url: str, rate: int) -> list[float]:
     """Milliseconds of five sealings on the request page, in a browser that never did it before."""
-    browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+    browser = playwright.chromium.launch(
+        executable_path=chromium(), args=CHROMIUM_ARGS, timeout=CEILING * 1000
+    )
     page = browser.new_page()
+    page.set_default_timeout(CEILING * 1000)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": rate})
     page.goto(f"{url}/en/request/", wait_until="networkidle")
     page.add_script_tag(url=f"{url}/assets/bench.js")

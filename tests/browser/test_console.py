@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from quietdesk import code as codes
-from quietdesk.staff.desk import Desk as StaffDesk
-from quietdesk.staff.desk import Opened
-from quietdesk.staff.publisher import Publisher
+from quietdesk import codes
+from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import Opener as StaffDesk
 from tests.browser.test_every_page import CONTRAST
 from tests.hostile import FIELDS, PAYLOADS, sealed_with
 from tests.serving import desk_open
+from tests.waiting import CEILING
 from tests.world import NOON, PASSPHRASE
 
 WIDTHS = (360, 768, 1280)
@@ -23,13 +23,6 @@ WIDTHS = (360, 768, 1280)
 def desk(world, tmp_path):
     with desk_open(world, tmp_path) as made:
         yield made
-
-
-@pytest.fixture
-def published(world):
-    publisher = Publisher(world.store, world.city, world.trust, world.device)
-    publisher.publish(NOON)
-    return publisher
 
 
 def put(world, **typed):
@@ -57,7 +50,7 @@ TABLE = "tbody tr"
 # --- A day at the desk ---------------------------------------------------------------------------
 
 
-def test_unlock_wait_propose_accept(visit, desk, world, published, monkeypatch):
+def test_unlock_wait_propose_accept(visit, desk, world, open_world, monkeypatch):
     """The whole way of a request, with the progress of opening seen half-way."""
     for number in range(3):
         put(world, name=[f"Person {number}"])
@@ -67,7 +60,7 @@ def test_unlock_wait_propose_accept(visit, desk, world, published, monkeypatch):
     def slow(self, envelope):
         if desk.console._session.job.done == 1:
             half.set()
-            assert going.wait(30)
+            assert going.wait(CEILING)
         return opens(self, envelope)
 
     monkeypatch.setattr(StaffDesk, "open", slow)
@@ -77,7 +70,7 @@ def test_unlock_wait_propose_accept(visit, desk, world, published, monkeypatch):
     assert page.locator("progress").get_attribute("max") == "3"
     going.set()
 
-    expect(page.locator("h1")).to_have_text("Queue", timeout=15_000)
+    expect(page.locator("h1")).to_have_text("Queue")
     page.check("[data-all]")
     assert page.locator("input[name=id]:checked").count() == 3
     page.click("text=Propose places")
@@ -113,7 +106,7 @@ def test_desk_works_without_its_script(browser, desk, world):
     context.close()
 
 
-def test_code_is_shown_big_printed_alone_and_not_carried_over(visit, desk, published):
+def test_code_is_shown_big_printed_alone_and_not_carried_over(visit, desk, open_world):
     page = visit(**WIDE)
     page.add_init_script("window.print = () => { document.title = 'printed' }")
     at_the_queue(page, desk)
@@ -346,22 +339,30 @@ def every_page(page, desk, world):
     yield "enter with problems"
 
 
+def screens(page, *widths):
+    """Shows the page on a screen of each of these widths."""
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        yield width
+
+
 def opened(world):
     return [it for it in world.desk().pull(NOON) if isinstance(it, Opened)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, *WIDTHS])
-def test_every_page_fits_its_screen_and_can_be_read(visit, desk, world, published, width, scheme):
+def test_every_page_fits_every_screen_and_can_be_read(visit, desk, world, open_world):
     """Nothing wider than the screen, contrast of 4.5, a label for every field, one heading."""
     for number in range(8):
         put(world, name=[f"Ana María de los Ángeles {number}"], windows=["any"])
-    page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = visit()
 
     for name in every_page(page, desk, world):
         page.wait_for_load_state()  # with its style
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        assert page.evaluate(CONTRAST) == [], name
+        for width in screens(page, 320, *WIDTHS):
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(CONTRAST) == [], (name, scheme)
         assert page.evaluate(UNLABELLED) == [], name
         assert page.locator("h1").count() == 1, name
         assert page.locator("th:not([scope])").count() == 0, name
@@ -373,7 +374,7 @@ UNLABELLED = """() => [...document.querySelectorAll(
   .map((it) => it.outerHTML)"""
 
 
-def test_policy_is_never_broken_by_a_page_of_ours(visit, desk, world, published):
+def test_policy_is_never_broken_by_a_page_of_ours(visit, desk, world, open_world):
     for number in range(3):
         put(world, name=[f"Person {number}"], windows=["any"])
     page = visit(**WIDE)
@@ -402,13 +403,12 @@ REFUSED = (
 # --- What residents may write --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_hostile_texts_run_nothing_and_stay_in_their_place(visit, desk, world, width):
+def test_hostile_texts_run_nothing_and_stay_in_their_place(visit, desk, world):
     """Every payload in every field: no dialog, no script, nothing loaded, no row over another."""
     for text in PAYLOADS.values():
         for field in FIELDS:
             world.store.put(sealed_with(world, field, text))
-    page = visit(viewport={"width": width, "height": 800})
+    page = visit()
     page.add_init_script(REFUSED)
     dialogs, asked = [], []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
@@ -417,11 +417,12 @@ def test_hostile_texts_run_nothing_and_stay_in_their_place(visit, desk, world, w
 
     def look():
         page.wait_for_load_state()
+        for width in screens(page, *WIDTHS):
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(TOO_TALL) == []
         assert page.evaluate("refused") == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.title().endswith("– Desk")
         assert page.locator("h1").count() == 1
-        assert page.evaluate(TOO_TALL) == []
 
     pages = -(-len(PAYLOADS) * len(FIELDS) // 50)
     for number in range(1, pages + 1):
@@ -446,17 +447,17 @@ TOO_TALL = """() => [...document.querySelectorAll('.told')].filter((it) => {
 }).map((it) => it.parentElement.outerHTML.slice(0, 200))"""
 
 
-@pytest.mark.parametrize("width", [320, 768])
-def test_desk_in_spanish_fits_its_screen(visit, world, published, tmp_path, width):
+def test_desk_in_spanish_fits_its_screen(visit, world, open_world, tmp_path):
     for number in range(3):
         put(world, name=[f"Persona {number}"], windows=["any"])
     with desk_open(world, tmp_path, "es") as desk:
-        page = visit(viewport={"width": width, "height": 800})
+        page = visit()
         unlock(page, desk)
         expect(page.locator("h1")).to_have_text("Lista de espera")
 
         for path in ("/", "/openings", "/enter"):
             page.goto(desk.url + path)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            for width in screens(page, 320, 768):
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert page.locator("html").get_attribute("lang") == "es"
         page.context.close()

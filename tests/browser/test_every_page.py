@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from quietdesk.pages import MENU, MORE
+from quietdesk.pages.english import MENU, MORE
 from tests.serving import go
 
 SMALL = {"viewport": {"width": 320, "height": 640}}
@@ -21,7 +21,7 @@ def addresses(site):
 
 def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
     """No violation of the policy, no failed or foreign request, no cookie, nothing wider than 320
-    pixels."""
+    pixels. One form with a center ticked stands for all of a language."""
     page = visit(**SMALL)
     page.add_init_script(
         "window.refused = []; addEventListener('securitypolicyviolation',"
@@ -43,6 +43,8 @@ def test_every_page_loads_cleanly_and_fits_a_small_phone(visit, url, site):
     page.on("pageerror", lambda error: said.append(str(error)))
 
     for path in addresses(site):
+        if "/at/" in path and "/at/corona/" not in path:
+            continue
         go(page, url + path)
 
         assert page.evaluate("refused") == [], path

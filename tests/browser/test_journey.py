@@ -1,12 +1,13 @@
-"""The whole way of a resident in every locale: from the home page to a time, and to nothing."""
+"""The whole way of a resident in a locale: from the home page to a time, and to nothing."""
 
 import re
 
 import pytest
 
-from quietdesk import code as codes
+from quietdesk import codes
 from quietdesk.openings import Opening
-from quietdesk.pages import Words
+from quietdesk.pages.speech import Words
+from tests.browser.locales import LOCALES
 from tests.shots import fill_in
 from tests.world import NOON, compiled_city
 
@@ -28,7 +29,7 @@ def find(programme, code):
     return next((it for it in programme.desk().pull(NOON) if it.envelope.id == id), None)
 
 
-@pytest.mark.parametrize("locale", CITY.locales, ids=lambda locale: locale.tag)
+@pytest.mark.parametrize("locale", LOCALES)
 def test_time_is_taken_read_and_cancelled(visit, url, programme, locale):
     words = Words(CITY, locale.tag)
     visit_said = (locale.day(Opening.parse(OPENING).day), locale.time("10:00"))
@@ -73,7 +74,7 @@ def test_time_is_taken_read_and_cancelled(visit, url, programme, locale):
     assert find(programme, code) is None
 
 
-@pytest.mark.parametrize("locale", CITY.locales, ids=lambda locale: locale.tag)
+@pytest.mark.parametrize("locale", LOCALES)
 def test_request_is_sent_and_read_without_scripts(visit, url, programme, locale):
     words = Words(CITY, locale.tag)
     page = visit(clock=False, java_script_enabled=False, **PHONE)

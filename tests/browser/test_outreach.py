@@ -9,8 +9,8 @@ import zxingcpp
 from PIL import Image, ImageDraw
 
 from quietdesk.pages import Pages
-from quietdesk.site import outreach
-from quietdesk.site.outreach import Link, Sheets
+from quietdesk.website import outreach
+from quietdesk.website.outreach import Link, Sheets
 from tests.serving import ADDRESS, serving
 from tests.tongues import with_tongues
 from tests.world import ROOT, compiled_city

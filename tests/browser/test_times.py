@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from quietdesk import code as codes
+from quietdesk import codes
 from quietdesk.pages import EXIT
 from tests.shots import fill_in
 from tests.world import ASKED, NOON

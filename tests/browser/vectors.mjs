@@ -2,13 +2,13 @@
 // case that does not hold ends it. Usage: node vectors.mjs FOLDER-OF-site/script FOLDER-OF-vectors
 import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
 globalThis.crypto ??= webcrypto // node 18 has it under another name
 const [, , script, vectors] = process.argv
 const from = (name) => import(pathToFileURL(`${script}/${name}`))
-const { BadCode, derive, parseCode, unb64 } = await from('code.js')
+const { BadCode, b64, derive, parseCode, unb64 } = await from('code.js')
 const { BadBundle, verifyBundle } = await from('bundle.js')
 const { Invalid, TooLong, pack, parse } = await from('request.js')
 const { parseOpening, verifyOpenings, weekOf } = await from('openings.js')
@@ -55,7 +55,7 @@ for (const { request, field } of too_long) {
 }
 counts.request = valid.length + invalid.length + too_long.length
 
-for (const file of ['bundle', 'bundle_edges']) {
+for (const file of ['bundle', 'bundle_edges', 'bundle_papers']) {
   const { queue, trust, cases, clock = [] } = read(file)
   const [good] = cases
   const told = clock.map((time) => ({ ...good, ...time }))
@@ -119,4 +119,41 @@ for (const { code: typed, says, sealed } of openings.replies) {
 }
 counts.openings =
   openings.good.length + openings.bad.length + openings.cases.length + openings.replies.length
+// What releases recorded of themselves: signed papers, and requests as they were sealed.
+const recorded = (kind) =>
+  readdirSync(vectors)
+    .filter((file) => file.startsWith(`${kind}-`))
+    .map((file) => file.replace('.json', ''))
+for (const file of recorded('papers')) {
+  const { queue, trust, now, free, papers } = read(file)
+  const page = { queue, ...trust, now: now * 1000 }
+  for (const [epoch, asked] of [['2026-W49'], ['2026-W50', '2026-W50']]) {
+    const found = await verifyBundle(papers[`bundle#main#${epoch}`], { ...page, epoch: asked })
+    assert.equal(found.epoch, epoch, file)
+  }
+  const answer = { devices: papers.devices, openings: papers['openings#main'], free }
+  const times = await verifyOpenings(answer, '', page)
+  assert.deepEqual(times.map(({ id }) => id), free, file)
+  counts[file] = free.length
+}
+for (const file of recorded('sealed')) {
+  const { seeds, deployment, cases } = read(file)
+  for (const { name, code: typed, opening, reply: said, envelope: wire, ...told } of cases) {
+    const { visit, contact } = await openEnvelope(script, wire, seeds)
+    const { f, reply_key, ...values } = { ...JSON.parse(visit), ...JSON.parse(contact) }
+    const { id, reply: key } = await derive(typed, deployment)
+    const request = { ...told.request, opening }
+    const { visit: asVisit = '{}', contact: asContact = '{}' } = told.rest || {}
+    const { f: number, ...rest } = { ...JSON.parse(asVisit), ...JSON.parse(asContact) }
+    assert.deepEqual(values, { ...request, ...rest }, name)
+    assert.equal(f, number || (told.visit ? 2 : undefined), name)
+    assert.deepEqual([wire.id, reply_key], [b64(id), b64(key)], name)
+    assert.deepEqual(await openReply(wire, key), said, name)
+    if (told.visit) {
+      const parts = pack(request, key, f)
+      assert.deepEqual([text(parts.visit), text(parts.contact)], [visit, contact], name)
+    }
+  }
+  counts[file] = cases.length
+}
 console.log(JSON.stringify(counts))

@@ -9,18 +9,20 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from quietdesk import code as codes
-from quietdesk import envelope as envelopes
-from quietdesk import keys, openings, request
-from quietdesk import reply as replies
+from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
+from quietdesk.bundles import Bundle
 from quietdesk.city import City
-from quietdesk.code import b64, unb64
 from quietdesk.errors import Invalid
-from quietdesk.keys import Bundle, Epoch, Kid, Trust
+from quietdesk.hpke import Kid
 from quietdesk.openings import Listing, Opening
-from quietdesk.staff import keyring
+from quietdesk.signed import Trust, signed_document
+from quietdesk.staff.device import keyring
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64, unb64
+from tests.vectors.programme import Recorder
 from tests.world import ASKED, CHEAP, PASSPHRASE, compiled_city
 
 FOLDER = Path(__file__).resolve().parent
@@ -35,13 +37,28 @@ def main() -> None:
         ("request", make_request()),
         ("bundle", make_bundle()),
         ("bundle_edges", make_bundle_edges()),
+        ("bundle_papers", make_bundle_papers()),
         ("envelope", make_envelope()),
         ("openings", make_openings()),
+        ("sealed-2", make_sealed_with_numbers()),
     ):
-        path = FOLDER / f"{name}.json"
-        if not path.exists():
-            path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n")
-            print(f"made {path.name}")
+        write(f"{name}.json", made)
+    with TemporaryDirectory() as folder:
+        made = Recorder(Path(folder))
+        write("sealed-1.json", made.sealed())
+        write("papers-2.json", made.papers())
+        write("device-1.keyring", made.keyring())
+        write("store-2.sql", made.sql())
+
+
+def write(name: str, made: Any) -> None:
+    path = FOLDER / name
+    if not path.exists():
+        text = (
+            made if isinstance(made, str) else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+        )
+        path.write_text(text)
+        print(f"made {name}")
 
 
 def make_code() -> dict[str, Any]:
@@ -143,13 +160,13 @@ def make_bundle() -> dict[str, Any]:
         keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in range(3)
     )
     rows = [
-        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
-        for n, part in enumerate(keys.PARTS)
+        (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
+        for n, part in enumerate(hpke.PARTS)
     ]
-    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
 
     def signed(body: bytes, *signers: keyring.Keyring, kind: str = "bundle") -> str:
-        return keys.signed_document(body, [s.sign(kind, body) for s in signers]).decode()
+        return signed_document(body, [s.sign(kind, body) for s in signers]).decode()
 
     def changed(**values: object) -> str:
         return signed(json.dumps({**json.loads(body), **values}).encode(), one, two)
@@ -194,15 +211,15 @@ def make_bundle_edges() -> dict[str, Any]:
     zone = compiled_city().zone
     one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
     rows = [
-        (f"main.{part}.{WEEK}.0000000{n}", keys.public_key(bytes([n] * 32)))
-        for n, part in enumerate(keys.PARTS)
+        (f"main.{part}.{WEEK}.0000000{n}", hpke.public_key(bytes([n] * 32)))
+        for n, part in enumerate(hpke.PARTS)
     ]
-    body = keys.bundle_body("main", "vectors", WEEK, zone, rows)
+    body = bundles.body("main", "vectors", WEEK, zone, rows, 1, NOW.date())
     doc = json.loads(body)
     visit, contact = doc["keys"]
 
     def signed(body: bytes) -> str:
-        return keys.signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+        return signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
 
     def changed(**values: object) -> str:
         return signed(json.dumps({**doc, **values}).encode())
@@ -254,17 +271,59 @@ def make_bundle_edges() -> dict[str, Any]:
     return {"queue": "main", "trust": trust, "cases": cases, "clock": clock}
 
 
+def make_bundle_papers() -> dict[str, Any]:
+    """What every signed document carries, said in a bundle: type, number and day."""
+    held = make_bundle()
+    one, two = (keyring.new("custodian", Trust((), 1, "vectors"), PASSPHRASE, CHEAP) for _ in "ab")
+    good = json.loads(unb64(json.loads(held["cases"][0]["raw"])["body"]))
+
+    def signed(**said: object) -> str:
+        body = json.dumps(
+            {it: value for it, value in (good | said).items() if value != "left out"}
+        ).encode()
+        return signed_document(body, [s.sign("bundle", body) for s in (one, two)]).decode()
+
+    old = {"type": "left out", "number": "left out", "day": "left out"}
+    cases: list[tuple[str, dict[str, object], str]] = [
+        ("all of them", {}, "good"),
+        ("none of them, as it was signed before", old, "good"),
+        ("no number", {"number": "left out"}, "good"),
+        ("no day", {"day": "left out"}, "good"),
+        ("the highest number", {"number": 2**53 - 1}, "good"),
+        ("more, by a newer release", {"minted_by": "a", "roles": {"a": [1]}}, "good"),
+        ("another type", {"type": "devices"}, "type"),
+        ("a type that is none", {"type": 1}, "type"),
+        ("a type of nothing", {"type": None}, "type"),
+        *((f"number {it!r}", {"number": it}, "malformed") for it in (-1, 1.5, True, "1", None, [1], 2**53)),
+        *((f"day {it!r}", {"day": it}, "malformed") for it in ("", "2026-11-31", "2026-02-29", "20261118", "2026-W47-3", "0000-01-01", "2026-11-18\n", "٢٠٢٦-11-18", None, 20261118, ["2026-11-18"])),
+    ]  # fmt: skip
+    trust = {
+        "custodians": [b64(one.public_key), b64(two.public_key)],
+        "threshold": 2,
+        "deployment": "vectors",
+    }
+    now = int(NOW.timestamp())
+    return {
+        "queue": "main",
+        "trust": trust,
+        "cases": [
+            {"name": name, "raw": signed(**said), "now": now, "expect": expect}
+            for name, said, expect in cases
+        ],
+    }
+
+
 def make_envelope() -> dict[str, Any]:
     city = compiled_city()
     halves, seeds, bundle_keys = {}, {}, {}
-    for n, part in enumerate(keys.PARTS):
+    for n, part in enumerate(hpke.PARTS):
         kid = str(Kid("main", part, WEEK, f"0000000{n}"))
         halves[kid] = {
             "device": bytes([0xD0 + n] * 32).hex(),
             "server": bytes([0x50 + n] * 32).hex(),
         }
-        seeds[kid] = keys.seed(*(bytes.fromhex(half) for half in halves[kid].values()), kid)
-        bundle_keys[part] = (kid, keys.public_key(seeds[kid]))
+        seeds[kid] = hpke.seed(*(bytes.fromhex(half) for half in halves[kid].values()), kid)
+        bundle_keys[part] = (kid, hpke.public_key(seeds[kid]))
     bundle = Bundle("main", "demo", WEEK, 0, 0, bundle_keys)
     secrets = codes.derive(CODE, "demo")
     parts = request.pack(request.parse(ASKED, city), secrets.reply)
@@ -276,13 +335,13 @@ def make_envelope() -> dict[str, Any]:
     def resealed(data: bytes) -> dict[str, Any]:
         return {**wire, "visit": {**visit, "sealed": b64(data)}}
 
-    sealed = codes.unb64(visit["sealed"])
+    sealed = unb64(visit["sealed"])
     flipped = bytearray(sealed)
     flipped[1500] ^= 1
     moved = visit["kid"].replace("W47", "W48")
     plain = {kid: seed.hex() for kid, seed in seeds.items()}
     alone = {
-        side: {kid: keys.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
+        side: {kid: hpke.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
         for side in ("device", "server")
     }  # fmt: skip
     shut = "cannot open"
@@ -329,13 +388,13 @@ def make_openings() -> dict[str, Any]:
 
     def devices(*admitted: str, deployment: str = "demo") -> str:
         body = json.dumps({"v": 1, "deployment": deployment, "devices": admitted}).encode()
-        return keys.signed_document(body, [custodian.sign("devices", body)]).decode()
+        return signed_document(body, [custodian.sign("devices", body)]).decode()
 
     def signed(
         listing: Listing = listed, by: Any = device, queue: str = "main", deployment: str = "demo"
     ) -> str:
-        body = openings.listing_body(listing, queue, deployment, by.public_key)
-        return keys.signed_document(body, [by.sign("openings", body)]).decode()
+        body = openings.listing_body(listing, queue, deployment, by.public_key, 1, NOW.date())
+        return signed_document(body, [by.sign("openings", body)]).decode()
 
     document = json.loads(signed())
     tampered = json.loads(unb64(document["body"]))
@@ -375,6 +434,35 @@ def make_openings() -> dict[str, Any]:
             )
         ],
     }  # fmt: skip
+
+
+def make_sealed_with_numbers() -> dict[str, Any]:
+    """The requests of sealed-1, in parts that carry the number of their fields; and as a newer
+    release seals them, with fields that this one does not know."""
+    before = json.loads((FOLDER / "sealed-1.json").read_text())
+    seeds = {kid: bytes.fromhex(seed) for kid, seed in before["seeds"].items()}
+    private_keys = {kid: hpke.PrivateKey(seed) for kid, seed in seeds.items()}
+    newer = request.Rest('{"f":3,"ticket":"C-014","called":null}', '{"f":4,"voice":{"from":9.5}}')
+    cases = []
+    for case in before["cases"]:
+        old = envelopes.read(json.dumps(case["envelope"]).encode())
+        asked, key, _ = request.unpack(envelopes.unseal(old, private_keys))
+        keys = {
+            Kid.parse(it.kid).part: (it.kid, hpke.public_key(seeds[it.kid]))
+            for it in (old.visit, old.contact)
+        }
+        bundle = Bundle("main", "demo", Epoch.parse(old.epoch), 0, 0, keys)
+        for rest in (request.NO_REST, newer) if case["opening"] else (request.NO_REST,):
+            parts = request.pack(asked, key, rest, 2)
+            sealed = envelopes.reseal(old, parts, bundle, old.opening, old.reply)
+            told: dict[str, Any] = {
+                "visit": parts.visit.decode().rstrip(),
+                "contact": parts.contact.decode().rstrip(),
+            }
+            if rest is newer:
+                told = {"name": f"{case['name']}, by a newer release", "rest": asdict(rest)}
+            cases.append({**case, **told, "envelope": json.loads(envelopes.write(sealed))})
+    return {"deployment": before["deployment"], "seeds": before["seeds"], "cases": cases}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from quietdesk.envelope import Envelope
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadSetting
 
 
@@ -105,7 +105,7 @@ def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
 
     A function answers within seconds or says that it cannot; who is `patient`, as the desk is that
     pulls a whole queue, waits longer. Without `create` a file that is not there is an error, not a
-    new and empty store. Raises BadSetting, StoreUnavailable or StoreTooNew."""
+    new and empty store. Raises BadSetting or StoreUnavailable; StoreTooNew is one."""
     kind, _, name = spec.partition(":")
     if kind == "sqlite" and name:
         from quietdesk.store.sqlite import Sqlite
@@ -113,7 +113,8 @@ def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
         return Sqlite(Path(name), create)
     if kind == "dynamodb" and name:
         # botocore is slow to import, and one machine never needs it.
-        from quietdesk.store.dynamodb import CONFIG, PATIENT, DynamoDB
+        from quietdesk.store.dynamodb import DynamoDB
+        from quietdesk.store.dynamodb.calls import CONFIG, PATIENT
 
         return DynamoDB(name, PATIENT if patient else CONFIG)
     raise BadSetting("QUIETDESK_STORE must be sqlite:PATH or dynamodb:PREFIX")

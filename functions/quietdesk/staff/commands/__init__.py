@@ -1,0 +1,1 @@
+"""A face: the command `quietdesk`. Output to stdout, talk to stderr."""

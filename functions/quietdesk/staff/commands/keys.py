@@ -1,0 +1,135 @@
+"""Verbs of devices and custodians: keyrings, admitting, minting, and what was destroyed."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from quietdesk import bundles, sweep, weeks
+from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
+from quietdesk.signed import Trust
+from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.wire import b64
+
+
+def device_new(at: Here, _: argparse.Namespace) -> int:
+    """Make this computer's keyring, and upload its public keys."""
+    if at.settings.keyring.exists():
+        raise QuietdeskError(
+            f"there is a keyring at {at.settings.keyring} already; move it away first"
+        )
+    if not at.trust.custodians:
+        raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
+    device = keyring.new("device", at.trust, new_passphrase(at.settings))
+    with closing(at.store(create=True)) as store:
+        device = upload.top_up(store, at.settings.keyring, device, at.city, at.now)
+    print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
+    print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)
+    return 0
+
+
+def device_admit(at: Here, args: argparse.Namespace) -> int:
+    """Admit a device whose words somebody compared."""
+    with closing(at.store()) as store:
+        spki, _ = upload.offered(store, args.id, at.trust)
+        words = keyring.fingerprint(spki)
+        print(f"Device {args.id}\nWords: {words}")
+        if not args.yes and not agreed("Does that device show the same words?"):
+            print("The device was not admitted.", file=sys.stderr)
+            return 1
+        signers = custodians(at, args.custodian)
+        ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
+    print("Admitted. It can open the weeks that are minted from now on.")
+    return 0
+
+
+def custodian_new(at: Here, args: argparse.Namespace) -> int:
+    """Make a custodian's keyring."""
+    if args.file.exists():
+        raise QuietdeskError(f"there is a file at {args.file} already")
+    custodian = keyring.new(
+        "custodian", Trust((), 1, at.city.deployment), new_passphrase(at.settings)
+    )
+    keyring.save(args.file, keyring.lock(custodian))
+    print(f"Words: {keyring.fingerprint(custodian.public_key)}")
+    print(f"Public key, for QUIETDESK_CUSTODIANS:\n{b64(custodian.public_key)}")
+    return 0
+
+
+def mint(at: Here, args: argparse.Namespace) -> int:
+    """Make the keys of this week and coming ones."""
+    with closing(at.store()) as store:
+        signers = custodians(at, args.custodian)
+        minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
+    for epoch in minted:
+        print(f"Week {epoch}: key made.")
+    if not minted:
+        print(f"The next {args.weeks} weeks have keys already.")
+    return 0
+
+
+def list_(at: Here, _: argparse.Namespace) -> int:
+    """List weeks, their keys and key days."""
+    path = at.settings.keyring
+    held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
+    current = weeks.epoch_at(at.now, at.city.zone)
+    with closing(at.store()) as store:
+        destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
+        for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
+            if line := destroyed.get(str(epoch)):
+                print(f"{epoch}  destroyed on {line.destroyed_at}")
+            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
+                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+                here = "on this device too" if str(epoch) in held else "not on this device"
+                local_day = day.astimezone(at.city.zone).date()
+                print(f"{epoch}  key made, {here}; destroyed on {local_day}")
+    return 0
+
+
+def forget(at: Here, _: argparse.Namespace) -> int:
+    """Say what is left in the keyring: every command has just deleted the ended weeks, and this one
+    exists for a computer's own timer."""
+    if not at.settings.keyring.exists():
+        raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
+    left = len(keyring.epochs(at.settings.keyring.read_bytes()))
+    print(f"This keyring holds keys of {left} weeks; those of ended weeks are deleted.")
+    return 0
+
+
+def sweep_now(at: Here, _: argparse.Namespace) -> int:
+    """Destroy the keys of ended weeks, as the timer does."""
+    with closing(at.store()) as store:
+        lines = sweep.run(store, at.city, at.now)
+    for line in lines:
+        print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
+    if not lines:
+        print("No week's keys were due to be destroyed.")
+    return 0
+
+
+def record(at: Here, _: argparse.Namespace) -> int:
+    """Print the record of destruction, and check it."""
+    queue = at.city.queue
+    with closing(at.store()) as store:
+        held = store.read(sweep.record_name(queue))
+        head = store.read(sweep.record_head_name(queue))
+    if held is None:
+        print("Nothing has been destroyed yet.", file=sys.stderr)
+        return 0
+    sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
+    if head is None:
+        raise BadSignature("no custodian has signed the record yet")
+    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
+    said = "weeks; nothing was changed since custodians signed it"
+    print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
+    return 0
+
+
+def custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
+    """The unlocked keyrings of custodians, the demo's by default."""
+    chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
+    return [unlock(at, it, "custodian", f"Passphrase of {it.name}: ") for it in chosen]

@@ -1,0 +1,57 @@
+"""The command `quietdesk`: one function per verb that staff say. Output to stdout, talk to stderr.
+
+Exit codes: 0 done, 1 refused or failed (one line of what, one of what to do), 2 wrong usage.
+Every command first deletes the keys of ended weeks from this device's keyring.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import TextIOWrapper
+
+from quietdesk import settings
+from quietdesk.city import City
+from quietdesk.errors import QuietdeskError
+from quietdesk.staff.commands.parser import build_parser
+from quietdesk.staff.commands.terminal import Here, complain, hint
+
+_OF_THE_FOLDER = ("run", "translations")  # which need no keyring, and compile the city themselves
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    # A terminal that cannot write a letter of a name shows its number, not a trace with the letter.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    now = datetime.now(UTC)
+    try:
+        args = build_parser().parse_args(argv)
+        told = {"QUIETDESK_STORE": args.store} if args.store else {}
+        chosen = settings.read(os.environ | told)
+        if args.command in _OF_THE_FOLDER:
+            return int(args.run(chosen, args))
+        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
+    except QuietdeskError as error:
+        complain(str(error))
+        hint(error)
+        return 1
+    except ModuleNotFoundError as error:
+        # A desk's computer has neither what makes the website nor what makes posters.
+        complain(f"this computer does not have {error.name}")
+        complain("hint: run that command in Quietdesk's own folder")
+        return 1
+    except BrokenPipeError:
+        # Who read the output had enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+        complain("hint: check that file and its folder")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Verbs that run something: the demo's server, the desk's pages, signing in, and making tables."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from quietdesk import bundles, settings, sweep, weeks
+from quietdesk.city import City
+from quietdesk.errors import BadCity, BadSetting
+from quietdesk.settings import Settings
+from quietdesk.signed import DEMO, Trust
+from quietdesk.staff.commands import demo
+from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.store import Store, open_store
+
+
+def run(chosen: Settings, args: argparse.Namespace) -> int:
+    """Serve the site and the form on this machine, with the timer beside them."""
+    # These serve residents and no other command needs them.
+    from quietdesk import local
+    from quietdesk.pages import Pages
+    from quietdesk.programme import Programme
+    from quietdesk.website.profile import compile_profile
+
+    city = City.from_data(compile_profile(chosen.city, Path("site/words")))
+    if city.deployment == DEMO:
+        demo.set_up(chosen, city)
+        demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
+        chosen = replace(chosen, custodians=demo_keys)
+    trust = chosen.trust(city.deployment)
+    # Before anything is built: another server may be serving that folder.
+    reserved = local.reserve(args.host, args.port)
+    store = open_store(chosen.store)
+
+    def upkeep() -> None:
+        now = datetime.now(UTC)
+        sweep.run(store, city, now)
+        if city.deployment == DEMO:
+            demo.keep_minted(chosen, store, city, trust, now)
+            demo.keep_published(chosen, store, city, trust, now)
+
+    with closing(store), reserved:
+        Here(chosen, city, datetime.now(UTC)).forget()
+        upkeep()
+        _say_if_closed(store, city, trust)
+        print("Building the site ...", flush=True)
+        built = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        )
+        if built.returncode:
+            raise BadCity("the site does not build; what is wrong stands above")
+        pages = Pages(city, trust.custodians, trust.threshold)
+        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
+        functions = local.functions(programme)
+        app = local.application(chosen.site.resolve(), pages, functions)
+
+        server = local.listen(app, reserved)
+        print(f"Quietdesk is open at http://{args.host}:{args.port}")
+        print(f"Sealed requests lie in {chosen.store}, keys in {chosen.keyring.parent}/")
+        if city.deployment == DEMO:
+            print(f"The demo passphrase is: {demo.PASSPHRASE}")
+        print("Ask for an appointment there. Then, in another terminal, be the desk:")
+        print("  . .venv/bin/activate && quietdesk desk")
+        print("or, without its pages: quietdesk pull")
+        print("Ctrl-C stops.", flush=True)
+        local.serve(server, upkeep)
+    print("Stopped. Requests and keys are kept for the next start.")
+    return 0
+
+
+def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
+    current = weeks.epoch_at(datetime.now(UTC), city.zone)
+    held = store.read(bundles.name(city.queue, current))
+    if held is None:
+        print("There is no key for this week: the form is closed until custodians run", end=" ")
+        print("quietdesk keys mint")
+    else:
+        bundles.signed(held[0], trust, city.queue)  # or it says whose signature is missing
+
+
+def desk(at: Here, args: argparse.Namespace) -> int:
+    """Open the desk's pages in this computer's browser, until Ctrl-C."""
+    # Which no other command needs.
+    from quietdesk.staff.console import server
+
+    def unlock_now(typed: str) -> Keyring:
+        # The desk may stay open over a key day: what ended meanwhile is forgotten first.
+        return replace(at, now=datetime.now(UTC)).forget().unlocked(typed)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    begin = None
+    if at.settings.store.startswith("dynamodb:"):
+        from quietdesk.staff.device.signin import Waiting  # boto3 is slow to import
+
+        begin = partial(Waiting, clock)
+    with closing(at.store()) as store:
+        console = server.Console(
+            store, at.city, at.settings.keyring, unlock_now, clock, args.lang, begin
+        )
+        server.run(console, not args.no_browser)
+    print("The desk is locked.")
+    return 0
+
+
+def sign_in(_: Here, __: argparse.Namespace) -> int:
+    """Sign in to AWS, with a code that is confirmed in a browser."""
+    from quietdesk.staff.device import signin  # boto3 is slow to import
+
+    def show(it: signin.Code) -> None:
+        print(f"Open this address in a browser: {it.address}")
+        print(f"Confirm there, if it shows this code: {it.code}")
+        print("Waiting. Ctrl-C stops.", flush=True)
+
+    signin.sign_in(show, lambda: datetime.now(UTC), time.sleep)
+    print("Signed in.")
+    return 0
+
+
+def store_create(at: Here, _: argparse.Namespace) -> int:
+    """Make the tables of a DynamoDB store, for demos."""
+    kind, prefix = at.settings.store.partition(":")[::2]
+    if kind != "dynamodb" or not prefix:
+        raise BadSetting("only a store of dynamodb:PREFIX has tables to make; see --store")
+    from quietdesk.store.dynamodb.tables import create_tables
+
+    for table in create_tables(prefix):
+        print(f"Table {table} made.")
+    return 0

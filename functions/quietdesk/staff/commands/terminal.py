@@ -1,0 +1,128 @@
+"""Where a command runs, and how it talks with who typed it."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from quietdesk.city import City
+from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
+from quietdesk.settings import Settings
+from quietdesk.signed import Trust
+from quietdesk.staff import words
+from quietdesk.staff.desk.queue import Pulled
+from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.staff.work import Work
+from quietdesk.store import Store, open_store
+
+MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where and when a command runs."""
+
+    settings: Settings
+    city: City
+    now: datetime
+
+    @property
+    def trust(self) -> Trust:
+        return self.settings.trust(self.city.deployment)
+
+    def store(self, create: bool = False) -> Store:
+        """The store. Only who sets a desk up makes one: in a wrong folder the others say so."""
+        return open_store(self.settings.store, patient=True, create=create)
+
+    def forget(self) -> "Here":
+        """Deletes the keys of ended weeks from this device's keyring, if there is one."""
+        keyring.forget_ended(self.settings.keyring, self.city, self.now)
+        return self
+
+    def unlocked(self, typed: str | None = None) -> Keyring:
+        """This device's keyring, for the deployment in use. Without the passphrase it asks."""
+        device = unlock(self, self.settings.keyring, "device", "Passphrase: ", typed)
+        # What the keyring was told when it was made stands above what a setting says today.
+        if device.trust != self.trust:
+            raise BadSetting("QUIETDESK_CUSTODIANS are not the custodians this keyring believes")
+        return device
+
+    def work(self, store: Store, device: Keyring | None = None) -> Work:
+        """The work on the queue of a store, with an unlocked device or without."""
+        trust = device.trust if device else self.trust
+        return Work(store, self.city, trust, lambda: self.now, device)
+
+
+@contextmanager
+def at_work(at: Here) -> Iterator[Work]:
+    """The work with this device unlocked."""
+    device = at.unlocked()
+    with closing(at.store()) as store:
+        yield at.work(store, device)
+
+
+@contextmanager
+def at_the_queue(at: Here) -> Iterator[tuple[Work, Pulled]]:
+    """The work with this device unlocked, and the opened queue."""
+    with at_work(at) as work:
+        pulled = work.pull(at.settings.keyring, {})
+        if not pulled.ready:
+            complain(words.SAID["not_topped_up"])
+        yield work, pulled.queue
+
+
+def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:
+    """A keyring of that kind, made for the deployment in use."""
+    data = keyring.read(path, kind, at.city.deployment)
+    return keyring.unlock(data, passphrase(at.settings, prompt) if typed is None else typed)
+
+
+def passphrase(chosen: Settings, prompt: str) -> str:
+    """The passphrase that somebody types, or that stands in QUIETDESK_PASSPHRASE_FILE."""
+    if chosen.passphrase_file is None:
+        return _typed(prompt)
+    try:
+        with chosen.passphrase_file.open(encoding="utf-8") as file:
+            return file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    except EOFError:
+        raise BadSetting(
+            "nobody typed a passphrase; scripts set QUIETDESK_PASSPHRASE_FILE"
+        ) from None
+
+
+def new_passphrase(chosen: Settings) -> str:
+    """A passphrase for a new keyring, typed twice. Raises WrongPassphrase."""
+    words = passphrase(chosen, "New passphrase (five words or more are good): ")
+    if len(words) < MIN_PASSPHRASE:
+        raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
+    if chosen.passphrase_file is None and _typed("Again: ") != words:
+        raise WrongPassphrase("the two passphrases differ")
+    return words
+
+
+def agreed(question: str) -> bool:
+    """Whether somebody answers a question with yes."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def complain(text: str) -> None:
+    """Say what went wrong: a line of talk."""
+    print(f"quietdesk: {text}", file=sys.stderr)
+
+
+def hint(error: QuietdeskError) -> None:
+    """Say what to do next, if the error knows."""
+    if text := error.next:
+        complain(f"hint: {text[0].lower()}{text[1:].rstrip('.')}")

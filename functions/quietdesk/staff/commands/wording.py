@@ -1,0 +1,177 @@
+"""What the desk's commands say of requests, openings and what became of the work."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from quietdesk.city import City
+from quietdesk.errors import KeyDestroyed
+from quietdesk.openings import Opening
+from quietdesk.staff.commands.naming import MIN_ID
+from quietdesk.staff.commands.terminal import complain, hint
+from quietdesk.staff.desk import queue
+from quietdesk.staff.desk.publisher import Changes
+from quietdesk.staff.desk.queue import Proposal, Pulled
+from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.staff.words import shown
+from quietdesk.staff.work import Answered, Outcome, Seen, Started, Step
+
+
+def name(item: Opened) -> str:
+    return f"{item.id[:MIN_ID]} {shown(item.request.name)}"
+
+
+def where(opening: Opening, city: City) -> str:
+    center = city.center(opening.center)
+    return f"{opening.day} {opening.at}, {center.name if center else opening.center} ({opening})"
+
+
+def standing(item: Opened, city: City) -> str:
+    """Where a request stands."""
+    if item.opening:
+        return where(item.opening, city)
+    if item.state == "none":
+        return "answered: no place"
+    again = item.reply.look_again if item.reply else None
+    return f"waits; looks again on {again}" if again else "waits"
+
+
+def in_words(item: Opened, number: str, city: City) -> str:
+    """The lines of one request."""
+    asked = item.request
+    centers = {center.id: center.name for center in city.centers}
+    rows = {
+        "Name": asked.name,
+        "People": f"{asked.people}, of them {asked.children} aged 10 to 13",
+        "Centers": ", ".join(centers.get(center, center) for center in asked.centers),
+        "Times": ", ".join(asked.windows),
+        "Visit": asked.visit_type,
+        "Language": asked.language,
+        "Access": ", ".join(asked.access) or "-",
+        "Answer": ", ".join(asked.reach) or "looks with the code",
+        "Phone": f"{asked.phone} ({asked.phone_owner})" if asked.phone else "-",
+        "State": standing(item, city),
+    }
+    lines = [
+        f"{item.id[:MIN_ID]}  {number}, week {item.envelope.epoch}, "
+        f"lane {shown(item.envelope.lane)}"
+    ]
+    lines += [f"  {label:<9} {shown(text)}" for label, text in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def counted(pulled: Pulled) -> str:
+    """How many requests are in each state."""
+    if not pulled.items:
+        return "No requests are waiting."
+    said = f"{pulled.counts['waiting']} waiting"
+    for state, words in (("placed", "placed"), ("none", "answered: no place")):
+        if count := pulled.counts[state]:
+            said += f", {count} {words}"
+    return f"{said}."
+
+
+def nag(items: Iterable[Opened], city: City, now: datetime) -> None:
+    """Say who is destroyed soon, and who was told to look again by today."""
+    waits = list(items)
+    days = Counter(queue.ends(item, city) for item in queue.due(waits, now))
+    for day, count in sorted(days.items()):
+        complain(f"{count} requests that still wait are destroyed on {day}")
+    if late := len(queue.promised(waits, city, now)):
+        complain(f"{late} were told to look again by today and have no answer yet")
+
+
+def unopened(shut: Sequence[Unopened], total: int) -> None:
+    """Say how many requests do not open, and why."""
+    why: dict[str, list[Unopened]] = {}
+    for item in shut:
+        why.setdefault(str(item.reason), []).append(item)
+    for reason, items in why.items():
+        complain(f"cannot open {len(items)} of {total} requests: {reason}")
+        if isinstance(items[0].reason, KeyDestroyed):
+            hint(items[0].reason)
+
+
+def proposed(proposals: Sequence[Proposal], otherwise: str, city: City) -> None:
+    """Say which place is proposed for each, and what else happens with who has none."""
+    for it in proposals:
+        print(f"{name(it.item)}: {where(it.opening, city) if it.opening else otherwise}")
+
+
+def changed(changes: Changes) -> str:
+    """What publishing did."""
+    return (
+        f"{changes.added} openings are new, {changes.removed} are gone, "
+        f"{changes.changed} have another number of seats."
+    )
+
+
+# --- What became of it ---------------------------------------------------------------------------
+
+
+def each(say: Callable[[Answered], None]) -> Seen:
+    """Says what was done with each request as soon as it is: should the next one fail, nobody could
+    tell any more. What was not done is said in any case."""
+
+    def seen(step: Step) -> None:
+        if isinstance(step, Started) and step.changes is not None:
+            print(changed(step.changes))
+        elif isinstance(step, Answered) and step.did:
+            say(step)
+        elif isinstance(step, Answered):
+            complain(f"{_who(step)}: {step.error}")
+
+    return seen
+
+
+def nothing(_: Answered) -> None:
+    """For what is said with a number at the end."""
+
+
+def erased(it: Answered) -> None:
+    print(f"Erased {it.id[:MIN_ID]}.")
+
+
+def answered(city: City) -> Callable[[Answered], None]:
+    """Says where each request stands now."""
+
+    def say(it: Answered) -> None:
+        if isinstance(it.now, Opened):
+            print(f"{name(it.now)}: {standing(it.now, city)}")
+
+    return say
+
+
+def told(city: City) -> Callable[[Answered], None]:
+    """Says of each request of a closed day whom to call, and where it stands now."""
+
+    def say(it: Answered) -> None:
+        if isinstance(it.now, Opened):
+            print(f"{_call(it.now)}; {standing(it.now, city)}")
+
+    return say
+
+
+def ended(outcome: Outcome, names: Sequence[str]) -> int:
+    """Say what to do about what was not done, and give how many requests were. `names` are those of
+    all of them, in turn. Raises what stopped the work, or that traces remain of what was erased."""
+    for error in {it.error.code: it.error for it in outcome.not_done if it.error}.values():
+        hint(error)
+    done = sum(outcome.counts.values())
+    if outcome.untried:
+        complain(f"stopped at {names[len(outcome.answered)]}, after {done} were done")
+    if failed := outcome.stopped or outcome.traces:
+        raise failed
+    return done
+
+
+def _who(it: Answered) -> str:
+    return it.id[:MIN_ID] if it.name is None else f"{it.id[:MIN_ID]} {shown(it.name)}"
+
+
+def _call(item: Opened) -> str:
+    asked = item.request
+    if not asked.reach:
+        return f"{name(item)} only looks with the code"
+    how = f"{', '.join(asked.reach)} {asked.phone} ({asked.phone_owner})"
+    return f"call {name(item)}: {shown(how)}"

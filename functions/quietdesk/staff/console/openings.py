@@ -1,0 +1,91 @@
+"""Views of the openings: what is published and what is left of it, and days that are closed."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from quietdesk import weeks
+from quietdesk.openings import Listing, Opening
+from quietdesk.request import PARTS_OF_DAY
+from quietdesk.staff import words
+from quietdesk.staff.console.answers import plan_for
+from quietdesk.staff.console.at import At
+from quietdesk.staff.console.forms import Sent, day, one
+from quietdesk.staff.desk import queue as queues
+from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.web import Answer
+from quietdesk.weeks import WEEKS_AHEAD, Epoch
+
+
+def show(at: At, sent: Sent, notice: str = "") -> Answer:
+    """The openings of a week; `notice` is a code of SAID."""
+    publisher, now = at.session().work.publisher, at.clock()
+    published = publisher.published()
+    current = weeks.epoch_at(now, at.city.zone)
+    ahead = [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
+    asked = one(sent.query, "week")
+    # From tomorrow on there is something to take: on a Sunday, that is next week.
+    tomorrow = now.astimezone(at.city.zone).date() + timedelta(days=1)
+    first = Epoch.of(tomorrow)
+    week = next((it for it in ahead if str(it) == asked), first)
+    listing = published[""]
+    return at.page(
+        "openings.html",
+        notice=words.SAID.get(notice, ""),
+        weeks=[(str(it), it.days[0]) for it in ahead],
+        week=str(week),
+        days=week.days,
+        table=_capacity(at, publisher, published.values(), week),
+        there=any(it.seats for it in published.values()),
+        taking=listing.taking,
+        changes=publisher.preview(now),
+        closed=sorted(listing.closed, key=lambda it: (it[1], it[0])),
+        tomorrow=tomorrow,
+    )
+
+
+def publish(at: At, sent: Sent) -> Answer:
+    """Publish the coming weeks, and say whether residents may take times."""
+    at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
+    return show(at, sent, "published")
+
+
+def reopen(at: At, sent: Sent) -> Answer:
+    """Take back that a day was closed."""
+    center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
+    if closed is None or at.city.center(center) is None:
+        return show(at, sent, "no_day")
+    at.session().work.reopen(center, closed)
+    return show(at, sent, "published")
+
+
+def closing(at: At, sent: Sent) -> Answer:
+    """Before a day is closed: who has a place on it, and another time for each."""
+    center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
+    if closed is None or at.city.center(center) is None:
+        return show(at, sent, "no_day")
+    there = queues.placed_on(at.session().items.values(), center, closed)
+    return plan_for(at, there, (center, closed))
+
+
+def _capacity(
+    at: At,
+    publisher: Publisher,
+    listings: Iterable[Listing],
+    week: Epoch,
+) -> list[tuple[str, str, list[tuple[int, int] | None]]]:
+    """Center, part of day, and for each day how many seats are left of how many."""
+    seats: dict[Opening, int] = {}
+    for each in listings:
+        seats |= {it: n for it, n in each.seats.items() if it.epoch == week}
+    left = publisher.left(seats)
+    cells: dict[tuple[str, str, date], tuple[int, int]] = {}
+    for it, count in seats.items():
+        free, every = cells.get((it.center, it.part_of_day, it.day), (0, 0))
+        cells[it.center, it.part_of_day, it.day] = (free + left[it], every + count)
+    there = {(center, part) for center, part, _ in cells}
+    return [
+        (center.id, part, [cells.get((center.id, part, day)) for day in week.days])
+        for center in at.city.centers
+        for part in PARTS_OF_DAY
+        if (center.id, part) in there
+    ]

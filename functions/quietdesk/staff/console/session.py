@@ -1,0 +1,132 @@
+"""What is readable while the desk is unlocked: one value, swapped whole, and gone when it locks.
+
+A page reads one Session and nothing that changes under it. Work beside it makes another and swaps
+it in. After the lock nothing can be read any more, and nothing written back.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+from typing import Literal
+
+from quietdesk.city import City
+from quietdesk.errors import Locked, QuietdeskError
+from quietdesk.staff.console.forms import Form
+from quietdesk.staff.desk.placing import Entered
+from quietdesk.staff.desk.queue import NOTHING, Pulled
+from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.work import Choice, Closing, Outcome, Work
+from quietdesk.weeks import destroyed_at, live
+
+LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer to many requests that takes something away, and waits for a yes."""
+
+    number: int
+    answer: Choice
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is proposed for each request, by its id. `closing` is the center and day that will be
+    closed, when that is why."""
+
+    number: int
+    choices: Mapping[str, Choice | Literal["leave"]]
+    closing: Closing | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Slip:
+    """Somebody who was entered, with the number of the form that it came from."""
+
+    form: str
+    entered: Entered
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Draft:
+    """What was typed for somebody, why it was not taken, and the code that it was tried with."""
+
+    typed: Form
+    error: QuietdeskError
+    code: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Job:
+    """Work on many requests: how far it is, and in the end what became of it."""
+
+    kind: Literal["pull", "answer"]
+    total: int | None = None
+    done: int = 0
+    running: bool = True
+    outcome: Outcome | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Session:
+    """Everything readable at one moment, and the work that reads and writes it. `ready`: this
+    device has keys for the coming weeks. `number` is the last by which a page was told from an
+    older one. It has no repr."""
+
+    work: Work
+    queue: Pulled = NOTHING
+    ready: bool = True
+    job: Job | None = None
+    plan: Plan | None = None
+    asked: Asked | None = None
+    slip: Slip | None = None
+    draft: Draft | None = None
+    number: int = 0
+
+    @property
+    def items(self) -> Mapping[str, Opened]:
+        """The opened requests by id."""
+        return self.queue.items
+
+
+Change = Callable[[Session], Session]
+
+
+class Unlocked:
+    """A desk from one unlocking to the lock that ends it. Threads share it."""
+
+    def __init__(self, work: Work, city: City, now: datetime):
+        self._lock = Lock()
+        self._session: Session | None = Session(work)
+        self.touched = now
+        weeks = live(now, city.zone, city.serve_days)
+        self.key_day = min(destroyed_at(it, city.zone, city.serve_days) for it in weeks)
+        self.entering = Lock()  # a form that is sent twice at once enters one person
+
+    def read(self, now: datetime) -> Session:
+        """What is readable now: requests that are over are not. Raises Locked."""
+        self.swap(lambda it: replace(it, queue=it.queue.live(now)))
+        return self.peek()
+
+    def peek(self) -> Session:
+        """What is readable, as it was last swapped in. Raises Locked."""
+        session = self._session
+        if session is None:
+            raise Locked("the desk was locked meanwhile")
+        return session
+
+    def swap(self, change: Change) -> Session:
+        """Put another session in the place of this one, and give the one that was there. Raises
+        Locked."""
+        with self._lock:
+            before = self.peek()
+            self._session = change(before)
+            return before
+
+    def lock(self) -> None:
+        """Let go of everything that is readable, at once."""
+        with self._lock:
+            self._session = None

@@ -1,0 +1,1 @@
+"""What custodians do, who look after keys and sign for them."""

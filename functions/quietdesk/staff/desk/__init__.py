@@ -1,0 +1,1 @@
+"""What is done with what is open: order, proposals, places, and the openings that are published."""

@@ -1,0 +1,159 @@
+"""Answering a request, and asking for somebody: what is written goes into the store sealed, to the
+week of the visit or of the waiting, with the reply that the code opens. No private key is needed.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from quietdesk import bundles, codes, envelopes, replies, request, weeks
+from quietdesk.bundles import Bundle
+from quietdesk.city import City
+from quietdesk.envelopes import Envelope
+from quietdesk.errors import NoDay, NoKeyYet, NoSeats, TooOld, TracesRemain
+from quietdesk.openings import Opening
+from quietdesk.replies import Reply
+from quietdesk.request import Request
+from quietdesk.signed import Trust
+from quietdesk.staff.device.opener import Opened
+from quietdesk.store import Store
+from quietdesk.weeks import Epoch
+
+KIOSK = "K"  # the lane of what staff typed in for somebody
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entered:
+    """Somebody who was entered: the code to read out and the id that it gives, the day to look
+    again or the time that was taken, and the language of the visit."""
+
+    code: str
+    id: bytes
+    look_again: date
+    opening: Opening | None
+    language: str
+
+
+NOBODY = Entered("", b"", date.min, None, "")
+
+
+class Placing:
+    """What is written about the requests of a queue."""
+
+    def __init__(self, store: Store, city: City, trust: Trust):
+        self._store = store
+        self._city = city
+        self._trust = trust
+
+    def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
+        """Give the request that opening: a seat is taken, the request sealed to the visit's week
+        and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
+        since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
+        NoKeyYet or BadBundle when the visit's week has no key."""
+        self._refuse_past(opening, now)
+        if self._expires(opening.epoch, item) < self._day_after(opening.day):
+            raise TooOld("the request would be destroyed before the visit")
+        return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
+
+    def wait(self, item: Opened, now: datetime) -> Opened:
+        """Keep the request for another week, in its order, and tell the person when to look again.
+        It is sealed to this week, or to the next where this one's key day comes before that day. A
+        seat it had goes back. Raises TooOld when its 60 days end before that day."""
+        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
+        current = weeks.epoch_at(now, self._city.zone)
+        for epoch in (current, current.plus(1)):
+            if self._expires(epoch, item) >= self._day_after(again):
+                return self._write(item, "", epoch, replies.waiting(again), now)
+        raise TooOld("the request would be destroyed before the day to look again")
+
+    def refuse(self, item: Opened, now: datetime) -> Opened:
+        """Answer that there is no place: the person may ask again, or call. A seat it had goes
+        back."""
+        answer = replies.Reply("none")
+        if item.envelope.opening:
+            return self._write(item, "", weeks.epoch_at(now, self._city.zone), answer, now)
+        sealed = _sealed_reply(item, answer)
+        return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
+
+    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime, code: str) -> Entered:
+        """Ask for somebody, on the telephone or at the door: the same fields as the form has, under
+        a fresh code to read out. After StoreUnavailable the same code again is stored once. Raises
+        Invalid, Conflict, NoSeats and NoKeyYet."""
+        asked = request.parse(typed, self._city)
+        secrets = codes.derive(code, self._city.deployment)
+        city, current = self._city, weeks.epoch_at(now, self._city.zone)
+        again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
+        parts = request.pack(asked, secrets.reply)
+        opening = Opening.parse(asked.opening) if asked.opening else None
+        if opening:
+            self._refuse_past(opening, now)
+            answer, epoch = self._placed(opening), opening.epoch
+        else:
+            answer, epoch = replies.waiting(again), current
+        sealed = envelopes.seal(
+            parts,
+            self._bundle(epoch, now),
+            secrets,
+            asked.opening,
+            born=current,
+            reply=replies.write(answer),
+        )
+        end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
+        ready = envelopes.admitted(sealed, KIOSK, end)
+        if opening:
+            self._store.take(ready)
+        else:
+            self._store.put(ready)
+        return Entered(code, secrets.id, again, opening, asked.language)
+
+    def erase(self, envelope: Envelope) -> None:
+        """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
+        and TracesRemain as the store does."""
+        self._store.erase(envelope)
+
+    def _refuse_past(self, opening: Opening, now: datetime) -> None:
+        if opening.starts(self._city.zone) <= now:
+            raise NoSeats("that time is over")
+
+    def _placed(self, opening: Opening) -> Reply:
+        center = self._city.center(opening.center)
+        if center is None:
+            raise NoDay("there is no center of that name any more")
+        return replies.placed(opening, center)
+
+    def _write(
+        self, item: Opened, opening: str, epoch: Epoch, answer: Reply, now: datetime
+    ) -> Opened:
+        asked = replace(item.request, opening=opening)
+        parts = request.pack(asked, item.reply_key, item.rest)
+        bundle = self._bundle(epoch, now)
+        sealed = envelopes.reseal(
+            item.envelope, parts, bundle, opening, _sealed_reply(item, answer)
+        )
+        fresh = replace(sealed, expires=self._expires(epoch, item))
+        return self._replace(item, fresh, asked, answer)
+
+    def _replace(self, item: Opened, fresh: Envelope, asked: Request, answer: Reply) -> Opened:
+        # Traces that remain in the file are the next sweep's work: it is replaced already.
+        with suppress(TracesRemain):
+            self._store.replace(item.envelope, fresh)
+        held = replace(fresh, rev=item.envelope.rev + 1)
+        return Opened(held, asked, item.reply_key, answer, item.rest)
+
+    def _expires(self, epoch: Epoch, item: Opened) -> int:
+        born = Epoch.parse(item.envelope.born)
+        return weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
+
+    def _day_after(self, day: date) -> float:
+        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
+
+    def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
+        held = self._store.read(bundles.name(self._city.queue, epoch))
+        if held is None:
+            raise NoKeyYet(f"there is no key for week {epoch} yet")
+        return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
+
+
+def _sealed_reply(item: Opened, answer: Reply) -> bytes:
+    return envelopes.seal_reply(replies.write(answer), item.reply_key, item.envelope.id)

@@ -1,0 +1,224 @@
+"""The openings of the coming weeks: made from centers.yml, published, closed.
+
+Each time has two openings: the seats that residents may take (under the center's path, or under
+none), and the seats kept for the desk. Seats that are taken stay taken, whatever is published:
+publishing again, also after a crash half-way, ends in the same counts.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from quietdesk import bundles, openings, weeks
+from quietdesk.city import Center, City
+from quietdesk.errors import NoDay
+from quietdesk.openings import DESK, Listing, Opening
+from quietdesk.request import DAYS
+from quietdesk.signed import Trust, signed_document
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.store import Store
+from quietdesk.weeks import WEEKS_AHEAD
+
+Closed = frozenset[tuple[str, date]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What publishing does: openings that are new, that go, and that get another number of seats.
+    Each is counted once for residents and once for the desk."""
+
+    added: int
+    removed: int
+    changed: int
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+UNCHANGED = Changes(0, 0, 0)
+
+
+class Publisher:
+    """The published lists of one queue. Who only reads them needs no `device`."""
+
+    def __init__(self, store: Store, city: City, trust: Trust, device: Keyring | None = None):
+        self._store = store
+        self._city = city
+        self._trust = trust
+        self._device = device
+        self.paths = ("", *sorted({it.path for it in city.centers if it.path}), DESK)
+
+    def published(self) -> dict[str, Listing]:
+        """The list of each path, without what is kept in it only to be forgotten in time; an empty
+        one where none is published. Raises BadSignature."""
+        return {path: replace(it, seats=_with_seats(it)) for path, (it, _) in self._held().items()}
+
+    def free(self, now: datetime, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
+        """Every opening from tomorrow on that has a seat left, the earliest first; as if the center
+        and day of `closing` were closed already."""
+        today = now.astimezone(self._city.zone).date()
+        listed = sorted(it for each in self.published().values() for it in each.seats)
+        left = self._store.seats([str(it) for it in listed if it.day > today])
+        open_ones = (it for it in listed if (it.center, it.day) != closing)
+        return {it: left[str(it)] for it in open_ones if left.get(str(it), 0) > 0}
+
+    def left(self, listed: Iterable[Opening]) -> dict[Opening, int]:
+        """How many seats each opening has left."""
+        wanted = {str(it): it for it in listed}
+        return {wanted[id]: n for id, n in self._store.seats(wanted).items()}
+
+    def preview(self, now: datetime) -> Changes:
+        """What `publish` would do now."""
+        before = self.published()
+        return _changes(before, self._plan(now, before[""].closed))
+
+    def publish(self, now: datetime, taking: bool | None = None) -> Changes:
+        """Publish the openings of every coming week that has keys. `taking` switches whether
+        residents may take them; without it that stays as it is, and is on at first. Raises Conflict
+        when somebody else published meanwhile: nothing is lost; do it again."""
+        held = self._held()
+        if taking is None:
+            taking = _taking(held)
+        return self._write(held, held[""][0].closed, taking, now)
+
+    def close(self, center: str, day: date, now: datetime) -> Changes:
+        """Close a center for a day: nobody can take or be given a time there any more. Who has one
+        keeps it until the desk gives another. Raises NoDay for a center that is not known, and for
+        a day that is over; Conflict as `publish` does."""
+        check_day(self._city, center, day, now)
+        held = self._held()
+        closed = held[""][0].closed | {(center, day)}
+        return self._write(held, closed, _taking(held), now)
+
+    def reopen(self, center: str, day: date, now: datetime) -> Changes:
+        """Take a closing back: the times that centers.yml has for that day are published again.
+        Raises NoDay and Conflict as `close` does."""
+        check_day(self._city, center, day, now)
+        held = self._held()
+        return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
+
+    def _write(
+        self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
+    ) -> Changes:
+        today = now.astimezone(self._city.zone).date()
+        kept = frozenset((center, day) for center, day in closed if day >= today)
+        plan = self._plan(now, kept)
+        # An opening that goes stays in its list, without seats, until its day is over: so its
+        # counter is found again and forgotten.
+        gone = {
+            path: [it for it in before.seats if it not in plan[path]]
+            for path, (before, _) in held.items()
+        }
+        lists = {
+            path: Listing(
+                path, taking, seats | {it: 0 for it in gone[path] if it.day > today}, kept
+            )
+            for path, seats in plan.items()
+        }
+        # Before anything is written: a list that nobody believes would lock every desk out.
+        devices = self._devices()
+        signed = {
+            path: self._signed(listing, devices, held[path][0].number + 1, today)
+            for path, listing in lists.items()
+        }
+        for path, wanted in plan.items():
+            before, seq = held[path]
+            # Who has a place on a day that is closed keeps it; nobody else gets one.
+            self._store.set_seats({str(it): 0 for it in gone[path] if it.day > today})
+            if not seq or lists[path] != before:
+                name = openings.listing_name(self._city.queue, path)
+                self._store.publish(name, signed[path], seq)
+            # Last: a scheduler who came too late has changed no count.
+            self._store.set_seats({str(it): seats for it, seats in wanted.items()})
+            self._store.drop_seats([str(it) for it in gone[path] if it.day <= today])
+        return _changes({path: listing for path, (listing, _) in held.items()}, plan)
+
+    def _signed(self, listing: Listing, devices: bytes | None, number: int, today: date) -> bytes:
+        device = self._device
+        if device is None:
+            raise ValueError("only an unlocked device signs")
+        queue, deployment = self._city.queue, self._trust.deployment
+        body = openings.listing_body(listing, queue, deployment, device.public_key, number, today)
+        document = signed_document(body, [device.sign("openings", body)])
+        self._verified(document, devices, listing.path)
+        return document
+
+    def _held(self) -> dict[str, tuple[Listing, int]]:
+        """The list of each path and the seq of its document."""
+        devices, held = self._devices(), {}
+        for path in self.paths:
+            document = self._store.read(openings.listing_name(self._city.queue, path))
+            held[path] = (Listing(path, False, {}), 0)
+            if document is not None:
+                held[path] = (self._verified(document[0], devices, path), document[1])
+        return held
+
+    def _devices(self) -> bytes | None:
+        held = self._store.read("devices")
+        return held[0] if held else None
+
+    def _verified(self, document: bytes, devices: bytes | None, path: str) -> Listing:
+        return openings.verify_listing(document, devices, self._trust, self._city.queue, path)
+
+    def _plan(self, now: datetime, closed: Closed) -> dict[str, dict[Opening, int]]:
+        """What centers.yml says, for every coming day of a week that has keys."""
+        today = now.astimezone(self._city.zone).date()
+        current = weeks.epoch_at(now, self._city.zone)
+        days: list[date] = []
+        for epoch in (current.plus(n) for n in range(WEEKS_AHEAD + 1)):
+            if self._store.read(bundles.name(self._city.queue, epoch)) is None:
+                break
+            days += epoch.days
+        pairs = [
+            (Opening(day, at, center.id, center.path), Opening(day, at, center.id, DESK), seats)
+            for day in days
+            if day > today
+            for center in self._city.centers
+            if _opens(center, day) and (center.id, day) not in closed
+            for at, seats in center.times
+        ]
+        taken = self._store.taken([str(it) for offered, kept, _ in pairs for it in (offered, kept)])
+        plan: dict[str, dict[Opening, int]] = {path: {} for path in self.paths}
+        for offered, kept, seats in pairs:
+            # Of an odd seat the residents' half is the larger. What one side has taken beyond its
+            # share, the other has less.
+            share = -(-seats * self._city.offered_share // 100)
+            share = max(min(taken[str(offered)], seats), min(share, seats - taken[str(kept)]))
+            for opening, count in ((offered, share), (kept, seats - share)):
+                if count > 0:
+                    plan[opening.path][opening] = count
+        return plan
+
+
+def check_day(city: City, center: str, day: date, now: datetime) -> None:
+    """Raises NoDay for a center that is not known, and for a day that is over."""
+    if city.center(center) is None:
+        raise NoDay("there is no center of that name")
+    if day < now.astimezone(city.zone).date():
+        raise NoDay("that day is over")
+
+
+def _opens(center: Center, day: date) -> bool:
+    if day.isoformat() in center.closed:
+        return False
+    return day.isoformat() in center.dates if center.dates else DAYS[day.weekday()] in center.days
+
+
+def _with_seats(listing: Listing) -> dict[Opening, int]:
+    return {opening: seats for opening, seats in listing.seats.items() if seats}
+
+
+def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
+    """Whether residents may take times: at first they may."""
+    listing, seq = held[""]
+    return listing.taking or not seq
+
+
+def _changes(before: Mapping[str, Listing], after: Mapping[str, Mapping[Opening, int]]) -> Changes:
+    # A path is part of an opening's name: all lists together name each opening once.
+    old = {it: seats for listing in before.values() for it, seats in _with_seats(listing).items()}
+    new = {it: seats for plan in after.values() for it, seats in plan.items()}
+    both = old.keys() & new.keys()
+    return Changes(
+        len(new) - len(both), len(old) - len(both), sum(old[it] != new[it] for it in both)
+    )

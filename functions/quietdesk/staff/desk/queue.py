@@ -1,0 +1,231 @@
+"""The opened queue in memory: order, filters, who is due, and which place fits whom.
+
+Nothing here reads or writes anything. Requests are told apart by what they say only on this
+computer; the store sees none of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Self
+
+from quietdesk import weeks
+from quietdesk.city import City
+from quietdesk.openings import DESK, Opening
+from quietdesk.request import ANY, DAYS
+from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.weeks import Epoch
+
+LANES = "VPKN"  # the order in which the desk reads them
+NAG_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which requests to show; "" and 0 mean all. `state` is waiting, placed or none; `people` is
+    how many at least."""
+
+    state: str = ""
+    center: str = ""
+    window: str = ""
+    language: str = ""
+    access: str = ""
+    visit_type: str = ""
+    people: int = 0
+
+    def takes(self, item: Opened) -> bool:
+        """Whether the request is one to show."""
+        asked = item.request
+        return (
+            self.state in ("", item.state)
+            and (not self.center or bool({self.center, ANY} & {*asked.centers}))
+            and (
+                not self.window or not asked.windows or bool({self.window, ANY} & {*asked.windows})
+            )
+            and self.language in ("", asked.language)
+            and (not self.access or self.access in asked.access)
+            and self.visit_type in ("", asked.visit_type)
+            and asked.people >= self.people
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pulled:
+    """The opened queue at one moment: `items` by id and in the order of the queue, the phones that
+    stand in more than one, how many are in each state, and what does not open. Whoever changes
+    something makes another one, so whoever reads one reads all of it. It has no repr."""
+
+    at: datetime | None
+    items: Mapping[str, Opened]
+    shut: tuple[Unopened, ...]
+    shared: frozenset[str]
+    counts: Mapping[str, int]
+    first_end: float
+
+    @classmethod
+    def of(cls, at: datetime | None, opened: Iterable[Opened], shut: Iterable[Unopened]) -> Self:
+        items = {item.id: item for item in ordered(opened)}
+        return cls(
+            at,
+            items,
+            tuple(shut),
+            frozenset(shared_phones(items.values())),
+            Counter(item.state for item in items.values()),
+            min((item.envelope.expires for item in items.values()), default=float("inf")),
+        )
+
+    def live(self, now: datetime) -> "Pulled":
+        """The same without the requests that are over."""
+        if now.timestamp() < self.first_end:
+            return self
+        left = (it for it in self.items.values() if it.envelope.expires > now.timestamp())
+        return Pulled.of(self.at, left, self.shut)
+
+    def changed(self, became: Mapping[str, Opened | Unopened | None]) -> "Pulled":
+        """The same with what became of some: another state, nothing that opens, or nothing."""
+        opened = {it.id: it for it in became.values() if isinstance(it, Opened)}
+        kept = {id: item for id, item in self.items.items() if id not in became}
+        shut = [it for it in became.values() if isinstance(it, Unopened)]
+        return Pulled.of(self.at, (kept | opened).values(), [*self.shut, *shut])
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A place for a request, or None when no free one fits."""
+
+    item: Opened
+    opening: Opening | None
+
+
+NOTHING = Pulled(None, {}, (), frozenset(), Counter(), float("inf"))  # before anything is pulled
+
+
+def ordered(items: Iterable[Opened]) -> list[Opened]:
+    """Lane by lane, in each the oldest week first. Within a week nobody knows who came first: the
+    order of ids is random, and stays the same for as long as a request waits."""
+
+    def key(item: Opened) -> tuple[int, str, str]:
+        lane = item.envelope.lane
+        return [*LANES, lane].index(lane), item.envelope.born, item.id
+
+    return sorted(items, key=key)
+
+
+def placed_on(items: Iterable[Opened], center: str, day: date) -> list[Opened]:
+    """Who has a place at a center on a day."""
+    placed = ((item, item.opening) for item in items)
+    return [item for item, it in placed if it and (it.center, it.day) == (center, day)]
+
+
+def shared_phones(items: Iterable[Opened]) -> set[str]:
+    """The phone numbers that stand in more than one request."""
+    counts = Counter(item.request.phone for item in items if item.request.phone)
+    return {phone for phone, count in counts.items() if count > 1}
+
+
+def due(items: Iterable[Opened], now: datetime) -> list[Opened]:
+    """Requests that still wait and will be destroyed within three days."""
+    end = (now + timedelta(days=NAG_DAYS)).timestamp()
+    return [it for it in items if it.state == "waiting" and it.envelope.expires <= end]
+
+
+def promised(items: Iterable[Opened], city: City, now: datetime) -> list[Opened]:
+    """Requests that still wait though the person was told to look again by today."""
+    today = now.astimezone(city.zone).date()
+    waits = (it for it in items if it.state == "waiting" and it.reply)
+    return [it for it in waits if it.reply and it.reply.look_again and it.reply.look_again <= today]
+
+
+def ends(item: Opened, city: City) -> date:
+    """The day on which the request is destroyed unless somebody does something."""
+    return weeks.end_day(item.envelope.expires, city.zone)
+
+
+def earliest(item: Opened, city: City, now: datetime) -> date:
+    """The first day on which the person can be expected to know of a visit: `notice_days` after the
+    desk can tell them, or, for who only looks with the code, after their day to look again."""
+    today = now.astimezone(city.zone).date()
+    told = today
+    if not item.request.reach:
+        # The phone wrote that day: no later one than we would say now is believed.
+        latest = today + timedelta(days=city.answer_by_days)
+        look = item.reply.look_again if item.reply else None
+        told = max(today, min(look or latest, latest))
+    return told + timedelta(days=max(1, city.notice_days))
+
+
+def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime) -> list[Opening]:
+    """The free openings that are where and when the person asked for, the best first: the earliest,
+    and of the same time the desk's own seats before those that residents could take."""
+    asked, first = item.request, earliest(item, city, now)
+    centers = set(asked.centers)
+    if ANY in centers:  # which is any of those that the form shows to everybody
+        centers |= {center.id for center in city.listed}
+    # The visit's day, and one more to erase it in, must be over before the request is destroyed:
+    # with its week's key, which is later in any case, or 60 days after its first week began.
+    end = weeks.oldest(Epoch.parse(item.envelope.born), city.zone).astimezone(city.zone)
+    last = end.date() - timedelta(days=2)
+    found = [
+        it
+        for it, left in free.items()
+        if left > 0
+        and first <= it.day <= last
+        and it.center in centers
+        and (
+            not asked.windows
+            or ANY in asked.windows
+            or f"{DAYS[it.day.weekday()]}-{it.part_of_day}" in asked.windows
+        )
+    ]
+    return sorted(found, key=lambda it: (it.day, it.at, it.path != DESK, it.center))
+
+
+def propose(
+    items: Sequence[Opened],
+    free: Mapping[Opening, int],
+    city: City,
+    now: datetime,
+    placed: Iterable[Opened] = (),
+) -> list[Proposal]:
+    """A place for each of the items, the oldest first. Who has the same access needs, or brings
+    children, is put where such people are already on a day of the same week, so that one
+    interpreter or helper serves them together. `placed` are the visits that stand."""
+    left = dict(free)
+    company: dict[str, set[tuple[str, date]]] = {}
+    for item in placed:
+        if item.opening:
+            _join(company, item, item.opening)
+    proposals = []
+    for item in ordered(items):
+        choice = _choose(fitting(item, left, city, now), _needs(item), company)
+        if choice:
+            left[choice] -= 1
+            _join(company, item, choice)
+        proposals.append(Proposal(item, choice))
+    return proposals
+
+
+def _choose(
+    choices: Sequence[Opening],
+    needs: Sequence[str],
+    company: Mapping[str, set[tuple[str, date]]],
+) -> Opening | None:
+    if not choices:
+        return None
+    same_week = [it for it in choices if it.epoch == choices[0].epoch]
+
+    def alone(opening: Opening) -> int:
+        met = [need for need in needs if (opening.center, opening.day) in company.get(need, ())]
+        return len(needs) - len(met)
+
+    return min(same_week, key=alone)  # the first, hence earliest, of those with most company
+
+
+def _needs(item: Opened) -> tuple[str, ...]:
+    return (*item.request.access, *(("children",) if item.request.children else ()))
+
+
+def _join(company: dict[str, set[tuple[str, date]]], item: Opened, opening: Opening) -> None:
+    for need in _needs(item):
+        company.setdefault(need, set()).add((opening.center, opening.day))

@@ -1,0 +1,1 @@
+"""What opens: the keyring of this computer, its published keys, signing in, and unsealing."""

@@ -1,0 +1,150 @@
+"""Opening envelopes on a staff computer: half of each key from the store, half from the keyring.
+
+What is opened stays in this process's memory. Here alone, and in the keyring, are private keys.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from quietdesk import bundles, envelopes, hpke, replies, request, weeks
+from quietdesk.city import City
+from quietdesk.envelopes import Envelope
+from quietdesk.errors import BadBundle, BadSignature, CannotOpen, KeyDestroyed, OpeningMismatch
+from quietdesk.hpke import Kid, PrivateKey
+from quietdesk.openings import Opening
+from quietdesk.replies import Reply
+from quietdesk.request import NO_REST, Request, Rest
+from quietdesk.signed import Trust
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.store import Store
+from quietdesk.weeks import Epoch
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """One envelope, the request in it and what its reply says now; None for a reply that does not
+    open or says nothing we know. `rest` is what a newer release sealed beside. It has no repr."""
+
+    envelope: Envelope
+    request: Request
+    reply_key: bytes
+    reply: Reply | None = None
+    rest: Rest = NO_REST
+
+    def __repr__(self) -> str:
+        return "<Opened>"
+
+    @property
+    def id(self) -> str:
+        """How staff name the request: 32 hex digits."""
+        return self.envelope.id.hex()
+
+    @property
+    def opening(self) -> Opening | None:
+        """Where and when the visit is, if it has a place."""
+        return Opening.parse(self.envelope.opening) if self.envelope.opening else None
+
+    @property
+    def state(self) -> str:
+        """waiting, placed, or none (answered that there is no place)."""
+        if self.envelope.opening:
+            return "placed"
+        return "none" if self.reply and self.reply.state == "none" else "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """An envelope that does not open, and why."""
+
+    id: str
+    reason: CannotOpen
+
+
+class Opener:
+    """A queue and the unlocked keyring that opens it. Private keys are made when first needed, held
+    in memory, and gone with this object."""
+
+    def __init__(self, store: Store, city: City, trust: Trust, keyring: Keyring):
+        self._store = store
+        self._city = city
+        self._trust = trust
+        self._keyring = keyring
+        self._private_keys: dict[str, PrivateKey] = {}
+
+    def pull(self, now: datetime) -> Iterator[Opened | Unopened]:
+        """Every envelope waiting in the queue. One that does not open never stops the others."""
+        return map(self.tried, waiting(self._store, self._city, now))
+
+    def tried(self, envelope: Envelope) -> Opened | Unopened:
+        """The request in an envelope, or why it does not open."""
+        try:
+            return self.open(envelope)
+        except CannotOpen as error:
+            error.__traceback__ = error.__context__ = None  # they hold what was read on the way
+            return Unopened(envelope.id.hex(), error)
+
+    def open(self, envelope: Envelope) -> Opened:
+        """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
+        kids = (envelope.visit.kid, envelope.contact.kid)
+        parts = envelopes.unseal(envelope, {kid: self._private_key(kid) for kid in kids})
+        opened, reply_key, rest = request.unpack(parts)
+        if opened.opening != envelope.opening:
+            raise OpeningMismatch("the opening outside is not the one inside")
+        try:
+            if Epoch.parse(envelope.born) > Epoch.parse(envelope.epoch):
+                raise ValueError("sealed before it was born")
+            if envelope.opening:
+                Opening.parse(envelope.opening)
+        except ValueError:
+            raise CannotOpen("its header names no week or no opening") from None
+        return Opened(envelope, opened, reply_key, _reply(envelope, reply_key), rest)
+
+    def _private_key(self, text: str) -> PrivateKey:
+        if text not in self._private_keys:
+            try:
+                kid = Kid.parse(text)
+            except ValueError:
+                raise CannotOpen("its row in the store is damaged", "damaged") from None
+            server_half = self._store.server_half(text)
+            wrap = self._store.wrap(text, self._keyring.id)
+            device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
+            try:
+                private_key = PrivateKey(hpke.seed(device_half, server_half, text))
+            except ValueError:
+                raise CannotOpen("its key in the store is damaged") from None
+            if (text, private_key.public_key) != self._published(kid):
+                raise CannotOpen("the key is not the one that custodians signed")
+            self._private_keys[text] = private_key
+        return self._private_keys[text]
+
+    def _published(self, kid: Kid) -> tuple[str, bytes]:
+        held = self._store.read(bundles.name(kid.queue, kid.epoch))
+        if held is None:
+            raise KeyDestroyed(str(kid.epoch))
+        try:
+            return bundles.signed(held[0], self._trust, kid.queue).keys[kid.part]
+        except (BadBundle, BadSignature) as error:  # of this week; other weeks still open
+            raise CannotOpen(f"the key published for week {kid.epoch}: {error}") from None
+
+
+def waiting(store: Store, city: City, now: datetime) -> Iterator[Envelope]:
+    """Every live envelope of the queue, still sealed."""
+    return store.pull(city.queue, _live(city, now), now)
+
+
+def find(store: Store, city: City, id: bytes, now: datetime) -> Envelope | None:
+    """The live envelope of that id, still sealed."""
+    return store.find(city.queue, id, _live(city, now), now)
+
+
+def _live(city: City, now: datetime) -> list[str]:
+    return [str(epoch) for epoch in weeks.live(now, city.zone, city.serve_days)]
+
+
+def _reply(envelope: Envelope, key: bytes) -> Reply | None:
+    # Who made an envelope by hand may put anything there; the request is read all the same.
+    try:
+        return replies.read(envelopes.open_reply(envelope.reply, key, envelope.id))
+    except CannotOpen:
+        return None

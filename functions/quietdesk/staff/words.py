@@ -1,0 +1,96 @@
+"""What staff are told, in one table: what went wrong by its code, and the words of states.
+
+English text is the key of every translation; console and commands only put it somewhere. What to
+do next stands at each error, in quietdesk.errors.
+"""
+
+from quietdesk.errors import QuietdeskError
+
+# By the code of an error, or of a notice that no error makes. Those of CannotOpen stand in a list:
+# nothing in them comes from the request itself.
+SAID = {
+    "passphrase": "The passphrase does not unlock this computer’s keyring.",
+    "no_keyring": "There is no keyring on this computer.",
+    "keyring": "This computer’s keyring is damaged, or made for another programme.",
+    "not_admitted": "Custodians have not admitted this computer yet.",
+    "setting": "A setting of this computer is not right.",
+    "no_seats": "That time has no free seat any more. Nothing was changed.",
+    "conflict": "Somebody else changed this meanwhile. Nothing of theirs was overwritten.",
+    "changed": "Somebody else changed it meanwhile. Nothing of theirs was overwritten; "
+    "the queue shows it as it is now.",
+    "gone": "It is not there any more: the person cancelled it, or somebody erased it.",
+    "no_day": "Choose a center and a day.",
+    "too_old": "The request would be destroyed before that day. Nothing was changed.",
+    "too_long": "It is too long to be changed. Nothing was changed.",
+    "signature": "Something in the store is not signed by whom it must be. Nothing was changed.",
+    "bundle": "The key of that week cannot be used. Nothing was changed.",
+    "no_key_yet": "There is no key for that week. Nothing was changed.",
+    "traces": "It was done. Erased bytes stay in the file of the store while somebody reads it.",
+    "busy": "The store is busy. Nothing was changed.",
+    "refused": "The cloud does not accept your sign-in any more. Nothing was changed.",
+    "not_allowed": "You are signed in, and your role may not do this. Nothing was changed.",
+    "clock": "This computer’s clock is wrong, so the cloud does not answer it. "
+    "Nothing was changed.",
+    "store": "The store does not answer. Nothing was changed.",
+    "destroyed": "the key of its week is destroyed; the person has to ask again",
+    "moved": "the time outside is not the one inside; somebody may have changed it",
+    "twice": "it was sent in two weeks; the first one is shown",
+    "foreign": "it is damaged, or was not locked by our page",
+    "malformed": "what is inside is not a request of our form",
+    "early": "its week’s keys were made before this computer was admitted",
+    "no_key": "this computer has no key for its week",
+    "damaged": "its row in the store is damaged",
+    "cannot_open": "it does not open on this computer",
+    "locked": "The desk was locked. Nothing was changed.",
+    "old_page": "That page was an old one. Nothing was changed; this is how it stands.",
+    "nobody": "No request was chosen. Tick some first.",
+    "published": "Published.",
+    "not_confirmed": "Nobody confirmed the code in time, or it was denied.",
+    "unreadable": "What was sent could not be read. Nothing was changed.",
+    "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
+    "no_page": "There is no page at this address.",
+    "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "
+    "If this stays, tell a custodian.",
+}
+
+# What went wrong that is no error of ours, and what to do.
+OTHERS: dict[type[Exception], tuple[str, str]] = {
+    OSError: (
+        "A file of this computer cannot be read or written.",
+        "Check the disk, then try again.",
+    ),
+    Exception: (
+        "This did not work, and it is not your mistake.",
+        "Go back to the queue and look whether it was done.",
+    ),
+}
+
+LANES = {
+    "V": "vouched for",
+    "P": "locked on their phone",
+    "K": "entered by staff",
+    "N": "sent without a script",
+}
+STATES = {"waiting": "Waiting", "placed": "Has a place", "none": "No place"}
+REACH_BY = {"text": "Text message", "call": "Call", "voicemail": "Voice message"}
+
+
+def said(error: Exception) -> tuple[str, str]:
+    """What went wrong, and what to do: an error of ours by its code, or that of the nearest class
+    above it which has words."""
+    if isinstance(error, QuietdeskError):
+        codes = [
+            error.code,
+            *(it.code for it in type(error).__mro__ if issubclass(it, QuietdeskError)),
+        ]
+        if code := next((it for it in codes if it in SAID), None):
+            return SAID[code], error.next
+    return next(OTHERS[kind] for kind in type(error).__mro__ if kind in OTHERS)
+
+
+def shown(text: str) -> str:
+    """A resident's text as staff may see it: no controls, and nothing that reorders what is around
+    it. Joiners stay, since Bengali and Urdu need them."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd" for letter in text
+    )

@@ -1,0 +1,363 @@
+"""What staff do, each thing in one way: pull, answer, erase, close a day, enter, publish, reopen.
+
+The console and the commands call this and put its Outcome into words: what was done with each
+request, what was not and why, whom to call, and what is left. What concerns the whole work is
+raised. What fails for one request stops no other, unless the store is gone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from quietdesk.city import City
+from quietdesk.envelopes import Envelope
+from quietdesk.errors import (
+    BadBundle,
+    BadSignature,
+    CannotOpen,
+    Changed,
+    Conflict,
+    Gone,
+    NoDay,
+    NoSeats,
+    QuietdeskError,
+    StoreUnavailable,
+    TooLong,
+    TooOld,
+    TracesRemain,
+)
+from quietdesk.openings import Opening
+from quietdesk.signed import Trust
+from quietdesk.staff.desk import queue as queues
+from quietdesk.staff.desk.placing import NOBODY, Entered, Placing
+from quietdesk.staff.desk.publisher import UNCHANGED, Changes, Publisher, check_day
+from quietdesk.staff.desk.queue import NOTHING, Proposal, Pulled
+from quietdesk.staff.device import opener, upload
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.staff.device.opener import Opened, Opener, Unopened
+from quietdesk.store import Store
+
+T = TypeVar("T")
+E = TypeVar("E", bound=QuietdeskError)
+
+Closing = tuple[str, date]  # a center, and the day that it is closed
+
+
+class Decision(StrEnum):
+    """What a request may be answered with, beside an opening."""
+
+    WAIT = "wait"
+    NONE = "none"
+    ERASE = "erase"
+
+
+Choice = Opening | Decision
+
+
+def choice(text: str) -> Choice:
+    """An answer as forms write it: wait, none, erase or the id of an opening. Raises ValueError."""
+    return Decision(text) if text in list(Decision) else Opening.parse(text)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answered:
+    """What became of one request. `did` is placed, wait, none or erase; it is "" with the `error`
+    that stood in the way. `name` is None when nobody had opened it. `now` is how it stands, None
+    when it is gone; `had` is the visit it had. `tell` is how who had a time on a closed day hears
+    of it: call; door when they may come in vain; "" when they look with the code in time."""
+
+    id: str
+    name: str | None = None
+    did: str = ""
+    now: Opened | Unopened | None = None
+    had: Opening | None = None
+    tell: str = ""
+    error: QuietdeskError | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome:
+    """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
+    the store ended it, with `untried` requests left as they were. `left` is who still has a place
+    on the day that was closed, None when nobody could look. `ready`: this device has keys for the
+    coming weeks. It has no repr."""
+
+    queue: Pulled = NOTHING
+    ready: bool = True
+    answered: tuple[Answered, ...] = ()
+    stopped: StoreUnavailable | None = None
+    untried: int = 0
+    closing: Closing | None = None
+    changes: Changes = UNCHANGED
+    left: tuple[Opened | Unopened, ...] | None = ()
+    entered: Entered = NOBODY
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many were answered in each way."""
+        return Counter(it.did for it in self.answered if it.did)
+
+    @property
+    def not_done(self) -> tuple[Answered, ...]:
+        """Those that could not have their answer."""
+        return tuple(it for it in self.answered if not it.did)
+
+    @property
+    def traces(self) -> QuietdeskError | None:
+        """That erased bytes stay for a while, if they do."""
+        return next((it.error for it in self.answered if it.did and it.error), None)
+
+    def told(self, how: str) -> tuple[Answered, ...]:
+        """Those who hear of it by a call, or nowhere but at the door."""
+        return tuple(it for it in self.answered if it.tell == how)
+
+    @property
+    def became(self) -> Mapping[str, Opened | Unopened | None]:
+        """How the requests stand that were touched, for the queue."""
+        return {it.id: it.now for it in self.answered} | {it.id: it for it in self.left or ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Work on so many requests begins; `changes` is what was published first."""
+
+    total: int
+    changes: Changes | None = None
+
+
+Step = Started | Opened | Unopened | Answered
+Seen = Callable[[Step], None]  # told each step; what it raises ends the work there
+
+
+def unseen(_: Step) -> None:
+    """For who only wants the outcome."""
+
+
+class Work:
+    """The work on one queue. Without a keyring it can only erase, and read what is published."""
+
+    def __init__(
+        self,
+        store: Store,
+        city: City,
+        trust: Trust,
+        clock: Callable[[], datetime],
+        keyring: Keyring | None = None,
+    ):
+        self._store = store
+        self._city = city
+        self._trust = trust
+        self._clock = clock
+        self._placing = Placing(store, city, trust)
+        self._use(keyring)
+
+    def _use(self, keyring: Keyring | None) -> None:
+        self._keyring = keyring
+        self._opener = (
+            Opener(self._store, self._city, self._trust, keyring) if keyring is not None else None
+        )
+        self.publisher = Publisher(self._store, self._city, self._trust, keyring)
+
+    # --- Looking -----------------------------------------------------------------------------
+
+    def pull(self, path: Path, known: Mapping[str, Opened], seen: Seen = unseen) -> Outcome:
+        """Open everything that waits. What is `known` and did not change stays open. Then the
+        keyring, which lies at `path`, gets keys for coming weeks."""
+        now = self._clock()
+        sealed = list(opener.waiting(self._store, self._city, now))
+        seen(Started(len(sealed)))
+        opened: dict[str, Opened] = {}
+        shut: list[Unopened] = []
+        for envelope in sealed:
+            item: Opened | Unopened | None = known.get(envelope.id.hex())
+            if not isinstance(item, Opened) or item.envelope != envelope:
+                item = self._tried(envelope)
+            if item.id in opened and isinstance(item, Opened):
+                item = Unopened(item.id, CannotOpen("it was sent in two weeks", "twice"))
+            if isinstance(item, Opened):
+                opened[item.id] = item
+            else:
+                shut.append(item)
+            seen(item)
+        return Outcome(Pulled.of(now, opened.values(), shut), self._topped_up(path, now))
+
+    def look(self, id: bytes) -> Opened | Unopened | None:
+        """How a request stands in the store now; None when it is gone."""
+        envelope = opener.find(self._store, self._city, id, self._clock())
+        return self._tried(envelope) if envelope else None
+
+    def free(self, closing: Closing | None = None) -> dict[Opening, int]:
+        """The openings with a seat left, as if that center were closed on that day already."""
+        return self.publisher.free(self._clock(), closing)
+
+    def propose(
+        self, queue: Pulled, items: Sequence[Opened], closing: Closing | None = None
+    ) -> list[Proposal]:
+        """A place for each of the items, beside the visits that stand. Raises NoDay when that day
+        cannot be closed."""
+        now = self._clock()
+        if closing:
+            check_day(self._city, *closing, now)
+        chosen = {item.id for item in items}
+        stand = [it for it in queue.items.values() if it.opening and it.id not in chosen]
+        return queues.propose(items, self.free(closing), self._city, now, stand)
+
+    # --- Answering ---------------------------------------------------------------------------
+
+    def answer(
+        self, queue: Pulled, todo: Sequence[tuple[str, Choice]], seen: Seen = unseen
+    ) -> Outcome:
+        """Give each request, by its id, its answer."""
+        seen(Started(len(todo)))
+        return self._in_turn(todo, lambda it: self._answer(queue, *it), seen)
+
+    def erase(self, sealed: Sequence[Envelope], seen: Seen = unseen) -> Outcome:
+        """Erase requests that are dealt with, without opening them."""
+        seen(Started(len(sealed)))
+        return self._in_turn(sealed, self._erase, seen)
+
+    def close_day(
+        self,
+        queue: Pulled,
+        closing: Closing,
+        todo: Sequence[tuple[str, Choice]],
+        seen: Seen = unseen,
+    ) -> Outcome:
+        """Close a center for a day, answer those who had a place there, and see who still has one:
+        nobody can take a time there any more, and who did so since the queue was pulled is found
+        now. Who can wait no longer is told that there is no place. Raises NoDay and Conflict."""
+        changes = self.publisher.close(*closing, self._clock())
+        seen(Started(len(todo), changes))
+        outcome = self._in_turn(todo, lambda it: self._move(queue, *it), seen)
+        left, stopped = None, outcome.stopped
+        if not stopped:
+            try:
+                left = self._still_there(closing)
+            except StoreUnavailable as error:  # whom to call is known all the same
+                stopped = _bare(error)
+        return replace(outcome, closing=closing, changes=changes, left=left, stopped=stopped)
+
+    def enter(self, typed: Mapping[str, Sequence[str]], code: str) -> Outcome:
+        """Ask for somebody, under a fresh code. Raises Invalid, Conflict, NoSeats and NoKeyYet, and
+        StoreUnavailable when the store did not answer twice: it may be kept, and the same code
+        again is stored once."""
+        try:
+            entered = self._placing.enter(typed, self._clock(), code)
+        except StoreUnavailable:  # perhaps only its answer was lost
+            entered = self._placing.enter(typed, self._clock(), code)
+        return Outcome(entered=entered)
+
+    # --- Openings ----------------------------------------------------------------------------
+
+    def publish(self, taking: bool | None = None) -> Outcome:
+        """Publish the openings of the coming weeks that have keys. Raises Conflict."""
+        return Outcome(changes=self.publisher.publish(self._clock(), taking))
+
+    def reopen(self, center: str, day: date) -> Outcome:
+        """Take back that a center was closed for a day. Raises NoDay and Conflict."""
+        return Outcome(changes=self.publisher.reopen(center, day, self._clock()))
+
+    # --- One request -------------------------------------------------------------------------
+
+    def _in_turn(self, todo: Sequence[T], one: Callable[[T], Answered], seen: Seen) -> Outcome:
+        answered: list[Answered] = []
+        for it in todo:
+            try:
+                answered.append(one(it))
+            except StoreUnavailable as error:
+                # Each further one would wait as long for the same.
+                return Outcome(
+                    answered=tuple(answered),
+                    stopped=_bare(error),
+                    untried=len(todo) - len(answered),
+                )
+            seen(answered[-1])
+        return Outcome(answered=tuple(answered))
+
+    def _answer(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
+        item = queue.items.get(id)
+        if item is None:
+            return Answered(id, error=Gone("it is not in the queue any more"))
+        before = Answered(id, item.request.name, now=item, had=item.opening)
+        did = wanted.value if isinstance(wanted, Decision) else "placed"
+        try:
+            return replace(before, did=did, now=self._write(item, wanted))
+        except TracesRemain as error:
+            return replace(before, did=did, now=None, error=_bare(error))
+        except (NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature) as error:
+            return replace(before, error=_bare(error))
+        except Conflict:
+            now = self.look(item.envelope.id)
+            return replace(before, now=now, error=_conflict(now is not None))
+
+    def _write(self, item: Opened, wanted: Choice) -> Opened | None:
+        now = self._clock()
+        match wanted:
+            case Decision.WAIT:
+                return self._placing.wait(item, now)
+            case Decision.NONE:
+                return self._placing.refuse(item, now)
+            case Decision.ERASE:
+                self._placing.erase(item.envelope)
+                return None
+            case _:
+                return self._placing.place(item, wanted, now)
+
+    def _move(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
+        """The answer to who had a place on a closed day."""
+        became = self._answer(queue, id, wanted)
+        if wanted is Decision.WAIT and isinstance(became.error, TooOld):
+            became = self._answer(queue, id, Decision.NONE)
+        if not became.did or not became.had or not isinstance(became.now, Opened):
+            return became
+        if became.now.request.reach:
+            return replace(became, tell="call")
+        knows = queues.earliest(queue.items[id], self._city, self._clock())
+        return replace(became, tell="door" if became.had.day < knows else "")
+
+    def _erase(self, envelope: Envelope) -> Answered:
+        became = Answered(envelope.id.hex())
+        try:
+            self._placing.erase(envelope)
+        except TracesRemain as error:
+            return replace(became, did=Decision.ERASE.value, error=_bare(error))
+        except Conflict:
+            now = opener.find(self._store, self._city, envelope.id, self._clock())
+            return replace(became, error=_conflict(now is not None))
+        return replace(became, did=Decision.ERASE.value)
+
+    def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
+        named = f"{closing[0]}.{closing[1].isoformat()}."
+        sealed = opener.waiting(self._store, self._city, self._clock())
+        return tuple(self._tried(it) for it in sealed if it.opening.startswith(named))
+
+    def _tried(self, envelope: Envelope) -> Opened | Unopened:
+        if self._opener is None:
+            raise ValueError("only an unlocked device opens")
+        return self._opener.tried(envelope)
+
+    def _topped_up(self, path: Path, now: datetime) -> bool:
+        """Whether this device has keys for the coming weeks."""
+        if self._keyring is None:
+            return False
+        try:
+            full = upload.top_up(self._store, path, self._keyring, self._city, now)
+        except (QuietdeskError, OSError):  # the requests are open all the same
+            return False
+        if full.wrap_seeds.keys() != self._keyring.wrap_seeds.keys():
+            self._use(full)
+        return True
+
+
+def _conflict(there: bool) -> Conflict:
+    return Changed("somebody else changed it") if there else Gone("it was cancelled or erased")
+
+
+def _bare(error: E) -> E:
+    """The error without its trace, which holds what was read on the way."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -1,0 +1,297 @@
+"""The store in three DynamoDB tables: PREFIX-requests, PREFIX-keys and PREFIX-public.
+
+No index and no scan. Every write is conditional, so that a retry after a lost answer is safe. TTL
+is best effort (days, says AWS), so every read leaves out what has ended. Here is what the store
+does; `items` has what an item holds, `calls` how DynamoDB is asked.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from botocore.config import Config
+
+from quietdesk.envelopes import Envelope
+from quietdesk.errors import (
+    CannotOpen,
+    Conflict,
+    KeyDestroyed,
+    NoSeats,
+    StoreBusy,
+    StoreUnavailable,
+)
+from quietdesk.hpke import Kid
+from quietdesk.store.dynamodb import items
+from quietdesk.store.dynamodb.calls import CONFIG, TRANSACTION, Calls, delays, failed
+from quietdesk.store.dynamodb.items import Item
+from quietdesk.store.dynamodb.tables import TABLES
+
+
+class DynamoDB:
+    """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
+    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_DEFAULT_REGION`, profile or role)."""
+
+    def __init__(self, prefix: str, config: Config = CONFIG):
+        self._calls = Calls(config)
+        self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
+
+    def begin(self) -> None:
+        self._calls.begin()
+
+    # --- Requests ---
+
+    def put(self, envelope: Envelope) -> None:
+        refused = self._calls.put(
+            TableName=self._requests,
+            Item=items.item_of(envelope),
+            ConditionExpression=items.NEW,
+        )
+        if refused:
+            items.same_or_conflict(refused.held, envelope)
+
+    def take(self, envelope: Envelope) -> None:
+        put = {
+            "TableName": self._requests,
+            "Item": items.item_of(envelope),
+            "ConditionExpression": items.NEW,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        reasons = self._with_seats([{"Put": put}], "", envelope.opening)
+        if reasons:
+            items.same_or_conflict(reasons[0].get("Item", {}), envelope)
+
+    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+        # Who may only put, as `submit`, learns it from a put that cannot happen.
+        refused = self._calls.put(
+            TableName=self._requests,
+            Item=items.request_key(queue, epoch, id),
+            ConditionExpression=items.NEVER,
+        )
+        if refused is None:
+            raise StoreUnavailable("the store wrote where it could not")
+        return items.same_digest(refused.held, digest)
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        keys = [items.request_key(queue, epoch, id) for epoch in epochs]
+        # One call however many weeks: known and unknown ids cost the same.
+        found = self._calls.batch_get(self._requests, keys)
+        envelopes = (items.envelope_of(item) for item in found if "visit" in item)
+        return next((e for e in envelopes if e.expires > now.timestamp()), None)
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        if (new.queue, new.id) != (old.queue, old.id):
+            raise ValueError("a request keeps its queue and id")
+        item = items.item_of(new) | {
+            "digest": {"B": old.digest},
+            "rev": {"N": str(old.rev + 1)},
+        }
+        back, wanted = (old.opening, new.opening) if new.opening != old.opening else ("", "")
+        if new.epoch == old.epoch:
+            if not back and not wanted:
+                self._write_over(old, item)
+                return
+            put = {"TableName": self._requests, "Item": item, **items.unchanged(old)}
+            writes = [{"Put": put}]
+        else:
+            put = {"TableName": self._requests, "Item": item, "ConditionExpression": items.NOT_LIVE}
+            stub = {
+                "TableName": self._requests,
+                "Item": items.stub_of(old),
+                **items.unchanged(old),
+            }
+            writes = [{"Put": put}, {"Put": stub}]
+        put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        reasons = self._with_seats(writes, back, wanted)
+        # What is there already may be this very move, written before its answer was lost.
+        if reasons and reasons[0].get("Item") != item:
+            raise Conflict("the request changed or went since it was read")
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        key = items.request_key(old.queue, old.epoch, old.id)
+        if old.opening:
+            where = {"TableName": self._requests, **items.unchanged(old)}
+            write = (
+                {"Put": {"Item": items.stub_of(old), **where}}
+                if stub
+                else {"Delete": {"Key": key, **where}}
+            )
+            if self._with_seats([write], old.opening, ""):
+                raise Conflict("somebody else wrote first, or it is gone")
+        elif stub:
+            self._write_over(old, items.stub_of(old))
+        else:
+            self._calls.delete(TableName=self._requests, Key=key, **items.unchanged(old))
+
+    def _write_over(self, old: Envelope, item: Item) -> None:
+        self._calls.put_over(
+            already=lambda held: held == item,
+            TableName=self._requests,
+            Item=item,
+            **items.unchanged(old),
+        )
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        for epoch in epochs:
+            for item in self._calls.query(
+                self._requests,
+                items.week_of(queue, epoch),
+                FilterExpression=f"expires > :now AND {items.LIVE}",
+                values={":now": items.seconds(now)},
+            ):
+                yield items.envelope_of(item)
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        week = items.week_of(queue, epoch)
+        # visit_kid tells an envelope from a stub, and is much shorter than what is sealed.
+        found = list(self._calls.query(self._requests, week, ProjectionExpression="id, visit_kid"))
+        self._calls.batch_delete(
+            self._requests, [{"week": {"S": week}, "id": item["id"]} for item in found]
+        )
+        return sum("visit_kid" in item for item in found)
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        count = 0
+        for epoch in epochs:
+            week = items.week_of(queue, epoch)
+            values = {":now": items.seconds(now)}
+            for item in self._calls.query(
+                self._requests,
+                week,
+                FilterExpression="expires <= :now",
+                ProjectionExpression="id, visit_kid",
+                values=values,
+            ):
+                try:
+                    self._calls.delete(
+                        TableName=self._requests,
+                        Key={"week": {"S": week}, "id": item["id"]},
+                        ConditionExpression="expires <= :now",
+                        ExpressionAttributeValues=values,
+                    )
+                except Conflict:
+                    continue  # somebody gave it another end since it was listed
+                count += "visit_kid" in item
+        return count
+
+    # --- Seats ---
+
+    def set_seats(self, seats: Mapping[str, int]) -> None:
+        wanted = list(seats.items())
+        for start in range(0, len(wanted), TRANSACTION):
+            chunk = dict(wanted[start : start + TRANSACTION])
+            for delay in delays():
+                counts = self._counts(chunk)
+                # Read, then written on condition: an update has no word for "the taken stay taken".
+                writes = [
+                    items.seats_in_all(self._public, opening, counts.get(opening), of)
+                    for opening, of in chunk.items()
+                    if opening not in counts or counts[opening][0] != of
+                ]
+                if not writes or not self._calls.transact(writes):
+                    break
+                time.sleep(delay)
+            else:
+                raise StoreBusy("others are writing the same; try again in a moment")
+
+    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+        left = dict.fromkeys(openings, 0)
+        return left | {it: max(0, left) for it, (_, left) in self._counts(left).items()}
+
+    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+        none = dict.fromkeys(openings, 0)
+        return none | {it: of - left for it, (of, left) in self._counts(none).items()}
+
+    def drop_seats(self, openings: Iterable[str]) -> None:
+        self._calls.batch_delete(self._public, map(items.seats_key, openings))
+
+    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Seats in all, and left, of the openings that are known."""
+        keys = [items.seats_key(opening) for opening in openings]
+        return items.counts_of(self._calls.batch_get(self._public, keys))
+
+    def _with_seats(
+        self, writes: list[dict[str, Any]], back: str, wanted: str
+    ) -> list[dict[str, Any]]:
+        """The writes, with one seat back to an opening and one from another ("" is none). Gives the
+        reasons why the writes are refused; none when all of it is done. Raises NoSeats."""
+        seats = []
+        if wanted:  # of which one is left
+            seats.append(items.one_seat(self._public, wanted, "-", "seats_left >= :one"))
+        if back:
+            seats.append(items.one_seat(self._public, back, "+", "attribute_exists(seats)"))
+        reasons = self._calls.transact([*writes, *seats])
+        if not reasons or any(failed(reasons, at) for at in range(len(writes))):
+            return reasons[: len(writes)]
+        if wanted and failed(reasons, len(writes)):
+            raise NoSeats("the opening has no seat left")
+        return self._with_seats(writes, "", wanted)  # the old opening is not known any more
+
+    # --- Keys ---
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        item = {**items.half_key(kid), "half": {"B": server_half}}
+        self._calls.put_over(
+            already=lambda held: held == item,
+            TableName=self._keys,
+            Item=item,
+            ConditionExpression="attribute_not_exists(half)",
+        )
+        self._calls.batch_put(
+            self._keys,
+            [
+                {**items.wrap_key(kid, device), "wrap": {"B": wrap}}
+                for device, wrap in wraps.items()
+            ],
+        )
+
+    def server_half(self, kid: str) -> bytes:
+        item = self._calls.get(self._keys, items.half_key(kid))
+        if item is None:
+            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+        return items.data_of(item, "half")
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        self.server_half(kid)
+        item = self._calls.get(self._keys, items.wrap_key(kid, device))
+        if item is None:
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
+        return items.data_of(item, "wrap")
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        week = items.week_of(queue, epoch)
+        names = [
+            item["name"]["S"]
+            for item in self._calls.query(
+                self._keys,
+                week,
+                ProjectionExpression="#name",
+                ExpressionAttributeNames={"#name": "name"},
+            )
+        ]
+        self._calls.batch_delete(
+            self._keys, [{"week": {"S": week}, "name": {"S": name}} for name in names]
+        )
+        return items.kids_of(names)
+
+    # --- Public documents ---
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        item = items.document(name, data, expected_seq + 1)
+        self._calls.put_over(
+            already=lambda held: held == item,
+            TableName=self._public,
+            Item=item,
+            **items.seq_is(expected_seq),
+        )
+        return expected_seq + 1
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        item = self._calls.get(self._public, items.document_key(name))
+        return None if item is None else items.document_of(item)
+
+    def checkpoint(self) -> None:
+        """Nothing: a deleted item is not ours to overwrite. That is why keys are destroyed."""
+
+    def close(self) -> None:
+        self._calls.close()

@@ -1,0 +1,228 @@
+"""What the items of the three tables hold and are called, and under which conditions they are
+written. Nothing here asks DynamoDB.
+
+A damaged value is read as an empty one: that envelope does not open, and the others do.
+"""
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from quietdesk.envelopes import Envelope, SealedPart
+from quietdesk.errors import Conflict, StoreUnavailable
+from quietdesk.hpke import Kid
+
+Item = dict[str, dict[str, Any]]
+
+# --- Requests: a partition a week, in the order of ids -------------------------------------------
+
+NEW = "attribute_not_exists(id)"
+LIVE = "attribute_exists(visit)"  # a stub has no parts
+NOT_LIVE = "attribute_not_exists(visit)"
+NEVER = f"attribute_exists(id) AND {NEW}"
+
+
+def week_of(queue: str, epoch: str) -> str:
+    """The name of a week's partition, of requests and of keys."""
+    return f"{queue}#{epoch}"
+
+
+def request_key(queue: str, epoch: str, id: bytes) -> Item:
+    """Where an envelope is, or what stays of it."""
+    return {"week": {"S": week_of(queue, epoch)}, "id": {"B": id}}
+
+
+def item_of(envelope: Envelope) -> Item:
+    """An envelope as an item."""
+    return {
+        **request_key(envelope.queue, envelope.epoch, envelope.id),
+        "digest": {"B": envelope.digest},
+        "expires": {"N": str(envelope.expires)},
+        "rev": {"N": str(envelope.rev)},
+        "lane": {"S": envelope.lane},
+        "born": {"S": envelope.born},
+        "opening": {"S": envelope.opening},
+        "auth_hash": {"B": envelope.auth_hash},
+        "visit_kid": {"S": envelope.visit.kid},
+        "visit": {"B": envelope.visit.sealed},
+        "contact_kid": {"S": envelope.contact.kid},
+        "contact": {"B": envelope.contact.sealed},
+        "reply": {"B": envelope.reply},
+    }
+
+
+def stub_of(old: Envelope) -> Item:
+    """What stays of an envelope, so that a late retry of its first post does not bring it back."""
+    kept = ("week", "id", "digest", "expires")
+    return {name: value for name, value in item_of(old).items() if name in kept}
+
+
+def envelope_of(item: Item) -> Envelope:
+    """The envelope that an item holds."""
+
+    def text(name: str) -> str:
+        return str(item.get(name, {}).get("S", ""))
+
+    def data(name: str) -> bytes:
+        return data_of(item, name)
+
+    def number(name: str) -> int:
+        written = str(item.get(name, {}).get("N", ""))
+        return int(written) if written.isdecimal() else 0
+
+    return Envelope(
+        queue=text("week").rpartition("#")[0],
+        id=data("id"),
+        auth_hash=data("auth_hash"),
+        born=text("born"),
+        opening=text("opening"),
+        visit=SealedPart(text("visit_kid"), data("visit")),
+        contact=SealedPart(text("contact_kid"), data("contact")),
+        reply=data("reply"),
+        lane=text("lane"),
+        digest=data("digest"),
+        rev=number("rev"),
+        expires=number("expires"),
+    )
+
+
+def data_of(item: Item, name: str) -> bytes:
+    """The bytes of that name; none where they are missing or damaged."""
+    return bytes(item.get(name, {}).get("B", b""))
+
+
+def same_digest(held: Item, digest: bytes) -> bool:
+    """Whether what is held came of the same post."""
+    return hmac.compare_digest(data_of(held, "digest"), digest)
+
+
+def same_or_conflict(held: Item, envelope: Envelope) -> None:
+    """Raises Conflict unless what is held came of the same post: then this one is a retry."""
+    if not same_digest(held, envelope.digest):
+        raise Conflict("another envelope has this id")
+
+
+def unchanged(old: Envelope) -> dict[str, Any]:
+    """That nobody wrote over an envelope since it was read."""
+    return {
+        "ConditionExpression": f"rev = :rev AND {LIVE}",
+        "ExpressionAttributeValues": {":rev": {"N": str(old.rev)}},
+    }
+
+
+def seconds(now: datetime) -> dict[str, str]:
+    """A time as `expires` has it."""
+    return {"N": str(int(now.timestamp()))}
+
+
+# --- Keys: in the partition of their week --------------------------------------------------------
+
+_HALF = "half#"
+
+
+def half_key(kid: str) -> Item:
+    """Where the server half of a key is."""
+    return _key_of(kid, f"{_HALF}{kid}")
+
+
+def wrap_key(kid: str, device: str) -> Item:
+    """Where the wrap of a key for a device is."""
+    return _key_of(kid, f"wrap#{kid}#{device}")
+
+
+def kids_of(names: list[str]) -> list[str]:
+    """The keys whose halves are among the names of items."""
+    return sorted(name.removeprefix(_HALF) for name in names if name.startswith(_HALF))
+
+
+def _key_of(kid: str, name: str) -> Item:
+    parsed = Kid.parse(kid)
+    return {"week": {"S": week_of(parsed.queue, str(parsed.epoch))}, "name": {"S": name}}
+
+
+# --- Seats: an item an opening, among the public documents ---------------------------------------
+
+
+def seats_key(opening: str) -> Item:
+    """Where the seats of an opening are counted."""
+    return {"name": {"S": f"seats#{opening}"}}
+
+
+def counts_of(items: list[Item]) -> dict[str, tuple[int, int]]:
+    """Opening to seats in all, and left."""
+    return {
+        item["name"]["S"].partition("#")[2]: (
+            int(item["seats"]["N"]),
+            int(item["seats_left"]["N"]),
+        )
+        for item in items
+    }
+
+
+def one_seat(table: str, opening: str, sign: str, condition: str) -> dict[str, Any]:
+    """One seat back (+) or one taken (-), as a part of a transaction."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": seats_key(opening),
+            "UpdateExpression": f"SET seats_left = seats_left {sign} :one",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+    }
+
+
+def seats_in_all(table: str, opening: str, held: tuple[int, int] | None, of: int) -> dict[str, Any]:
+    """So many seats `of` an opening, as a part of a transaction; `held` is how it counted when it
+    was read."""
+    if held is None:
+        both = {"seats": {"N": str(of)}, "seats_left": {"N": str(of)}}
+        condition = "attribute_not_exists(seats)"
+        put = {"TableName": table, "Item": {**seats_key(opening), **both}}
+        return {"Put": put | {"ConditionExpression": condition}}
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": seats_key(opening),
+            "UpdateExpression": "SET seats = :of, seats_left = seats_left + :more",
+            "ConditionExpression": "seats = :before",
+            "ExpressionAttributeValues": {
+                ":of": {"N": str(of)},
+                ":more": {"N": str(of - held[0])},
+                ":before": {"N": str(held[0])},
+            },
+        }
+    }
+
+
+# --- Public documents ----------------------------------------------------------------------------
+
+
+def document_key(name: str) -> Item:
+    """Where a public document is."""
+    return {"name": {"S": name}}
+
+
+def document(name: str, data: bytes, seq: int) -> Item:
+    """A public document as an item."""
+    return {**document_key(name), "data": {"B": data}, "seq": {"N": str(seq)}}
+
+
+def document_of(item: Mapping[str, Any]) -> tuple[bytes, int]:
+    """A public document and its seq. Raises StoreUnavailable for a damaged one: unlike an envelope,
+    it is not read as empty, or a new one would replace it."""
+    try:
+        return bytes(item["data"]["B"]), int(item["seq"]["N"])
+    except (KeyError, TypeError, ValueError):
+        raise StoreUnavailable("a document in the store is damaged") from None
+
+
+def seq_is(seq: int) -> dict[str, Any]:
+    """That a document has this seq; 0: that there is none."""
+    if not seq:
+        return {"ConditionExpression": "attribute_not_exists(seq)"}
+    return {
+        "ConditionExpression": "seq = :seq",
+        "ExpressionAttributeValues": {":seq": {"N": str(seq)}},
+    }

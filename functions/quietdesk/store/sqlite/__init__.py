@@ -1,0 +1,420 @@
+"""The store in one SQLite file, for one machine."""
+
+import hmac
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from quietdesk.envelopes import Envelope, SealedPart
+from quietdesk.errors import (
+    CannotOpen,
+    Conflict,
+    KeyDestroyed,
+    NoSeats,
+    StoreUnavailable,
+    TracesRemain,
+)
+from quietdesk.hpke import Kid
+from quietdesk.store.sqlite import schema
+
+BUSY_SECONDS = 5.0
+PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
+
+_COLUMNS = (
+    "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
+    "visit_kid, visit, contact_kid, contact, reply"
+)
+_LIVE = "visit IS NOT NULL"  # a stub has no parts
+
+
+class Sqlite:
+    """A store in one SQLite file, for one machine. Threads and processes may share the file.
+
+    WAL with `synchronous=FULL`: what was acknowledged survives a kill and a power cut.
+    `secure_delete` overwrites deleted rows with zeros, and a truncating checkpoint after each
+    erasure empties the WAL, where older copies of a page would otherwise stay.
+    """
+
+    def __init__(self, path: Path, create: bool = True):
+        if not create and not path.exists():
+            raise StoreUnavailable(f"there is no store at {path.absolute()}")
+        self._path = path
+        self._thread = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        with _named_errors():
+            # `parents=True` would give the folders above the last one the usual mode.
+            for folder in reversed([path.parent, *path.parent.parents]):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
+            # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
+
+    def begin(self) -> None:
+        """Nothing: the file is near, and waits no longer than BUSY_SECONDS for others."""
+
+    def put(self, envelope: Envelope) -> None:
+        with self._write() as db:
+            self._insert(db, envelope)
+
+    def take(self, envelope: Envelope) -> None:
+        with self._write() as db:
+            if self._insert(db, envelope):
+                _swap_seats(db, "", envelope.opening)
+
+    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
+                (queue, epoch, id),
+            ).fetchone()
+        return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
+
+    def set_seats(self, seats: Mapping[str, int]) -> None:
+        with self._write() as db:
+            db.executemany(
+                "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
+                " seats_left = seats_left + excluded.seats - seats, seats = excluded.seats",
+                seats.items(),
+            )
+
+    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+        return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
+
+    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+        return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
+
+    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Seats in all, and left."""
+        names = list(openings)
+        with _named_errors():
+            rows = self._db.execute(
+                "SELECT opening, seats, seats_left FROM seats"
+                " WHERE opening IN (SELECT value FROM json_each(?))",
+                (json.dumps(names),),
+            ).fetchall()
+        return dict.fromkeys(names, (0, 0)) | {
+            name: (int(of), int(left)) for name, of, left in rows
+        }
+
+    def drop_seats(self, openings: Iterable[str]) -> None:
+        with self._write() as db:
+            db.executemany("DELETE FROM seats WHERE opening = ?", [(it,) for it in openings])
+
+    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+        # One question however many weeks: known and unknown ids cost the same.
+        weeks = list(epochs)
+        with _named_errors():
+            row = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                f" WHERE queue = ? AND epoch IN ({', '.join('?' * len(weeks))})"
+                f" AND id = ? AND expires > ? AND {_LIVE}",
+                (queue, *weeks, id, now.timestamp()),
+            ).fetchone()
+        return _envelope(row) if row else None
+
+    def replace(self, old: Envelope, new: Envelope) -> None:
+        with self._write() as db:
+            if (new.queue, new.id) != (old.queue, old.id):
+                raise ValueError("a request keeps its queue and id")
+            moves = new.epoch != old.epoch
+            where = "queue = ? AND epoch = ? AND id = ?"
+            if moves and _count(db, where, (new.queue, new.epoch, new.id)):
+                raise Conflict("another envelope has this id in that week")
+            digest = self._remove(db, old, stub=moves)
+            if new.opening != old.opening:
+                _swap_seats(db, old.opening, new.opening)
+            self._write_row(db, new, digest, old.rev + 1)
+        self.checkpoint()
+
+    def erase(self, old: Envelope, stub: bool = False) -> None:
+        with self._write() as db:
+            self._remove(db, old, stub)
+            _swap_seats(db, old.opening, "")
+        self.checkpoint()
+
+    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+        for epoch in epochs:
+            last: object = float("-inf")  # before an id of any type, also a damaged one
+            while True:
+                with _named_errors():
+                    rows = self._db.execute(
+                        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                        f" WHERE queue = ? AND epoch = ? AND id > ? AND expires > ? AND {_LIVE}"
+                        " ORDER BY id LIMIT ?",
+                        (queue, epoch, last, now.timestamp(), PAGE),
+                    ).fetchall()
+                for row in rows:
+                    yield _envelope(row)
+                if len(rows) < PAGE:
+                    break
+                last = rows[-1][2]
+
+    def erase_epoch(self, queue: str, epoch: str) -> int:
+        with self._write() as db:
+            where, values = "queue = ? AND epoch = ?", (queue, epoch)
+            count = _count(db, where, values)
+            db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        self.checkpoint()
+        return count
+
+    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+        count = 0
+        with self._write() as db:
+            for epoch in epochs:
+                where = "queue = ? AND epoch = ? AND expires <= ?"
+                values = (queue, epoch, now.timestamp())
+                count += _count(db, where, values)
+                db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        self.checkpoint()
+        return count
+
+    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+        name = Kid.parse(kid)
+        with self._write() as db:
+            if db.execute("SELECT 1 FROM keys WHERE kid = ?", (kid,)).fetchone():
+                raise Conflict("there is a key of that name")
+            db.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?)",
+                (kid, name.queue, str(name.epoch), server_half),
+            )
+            db.executemany(
+                "INSERT INTO wraps VALUES (?, ?, ?)",
+                [(kid, device, wrap) for device, wrap in wraps.items()],
+            )
+
+    def server_half(self, kid: str) -> bytes:
+        with _named_errors():
+            row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
+        if row is None:
+            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+        return _bytes(row[0])
+
+    def wrap(self, kid: str, device: str) -> bytes:
+        self.server_half(kid)
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
+            ).fetchone()
+        if row is None:
+            raise CannotOpen("this week's keys were made before this device was admitted", "early")
+        return _bytes(row[0])
+
+    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+        with self._write() as db:
+            rows = db.execute(
+                "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
+            ).fetchall()
+            db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
+            db.executemany("DELETE FROM keys WHERE kid = ?", rows)
+        self.checkpoint()
+        return [str(row[0]) for row in rows]
+
+    def publish(self, name: str, data: bytes, expected_seq: int) -> int:
+        with self._write() as db:
+            row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
+            if (row[0] if row else 0) != expected_seq:
+                raise Conflict("somebody else published first")
+            db.execute(
+                "INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, data, expected_seq + 1)
+            )
+        return expected_seq + 1
+
+    def read(self, name: str) -> tuple[bytes, int] | None:
+        with _named_errors():
+            row = self._db.execute(
+                "SELECT data, seq FROM public WHERE name = ?", (name,)
+            ).fetchone()
+        if row is None:
+            return None
+        data, seq = row
+        if not isinstance(data, bytes) or not isinstance(seq, int):
+            # Unlike an envelope, it is not read as empty: a new one would then replace it.
+            raise StoreUnavailable("a document in the store is damaged")
+        return data, seq
+
+    def checkpoint(self) -> None:
+        with _named_errors():
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise TracesRemain("done, but traces stay in the file until nobody reads it")
+
+    def close(self) -> None:
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._thread = threading.local()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._thread, "db", None)
+        if db is None:
+            db = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            with self._guard:
+                self._connections.append(db)
+            # A text that is no UTF-8 any more would stop a whole page of rows.
+            db.text_factory = lambda raw: raw.decode(errors="replace")
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("PRAGMA synchronous = FULL")
+            self._thread.db = db
+        return db
+
+    def _prepare(self) -> None:
+        # Looked at before anything is changed: WAL is written into the file, whosever it is. One
+        # transaction, or another process that makes the store meanwhile would be half seen.
+        self._db.execute("BEGIN")
+        schema.is_new(self._db)
+        self._db.execute("COMMIT")
+        self._use_wal()
+        with self._write() as db:
+            upgraded = schema.bring_up_to_date(db)
+        if upgraded:
+            with suppress(StoreUnavailable):  # while somebody reads: the next erasure empties it
+                self.checkpoint()
+        # A file that was here before us may be open to others, and so may what a kill left of it.
+        for end in ("", "-wal", "-shm"):
+            file = Path(f"{self._path}{end}")
+            if file.exists():
+                file.chmod(0o600)
+
+    def _use_wal(self) -> None:
+        """SQLite does not wait, as it does elsewhere, when two processes ask for WAL at once."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it, or nothing."""
+        with _named_errors():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                schema.refuse_newer(db)
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                # Out of space or I/O errors may have ended the transaction already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _insert(self, db: sqlite3.Connection, envelope: Envelope) -> bool:
+        """Whether the envelope is new. Raises Conflict."""
+        row = db.execute(
+            "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
+            (envelope.queue, envelope.epoch, envelope.id),
+        ).fetchone()
+        if row is None:
+            self._write_row(db, envelope, envelope.digest, envelope.rev)
+        elif not hmac.compare_digest(_bytes(row[0]), envelope.digest):
+            raise Conflict("another envelope has this id")
+        return row is None
+
+    def _write_row(
+        self, db: sqlite3.Connection, envelope: Envelope, digest: bytes, rev: int
+    ) -> None:
+        db.execute(
+            # A stub of an earlier move may lie where an envelope moves back to.
+            f"INSERT OR REPLACE INTO requests ({_COLUMNS})"  # noqa: S608 - fixed names of columns
+            f" VALUES ({', '.join('?' * 15)})",
+            (
+                envelope.queue, envelope.epoch, envelope.id, digest, envelope.expires, rev,
+                envelope.lane, envelope.born, envelope.opening, envelope.auth_hash,
+                envelope.visit.kid, envelope.visit.sealed,
+                envelope.contact.kid, envelope.contact.sealed, envelope.reply,
+            ),
+        )  # fmt: skip
+
+    def _remove(self, db: sqlite3.Connection, old: Envelope, stub: bool) -> bytes:
+        """Gives the digest that was kept. Raises Conflict."""
+        where = "queue = ? AND epoch = ? AND id = ? AND rev = ?"
+        values = (old.queue, old.epoch, old.id, old.rev)
+        row = db.execute(
+            f"SELECT digest, expires FROM requests WHERE {where} AND {_LIVE}",  # noqa: S608 - fixed
+            values,
+        ).fetchone()
+        if row is None:
+            raise Conflict("the request changed or went since it was read")
+        db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
+        if stub:
+            db.execute(
+                "INSERT INTO requests (queue, epoch, id, digest, expires, rev)"
+                " VALUES (?, ?, ?, ?, ?, 0)",
+                (old.queue, old.epoch, old.id, *row),
+            )
+        return _bytes(row[0])
+
+
+def _swap_seats(db: sqlite3.Connection, back: str, wanted: str) -> None:
+    """One seat back to an opening and one from another; "" is none. Raises NoSeats."""
+    if wanted:
+        taken = db.execute(
+            "UPDATE seats SET seats_left = seats_left - 1 WHERE opening = ? AND seats_left > 0",
+            (wanted,),
+        )
+        if taken.rowcount != 1:
+            raise NoSeats("the opening has no seat left")
+    if back:
+        db.execute("UPDATE seats SET seats_left = seats_left + 1 WHERE opening = ?", (back,))
+
+
+def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
+    text = f"SELECT count(*) FROM requests WHERE {where} AND {_LIVE}"  # noqa: S608 - fixed text
+    return int(db.execute(text, values).fetchone()[0])
+
+
+def _envelope(row: tuple[object, ...]) -> Envelope:
+    # A damaged value becomes an empty one: that envelope does not open, and the others do.
+    (
+        queue, _, id, digest, expires, rev, lane, born, opening, auth_hash,
+        visit_kid, visit, contact_kid, contact, reply,
+    ) = row  # fmt: skip
+    return Envelope(
+        queue=str(queue),
+        id=_bytes(id),
+        auth_hash=_bytes(auth_hash),
+        born=str(born),
+        opening=str(opening),
+        visit=SealedPart(str(visit_kid), _bytes(visit)),
+        contact=SealedPart(str(contact_kid), _bytes(contact)),
+        reply=_bytes(reply),
+        lane=str(lane),
+        digest=_bytes(digest),
+        rev=rev if isinstance(rev, int) else 0,
+        expires=expires if isinstance(expires, int) else 0,
+    )
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """SQLite's and the disk's errors under our name, without their text: it may hold values."""
+    try:
+        yield
+    except (sqlite3.Error, OSError):
+        raise StoreUnavailable("the store is locked, full, read-only or damaged") from None

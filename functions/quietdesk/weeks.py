@@ -1,0 +1,117 @@
+"""The calendar of weeks: which week it is, which weeks a request may be sealed to, when their keys
+go, and when an envelope ends.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+GRACE = timedelta(hours=24)  # how long a request may still go to the week before
+WEEKS_AHEAD = 4  # how far ahead a taken opening may be
+MAX_SERVE_DAYS = 21
+MAX_AGE = timedelta(days=60)  # from the start of the week of first sealing, whatever anybody says
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Epoch:
+    """An ISO 8601 week in the programme's time zone; `str` gives `2026-W47`."""
+
+    year: int
+    week: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError unless `text` is exactly the name of a week that exists."""
+        if not isinstance(text, str) or not re.fullmatch(r"\d{4}-W\d\d", text, re.ASCII):
+            raise ValueError("not an ISO week")
+        year, week = int(text[:4]), int(text[6:])
+        date.fromisocalendar(year, week, 1)
+        return cls(year, week)
+
+    @classmethod
+    def of(cls, day: date) -> Self:
+        """The week that the day lies in."""
+        return cls(*day.isocalendar()[:2])
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-W{self.week:02d}"
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Its seven days, from Monday on."""
+        return tuple(date.fromisocalendar(self.year, self.week, n) for n in range(1, 8))
+
+    def plus(self, weeks: int) -> "Epoch":
+        """The epoch so many weeks later, or earlier when negative."""
+        return Epoch.of(date.fromisocalendar(self.year, self.week, 1) + timedelta(weeks=weeks))
+
+    def start(self, zone: ZoneInfo) -> datetime:
+        """Monday 00:00 in the programme's time zone, as UTC."""
+        return begins(date.fromisocalendar(self.year, self.week, 1), zone)
+
+    def end(self, zone: ZoneInfo) -> datetime:
+        """The instant the week after begins, as UTC."""
+        return self.plus(1).start(zone)
+
+
+def epoch_at(now: datetime, zone: ZoneInfo) -> Epoch:
+    """The week that `now` lies in."""
+    return Epoch.of(now.astimezone(zone).date())
+
+
+def begins(day: date, zone: ZoneInfo) -> datetime:
+    """The midnight with which the day begins in the programme's time zone, as UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def accepted(now: datetime, zone: ZoneInfo) -> tuple[Epoch, ...]:
+    """The weeks a request may be sealed to: the current one, and the one before for 24 hours."""
+    epoch = epoch_at(now, zone)
+    return (epoch,) if now - epoch.start(zone) > GRACE else (epoch, epoch.plus(-1))
+
+
+def live(now: datetime, zone: ZoneInfo, serve_days: int) -> tuple[Epoch, ...]:
+    """Every week whose envelopes may still be read, oldest first: served, current and ahead."""
+    current = epoch_at(now, zone)
+    weeks = (current.plus(n) for n in range(-1 - MAX_SERVE_DAYS // 7, WEEKS_AHEAD + 1))
+    return tuple(epoch for epoch in weeks if not over(epoch, now, zone, serve_days))
+
+
+def destroyed_at(epoch: Epoch, zone: ZoneInfo, serve_days: int) -> datetime:
+    """The announced instant at which the week's keys are destroyed, as UTC: 00:00 in the
+    programme's time zone, also when clocks changed since the week ended."""
+    monday = date.fromisocalendar(epoch.year, epoch.week, 1)
+    return begins(monday + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS)), zone)
+
+
+def over(epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int) -> bool:
+    """Whether the week's keys are due to be destroyed by now."""
+    return destroyed_at(epoch, zone, serve_days) <= now
+
+
+def look_again(
+    epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int, answer_by_days: int
+) -> date:
+    """The day on which who asked is told to look again: `answer_by_days` from today, and never so
+    late that a request of that week may be destroyed already."""
+    today = now.astimezone(zone).date()
+    last = destroyed_at(epoch, zone, serve_days).astimezone(zone).date() - timedelta(days=1)
+    return max(today, min(today + timedelta(days=answer_by_days), last))
+
+
+def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:
+    """When an envelope ends, in Unix seconds: with its week's keys, and never more than 60 days
+    after the week of its first sealing began."""
+    return int(min(destroyed_at(epoch, zone, serve_days), oldest(born, zone)).timestamp())
+
+
+def oldest(born: Epoch, zone: ZoneInfo) -> datetime:
+    """When an envelope that was first sealed in that week ends at the latest, as UTC."""
+    return born.start(zone) + MAX_AGE
+
+
+def end_day(expires: int, zone: ZoneInfo) -> date:
+    """The day on which an envelope that `expires` then (Unix seconds) is destroyed."""
+    return datetime.fromtimestamp(expires, UTC).astimezone(zone).date()

@@ -1,0 +1,286 @@
+"""Threads at one desk: two browser tabs, work in the background, and a lock that waits for nobody.
+
+What is readable is one value that is swapped whole. After the lock nothing is read or written back.
+"""
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from threading import Event, Thread
+
+import pytest
+
+from quietdesk.errors import Locked
+from quietdesk.staff.console.session import Unlocked
+from quietdesk.staff.desk import queue as queues
+from quietdesk.staff.desk.placing import Placing
+from quietdesk.staff.device.opener import Opener
+from quietdesk.staff.work import Decision, Work
+from tests.console.staff import accept, opened, put, readable
+from tests.console.test_enter import TYPED, code_on
+from tests.waiting import CEILING
+from tests.world import NOON, PASSPHRASE
+
+
+class Held:
+    """A function that stops before its call of that number until it may go on."""
+
+    def __init__(self, monkeypatch, owner, name, at=1):
+        self.reached, self._going = Event(), Event()
+        works, calls = getattr(owner, name), count(1)
+
+        def held(*args):
+            if next(calls) == at:
+                self.reached.set()
+                assert self._going.wait(CEILING)
+            return works(*args)
+
+        monkeypatch.setattr(owner, name, held)
+
+    @contextmanager
+    def meanwhile(self):
+        """While it stands still."""
+        assert self.reached.wait(CEILING)
+        try:
+            yield
+        finally:
+            self._going.set()
+
+
+class Tab:
+    """Another tab of the same browser, which asks at its own time."""
+
+    def __init__(self, staff, method, path, **form):
+        self._answers = []
+        self._thread = Thread(target=lambda: self._answers.append(ask(staff, method, path, form)))
+        self._thread.start()
+
+    def answer(self):
+        self._thread.join(CEILING)
+        (answer,) = self._answers
+        return answer
+
+
+def ask(staff, method, path, form):
+    return staff.ask(method, path, form, follow=False)
+
+
+def unlocked(staff):
+    """The unlocked desk of a console."""
+    return staff.console._desk
+
+
+def test_page_is_shown_while_another_is_made(staff, world, publish, monkeypatch):
+    publish()
+    id = put(world, name=["Marisol"])
+    staff.unlock()
+    held = Held(monkeypatch, queues, "fitting")
+
+    first = Tab(staff, "POST", "/request", one=id)
+    with held.meanwhile():
+        second = staff.get("/")
+
+    assert "Marisol" in second.text and second.status == 200
+    assert "Give this place" in first.answer().text
+
+
+def test_lock_during_a_pull_lets_go_at_once_and_nothing_is_written_back(staff, world, monkeypatch):
+    before = len(readable())
+    for _ in range(3):
+        put(world, name=["Marisol"])
+    held = Held(monkeypatch, Opener, "open", at=2)
+    staff.post("/unlock", follow=False, passphrase=PASSPHRASE)
+    with held.meanwhile():
+        desk = unlocked(staff)
+        assert staff.console._session.job.running
+
+        staff.post("/lock", follow=False)
+
+        assert staff.console.locked
+        with pytest.raises(Locked):
+            desk.peek()
+        assert "Passphrase" in staff.get("/").text
+    staff.wait()
+
+    with pytest.raises(Locked):
+        desk.peek()
+    del desk
+    assert len(readable()) == before
+    assert staff.console.locked
+
+
+def test_old_pull_changes_nothing_after_the_next_unlocking(staff, world, monkeypatch):
+    put(world, name=["Marisol"])
+    held = Held(monkeypatch, Opener, "open")
+    staff.post("/unlock", follow=False, passphrase=PASSPHRASE)
+    with held.meanwhile():
+        old = unlocked(staff)
+        staff.post("/lock", follow=False)
+        staff.post("/unlock", follow=False, passphrase=PASSPHRASE)
+        new = unlocked(staff)
+    staff.wait()
+
+    with pytest.raises(Locked):
+        old.peek()
+    assert [it.request.name for it in new.peek().items.values()] == ["Marisol"]
+    assert not new.peek().job.running
+
+
+def test_view_that_runs_while_another_tab_locks_shows_nothing(staff, world, publish, monkeypatch):
+    publish()
+    id = put(world, name=["Marisol"])
+    staff.unlock()
+    held = Held(monkeypatch, queues, "propose")
+
+    page = Tab(staff, "POST", "/propose", id=id)
+    with held.meanwhile():
+        desk = unlocked(staff)
+        staff.post("/lock", follow=False)
+
+    answer = page.answer()
+    assert answer.status == 409 and "Marisol" not in answer.body
+    assert "Passphrase" in answer.text and "Nothing was changed" not in answer.text
+    with pytest.raises(Locked):
+        desk.peek()
+
+
+def test_page_made_before_the_lock_and_sent_after_it_is_not_sent(staff, world, monkeypatch):
+    """Everything readable of it was read already: it is the answer that is held back."""
+    put(world, name=["Marisol"])
+    staff.unlock()
+    held = Held(monkeypatch, queues, "promised")  # the last that the page asks for
+
+    page = Tab(staff, "GET", "/")
+    with held.meanwhile():
+        staff.post("/lock", follow=False)
+
+    assert "Marisol" not in page.answer().body
+
+
+def test_lock_stops_short_work_in_another_tab_before_its_next_request(staff, world, monkeypatch):
+    ids = [put(world) for _ in range(3)]
+    staff.unlock()
+    held = Held(monkeypatch, Placing, "refuse", at=2)
+
+    page = Tab(staff, "POST", "/answer", id=ids, do="none")
+    with held.meanwhile():
+        staff.post("/lock", follow=False)
+        assert staff.console.locked
+
+    assert page.answer().status in (303, 409)
+    assert Counter(it.state for it in opened(world).values()) == {"none": 2, "waiting": 1}
+
+
+def test_short_work_of_two_tabs_is_all_done(staff, world, monkeypatch):
+    first, second = put(world), put(world)
+    staff.unlock()
+    held = Held(monkeypatch, Placing, "refuse")
+
+    one = Tab(staff, "POST", "/answer", id=first, do="none")
+    with held.meanwhile():
+        # Straight to the work: a page would show how far the other one is.
+        todo = [(second, Decision.NONE)]
+        other = Thread(
+            target=lambda: staff.console._background.start(
+                unlocked(staff), "answer", 1, lambda it, seen: it.work.answer(it.queue, todo, seen)
+            )
+        )
+        other.start()
+    other.join(CEILING)
+
+    assert one.answer().status == 303
+    assert {it.state for it in opened(world).values()} == {"none"}
+    assert {it.state for it in unlocked(staff).peek().items.values()} == {"none"}
+
+
+def test_page_asked_for_while_another_tab_works_says_how_far_it_is(staff, world, monkeypatch):
+    ids = [put(world, name=["Marisol"]) for _ in range(3)]
+    staff.unlock()
+    held = Held(monkeypatch, Placing, "refuse", at=2)
+
+    work = Tab(staff, "POST", "/answer", id=ids, do="none")
+    with held.meanwhile():
+        page = staff.get("/")
+
+    assert "1 of 3" in page.text and "Marisol" not in page.body
+    work.answer()
+    assert "Answered that there is no place: 3" in staff.get("/look").text
+
+
+def test_proposals_accepted_in_two_tabs_are_done_once(staff, world, publish):
+    publish()
+    id = put(world)
+    staff.unlock()
+    page = staff.post("/propose", id=id)
+
+    pages = [accept(staff, page) for _ in range(2)]
+
+    assert "Placed: 1" in pages[0].text
+    assert "That page was an old one" in pages[1].text
+    assert opened(world)[id].envelope.rev == 2
+
+
+def test_form_sent_twice_at_once_enters_one_person(staff, world, monkeypatch):
+    staff.unlock()
+    form = staff.get("/enter").fields("form")[0]
+    held = Held(monkeypatch, Work, "enter")
+
+    tabs = [Tab(staff, "POST", "/enter", form=form, **TYPED)]
+    with held.meanwhile():
+        tabs.append(Tab(staff, "POST", "/enter", form=form, **TYPED))
+
+    assert [tab.answer().status for tab in tabs] == [303, 303]
+    assert len(opened(world)) == 1
+    assert code_on(staff.get("/slip"))
+
+
+def test_who_is_entered_during_other_work_stays_on_the_screen(staff, world, monkeypatch):
+    ids = [put(world, name=[f"N{n}"]) for n in range(3)]
+    staff.unlock()
+    held = Held(monkeypatch, Placing, "refuse")
+
+    work = Tab(staff, "POST", "/answer", id=ids, do="none")
+    with held.meanwhile():
+        staff.post("/enter", follow=False, **{**TYPED, "name": "Rosa"})
+        assert code_on(staff.get("/slip"))
+    work.answer()
+
+    names = sorted(it.request.name for it in unlocked(staff).peek().items.values())
+    assert names == ["N0", "N1", "N2", "Rosa"]
+
+
+def test_two_passphrases_at_once_leave_one_desk(staff, world, monkeypatch):
+    put(world, name=["Marisol"])
+    held = Held(monkeypatch, staff.console, "_unlock")
+
+    first = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
+    with held.meanwhile():
+        second = Tab(staff, "POST", "/unlock", passphrase="wrong")
+    assert (first.answer().status, second.answer().status) == (303, 303)
+    staff.wait()
+
+    assert "Marisol" in staff.get("/").text
+
+
+def test_snapshot_that_somebody_reads_does_not_change_under_them(world):
+    desk = Unlocked(Work(world.store, world.city, world.trust, lambda: NOON), world.city, NOON)
+    before = desk.read(NOON)
+
+    desk.swap(lambda it: replace(it, number=7))
+
+    assert (before.number, desk.read(NOON).number) == (0, 7)
+
+
+@pytest.mark.parametrize("do", ["peek", "read", "swap"])
+def test_locked_desk_gives_and_takes_nothing(world, do):
+    desk = Unlocked(Work(world.store, world.city, world.trust, lambda: NOON), world.city, NOON)
+    desk.lock()
+    calls = {
+        "peek": desk.peek,
+        "read": lambda: desk.read(NOON),
+        "swap": lambda: desk.swap(lambda it: it),
+    }
+
+    with pytest.raises(Locked):
+        calls[do]()

@@ -1,0 +1,55 @@
+"""Each error has a code of its own and its next step, and what staff are told has no dead words."""
+
+import re
+
+import pytest
+
+from quietdesk import errors
+from quietdesk.errors import QuietdeskError
+from quietdesk.staff import words
+from tests.world import ROOT
+
+KINDS = [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, Exception)]
+STAFF = ROOT / "functions/quietdesk/staff"
+
+
+def test_no_two_errors_have_one_code():
+    codes = [kind.__dict__.get("code") for kind in KINDS]
+
+    assert len(codes) > 25
+    assert len({*codes}) == len(codes) and None not in codes
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_next_step_is_a_sentence_or_stands_in_the_message(kind):
+    assert re.fullmatch(r"([A-Z].*[.a-z])?", kind.next)
+
+
+def test_code_of_an_error_is_that_of_its_class_unless_it_says_more():
+    assert errors.CannotOpen("no").code == "cannot_open"
+    assert errors.CannotOpen("no", "damaged").code == "damaged"
+    assert errors.KeyDestroyed("2026-W47").code == "destroyed"
+    assert errors.BadEnvelope("too_large").code == "too_large"
+
+
+def test_error_is_said_by_its_code_or_by_what_it_is_a_kind_of():
+    assert words.said(errors.StoreBusy("no"))[0] == words.SAID["busy"]
+    assert (
+        words.said(errors.CannotOpen("no", "a word of next year"))[0] == words.SAID["cannot_open"]
+    )
+    assert words.said(errors.BadCity("no")) == words.OTHERS[Exception]
+    assert words.said(FileNotFoundError("no")) == words.OTHERS[OSError]
+
+
+def test_every_word_for_staff_is_said_somewhere():
+    package = ROOT / "functions/quietdesk"
+    code = "".join(it.read_text() for it in package.rglob("*.py") if it != STAFF / "words.py")
+    pages = "".join(it.read_text() for it in STAFF.rglob("*.html"))
+    codes = {kind.code for kind in KINDS}
+
+    unsaid = {it for it in words.SAID if f'"{it}"' not in code and f"said.{it}" not in pages}
+    assert unsaid - codes == set()
+
+
+def test_no_error_quotes_what_it_is_not_told():
+    assert str(QuietdeskError("as it is")) == "as it is"
