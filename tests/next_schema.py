@@ -12,12 +12,12 @@ FIRST = (
     "CREATE TABLE wraps_of_visits (kid TEXT, device TEXT, wrap BLOB, PRIMARY KEY (kid, device))"
     " WITHOUT ROWID",
     "INSERT INTO wraps_of_visits SELECT * FROM wraps WHERE kid LIKE '%.visit.%'",
-    "DROP TABLE wraps",
     "UPDATE requests SET auth_hash = zeroblob(32)",
 )
 THEN = (
     "ALTER TABLE requests DROP COLUMN lane",
     "INSERT INTO public VALUES ('upgraded', x'01', 1)",  # a second time is an error
+    "DROP TABLE wraps",  # last, so that nothing else is written where they were
 )
 
 

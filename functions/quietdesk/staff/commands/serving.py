@@ -13,7 +13,7 @@ from pathlib import Path
 
 from quietdesk import bundles, settings, sweep, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadCity, BadSetting
+from quietdesk.errors import BadCity, BadSetting, BadSignature
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
@@ -49,8 +49,12 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
 
     with closing(store), reserved:
         Here(chosen, city, datetime.now(UTC)).forget()
-        upkeep()
-        _say_if_closed(store, city, trust)
+        try:
+            upkeep()
+            _say_if_closed(store, city, trust)
+        except BadSignature as error:
+            whose = "the keys in the store are not of the custodians in QUIETDESK_CUSTODIANS"
+            raise BadSignature(f"{error}: {whose}") from None
         print("Building the site ...", flush=True)
         built = subprocess.run(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
