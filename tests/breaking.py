@@ -20,9 +20,10 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 
 from tests.breaks import BREAKS, Break
+from tests.waiting import CEILING
 from tests.world import ROOT
 
-CEILING_SECONDS = 1200  # ends what hangs; it says nothing of how fast a machine must be
+HANGS_SECONDS = 4 * CEILING  # a run is of several tests
 RED = "red"
 SCRIPT = Path("site", "script")
 # What is not of the tree, or is in the way of a copy. The environment is shared.
@@ -131,7 +132,7 @@ def _asked(copy: Path, tests: Sequence[str]) -> dict[str, str]:
     env = {**os.environ, "PYTHONPATH": str(copy / "functions")}
     env.pop("PYTEST_ADDOPTS", None)
     try:
-        subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=CEILING_SECONDS)
+        subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=HANGS_SECONDS)
     except subprocess.TimeoutExpired:
         return dict.fromkeys(tests, "did not end")
     cases = list(ET.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314 - ours
@@ -166,7 +167,7 @@ def _said(cases: Sequence[ET.Element]) -> str:
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=CEILING_SECONDS)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=HANGS_SECONDS)
 
 
 def main(names: Sequence[str], breaks: Sequence[Break] = BREAKS, root: Path = ROOT) -> int:

@@ -78,12 +78,14 @@ def test_text_of_a_break_stands_once_in_its_file_and_its_tests_are_there(it):
 # --- What notices --------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_break_that_its_test_notices_is_red(house, capsys):
     assert breaking.main([], [broken(*NAMED)], house) == 0
     assert f"the-break  {SEEN}  {RED}" in capsys.readouterr().out
     assert (house / "functions" / "house.py").read_text() == HOUSE, "only a copy was broken"
 
 
+@pytest.mark.process
 def test_break_that_no_test_notices_is_not_red(house):
     tests = "tests/test_house.py::test_"
     not_red = [
@@ -104,17 +106,20 @@ def test_break_that_no_test_notices_is_not_red(house):
         assert verdict.said.startswith(said)
 
 
+@pytest.mark.process
 def test_test_that_there_is_not_is_not_red(house):
     (found,) = breaking.verdicts([broken(*NAMED, f"{SEEN}_of_old")], house)
 
     assert found.said == "without the break: did not run"
 
 
+@pytest.mark.process
 def test_break_that_no_test_notices_makes_the_run_fail(house, capsys):
     assert breaking.main([], [broken("    return", "    # said\n    return")], house) == 1
     assert f"the-break  {SEEN}  passed" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_break_is_red_only_when_each_of_its_tests_is(house, capsys):
     both = broken(*NAMED, SEEN, "tests/test_house.py::test_nothing_is_said_of_it")
 
@@ -127,6 +132,7 @@ def test_unknown_name_is_said(house, capsys):
     assert "no-such-break" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_breaks_of_ours_are_red():
     """Two of the list, as `make breaks` runs them all."""
     names = ("reply-not-padded", "one-signature-counted-twice")
@@ -135,6 +141,7 @@ def test_breaks_of_ours_are_red():
     assert [verdict.said for verdict in breaking.verdicts(two, at_once=1)] == [RED, RED]
 
 
+@pytest.mark.process
 def test_break_of_a_script_is_in_what_pages_load(tmp_path):
     """Else a browser would be shown the script from before the break."""
     (it,) = (it for it in BREAKS if it.name == "code-in-the-address")

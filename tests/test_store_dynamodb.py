@@ -435,7 +435,7 @@ def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
 def test_every_read_sees_what_was_written_just_before(store):
     """Or a request could be shown, moved or opened for a while after it was cancelled."""
     asked = []
-    store._client.meta.events.register(
+    store._calls._client.meta.events.register(
         "before-call", lambda model, params, **_: asked.append((model.name, params["body"]))
     )
 
@@ -456,7 +456,7 @@ def test_known_and_unknown_ids_are_asked_for_in_one_call(store):
     for envelope in (first, last):
         store.put(envelope)
     sent = []
-    store._client.meta.events.register("before-send", lambda **_: sent.append(1))
+    store._calls._client.meta.events.register("before-send", lambda **_: sent.append(1))
 
     for envelope in (first, last, make()):
         find(store, envelope)
