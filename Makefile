@@ -56,6 +56,10 @@ shots: $(VENV)/dev.stamp tools ## Take pictures of every page into build/shots (
 access: $(VENV)/dev.stamp tools ## Check every page for accessibility and write docs/accessibility.md
 	$(BIN)/python -m tests.access_report
 
+.PHONY: breaks
+breaks: $(VENV)/dev.stamp tools ## Break each promise on purpose: its tests must turn red (K=name: one)
+	$(BIN)/python -m tests.breaking $(K)
+
 bench: $(VENV)/dev.stamp tools ## Measure, beside a baseline in the same run (T=warm: one measure)
 	$(BIN)/python -m tests.bench $(T)
 

@@ -85,4 +85,5 @@ def visible(answer: Mapping[str, Any]) -> str:
 
 
 def error(answer: Mapping[str, Any]) -> str:
+    assert answer["statusCode"] >= 400, "it was not refused"
     return str(json.loads(answer["body"])["error"])

@@ -35,6 +35,19 @@ def test_every_weeks_keys_are_independent(world):
     assert len(seen) == 8
 
 
+def test_no_two_halves_are_alike(world):
+    """A half that could be known from another would be no half."""
+    halves = []
+    for week in range(4):
+        bundle = world.bundle(NOON + week * WEEK)
+        for kid, _ in bundle.keys.values():
+            wrap = world.store.wrap(kid, world.device.id)
+            halves.append(world.device.unwrap(kid, str(bundle.epoch), wrap))
+            halves.append(world.store.server_half(kid))
+
+    assert len(set(halves)) == len(halves) == 16
+
+
 def test_device_admitted_later_opens_weeks_minted_later_only(world):
     late = another_device(world)
     upload.upload_wrap_keys(world.store, late, world.city, NOON)
@@ -72,6 +85,28 @@ def test_upload_under_another_devices_name_is_refused(world):
 
     with pytest.raises(NotAdmitted, match="do not verify"):
         upload.offered(world.store, victim.id, world.trust)
+
+
+def test_upload_for_another_deployment_is_refused(world):
+    device = another_device(world)
+    says = json.loads(device.wrap_keys(1, NOON.date())) | {"deployment": "elsewhere"}
+    body = json.dumps(says).encode()
+    document = signed_document(body, [device.sign("wrap-keys", body)])
+    world.store.publish(f"wrap-keys#{device.id}", document, 0)
+
+    with pytest.raises(NotAdmitted, match="do not verify"):
+        ceremony.offered(world.store, device.id, world.trust)
+
+
+def test_key_whose_halves_could_not_be_kept_is_never_published(world, monkeypatch):
+    def full(*_):
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(world.store, "put_keys", full)
+    with pytest.raises(StoreUnavailable):
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 6, NOON)
+
+    assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
 
 
 def test_list_of_devices_that_custodians_did_not_sign_is_refused(world):
@@ -124,12 +159,31 @@ def test_bundle_that_is_minted_has_number_1_and_its_day(world):
 def test_nothing_is_minted_without_enough_custodians(world):
     second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
     two = with_threshold(world.trust, 2, second.public_key)
+    ceremony.admit(
+        world.store, world.city, world.trust, [world.custodian, second], world.device.id, NOON
+    )
+    assert ceremony.devices(world.store, two) == [world.device.id], "that is not what is refused"
 
     with pytest.raises(BadSignature):
         ceremony.mint(world.store, world.city, two, [world.custodian], 6, NOON)
 
     assert ceremony.weeks_ahead(world.store, world.city, NOON) == 4
     assert world.store.destroy_keys("main", Epoch(2026, 51)) == [], "no half is left behind"
+
+
+def test_nobody_is_admitted_without_enough_custodians(world):
+    second = keyring.new("custodian", world.trust, PASSPHRASE, CHEAP)
+    two = with_threshold(world.trust, 2, second.public_key)
+    ceremony.admit(
+        world.store, world.city, world.trust, [world.custodian, second], world.device.id, NOON
+    )
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+
+    with pytest.raises(BadSignature):
+        ceremony.admit(world.store, world.city, two, [world.custodian], theirs.id, NOON)
+
+    assert ceremony.devices(world.store, two) == [world.device.id]
 
 
 def test_two_custodians_sign_where_two_are_needed(world):

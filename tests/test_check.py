@@ -6,6 +6,7 @@ import re
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
 
@@ -120,6 +121,39 @@ def test_nothing_is_random_each_time_and_has_the_same_headers(open_world):
     assert known["headers"]["Cache-Control"] == "no-store"
 
 
+def test_known_and_unknown_codes_take_the_same_work(open_world, monkeypatch):
+    """Or the time of an answer would tell whether somebody asked."""
+    open_world.store.put(open_world.taken(LATER, code=CODE))
+    handler, done = check(open_world), []
+
+    def counting(name, real):
+        def counted(*given):
+            done.append(name)
+            return real(*given)
+
+        return counted
+
+    for home, name in ((codes, "derive"), (envelopes, "open_reply"), (open_world.store, "find")):
+        monkeypatch.setattr(home, name, counting(name, getattr(home, name)))
+
+    def work(code):
+        done.clear()
+        assert by_code(handler, "see", code)["statusCode"] == 200
+        return list(done)
+
+    assert work(CODE) == work(codes.new()) == ["derive", "find", "open_reply"]
+
+
+def test_no_page_with_a_code_or_an_answer_is_kept_by_a_cache(open_world):
+    open_world.store.put(open_world.taken(LATER, code=CODE))
+    handler = check(open_world)
+
+    for step in ("see", "calendar", "cancel", "move", "review", "change", "send", "yes", "see"):
+        answer = by_code(handler, step, CODE, **ASKED)
+        assert answer["statusCode"] == 200, step
+        assert answer["headers"]["Cache-Control"] == "no-store", step
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -179,7 +213,7 @@ def test_only_the_code_cancels(open_world):
 
     answer = cancel(open_world, auth=bytes(32))
 
-    assert sealed_reply(answer) == stored(open_world)[0].envelope.reply
+    assert [item.envelope.reply for item in stored(open_world)] == [sealed_reply(answer)]
     assert see(open_world).state == "waiting"
 
 
@@ -357,6 +391,7 @@ def test_plain_moving_fills_in_again_under_the_same_code(open_world):
     changed = by_code(handler, "change", CODE, **typed)
     done = by_code(handler, "send", CODE, **typed)
 
+    assert ASKED["name"][0] not in unescape(done["body"]), "who looks over a shoulder reads it"
     for page in (form, review, changed):
         assert page["statusCode"] == 200
         assert f'name="code" value="{CODE}"' in page["body"]

@@ -16,6 +16,18 @@ def test_no_two_codes_are_alike():
     assert len({codes.new() for _ in range(500)}) == 500
 
 
+def test_each_of_the_80_bits_of_a_code_is_drawn():
+    """A code with fewer could be guessed."""
+    always, ever = 2**80 - 1, 0
+    for _ in range(200):
+        number = 0
+        for letter in codes.new().replace("-", ""):
+            number = number << 5 | codes.ALPHABET.index(letter)
+        always, ever = always & number, ever | number
+
+    assert (always, ever) == (0, 2**80 - 1)
+
+
 @pytest.mark.parametrize(
     "typed",
     [

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import codes, envelopes, replies, settings, sweep
+from quietdesk import codes, envelopes, replies, settings, sweep, weeks
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.request import Rest
 from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.custodian import ceremony
@@ -21,10 +22,11 @@ from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.words import shown
 from quietdesk.store.sqlite import Sqlite
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import NOON, PASSPHRASE, WEEK
+from tests.world import NOON, PASSPHRASE, WEEK, another_device
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -801,3 +803,56 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     )
 
     assert "record" in run("record", now=later)[0]
+
+
+# --- This computer -------------------------------------------------------------------------------
+
+
+def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
+    world, folder = office
+    path = folder / "device.keyring"
+    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
+    before = keyring.epochs(path.read_bytes())
+
+    def forgotten(now):
+        Here(settings.read(told), world.city, now).forget()
+        return set(before) - set(keyring.epochs(path.read_bytes()))
+
+    assert forgotten(key_day - timedelta(seconds=1)) == set()
+    assert forgotten(key_day) == {"2026-W47"}
+
+
+def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):
+    world, folder = office
+    path = folder / "device.keyring"
+    keyring.save(path, keyring.lock(world.device.topped_up([Epoch(2020, 1)])))
+    monkeypatch.setenv("QUIETDESK_STORE", world.spec)
+    monkeypatch.setenv("QUIETDESK_KEYRING", str(path))
+    monkeypatch.setenv("QUIETDESK_CUSTODIANS", b64(world.custodian.public_key))
+    assert "2020-W01" in keyring.epochs(path.read_bytes())
+
+    assert main(["openings", "list"]) == 0
+
+    assert "2020-W01" not in keyring.epochs(path.read_bytes())
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(("says", "admitted"), [("n\n", False), ("", False), ("y\n", True)])
+def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, admitted):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+
+    status, out, _ = run(
+        "device", "admit", theirs.id, "--custodian", folder / "custodian.keyring", stdin=says
+    )
+
+    assert keyring.fingerprint(theirs.public_key) in out
+    assert (theirs.id in ceremony.devices(world.store, world.trust)) is admitted
+    assert status == (0 if admitted else 1)
+
+
+def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
+    assert build_parser().parse_args(["run"]).host == "127.0.0.1"

@@ -8,14 +8,16 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from os import urandom
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quietdesk import codes, envelopes, replies, request, weeks
+from quietdesk import bundles, codes, envelopes, hpke, replies, request, weeks
 from quietdesk.city import Center
 from quietdesk.envelopes import Parts, SealedPart
 from quietdesk.errors import (
+    BadSignature,
     CannotOpen,
     Conflict,
     Invalid,
@@ -29,14 +31,16 @@ from quietdesk.hpke import Kid
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Rest
+from quietdesk.signed import signed_document
 from quietdesk.staff.commands import naming
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
+from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.store import sqlite
 from quietdesk.weeks import NO_WEEK, Epoch
 from quietdesk.wire import b64
-from tests.world import ASKED, NOON, WEEK, any_secrets
+from tests.world import ASKED, NOON, WEEK, any_secrets, make_custodian
 
 DAY = timedelta(days=1)
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")  # in week 49
@@ -119,6 +123,19 @@ def test_placed_request_is_sealed_to_the_week_of_the_visit_and_takes_a_seat(worl
     assert held.request == replace(request.parse(ASKED, world.city), opening=VISIT)
     assert left(world, VISIT) == [1]
     assert told(world, code) == Reply("placed", opening=VISIT)
+
+
+def test_each_answer_of_the_desk_has_a_nonce_of_its_own(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    held = [only(world)]
+
+    held.append(world.desk().place(held[-1], VISIT, NOON))
+    held.append(world.desk().wait(held[-1], NOON))
+    held.append(world.desk().wait(held[-1], NOON))
+    held.append(world.desk().refuse(held[-1], NOON))
+
+    assert len({item.envelope.reply[:12] for item in held}) == len(held)
 
 
 @pytest.mark.parametrize(
@@ -238,10 +255,11 @@ def test_time_that_is_over_is_given_to_nobody(world):
     seats(world, {SOON: 1})
     item = only(world)
 
-    with pytest.raises(NoSeats):
-        world.desk().place(item, SOON, NOON + WEEK)
-    with pytest.raises(NoSeats):
-        world.desk().enter({**ASKED, "opening": [str(SOON)]}, NOON + WEEK, codes.new())
+    for now in (SOON.starts(world.city.zone), NOON + 2 * DAY, NOON + WEEK):
+        with pytest.raises(NoSeats):
+            world.desk().place(item, SOON, now)
+        with pytest.raises(NoSeats):
+            world.desk().enter({**ASKED, "opening": [str(SOON)]}, now, codes.new())
 
     assert left(world, SOON) == [1]
 
@@ -840,6 +858,64 @@ def test_key_that_there_is_not_does_not_open(world):
     world.store.put(replace(envelope, contact=strange))
 
     assert isinstance(reason(world), CannotOpen)
+
+
+def own_keys(world, epoch):
+    """Keys that somebody made who may write into the store, under the names of the true ones; the
+    halves are put where the desk looks. Gives the public keys by part."""
+    made = {}
+    signed = bundles.signed(world.raw_bundle(epoch), world.trust, world.city.queue)
+    for part, (kid, _) in signed.keys.items():
+        halves = urandom(32), urandom(32)
+        made[part] = (kid, hpke.public_key(hpke.seed(*halves, kid)), halves)
+    wrap_keys = upload.offered(world.store, world.device.id, world.trust)[1]
+    world.store.destroy_keys(world.city.queue, str(epoch))
+    for kid, _, (device_half, server_half) in made.values():
+        info = keyring.wrap_info(kid, world.device.id)
+        wrap = hpke.seal_to(wrap_keys[str(epoch)], info, device_half)
+        world.store.put_keys(kid, server_half, {world.device.id: wrap})
+    return {part: (kid, pk) for part, (kid, pk, _) in made.items()}
+
+
+def publish_as_a_stranger(world, epoch, own):
+    """Their keys in the place of the signed ones, with a signature of their own."""
+    stranger = make_custodian()
+    city, today = world.city, NOON.date()
+    body = bundles.body(city.queue, city.deployment, epoch, city.zone, own.values(), 1, today)
+    document = signed_document(body, [stranger.sign("bundle", body)])
+    name = bundles.name(city.queue, epoch)
+    world.store.publish(name, document, world.store.read(name)[1])
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_request_sealed_to_a_key_that_custodians_did_not_sign_does_not_open(world, published):
+    """Though both halves of it are there, and it would open."""
+    epoch, own = Epoch(2026, 47), own_keys(world, Epoch(2026, 47))
+    bundle = bundles.Bundle(world.city.queue, world.city.deployment, epoch, 0, 0, own)
+    made = any_secrets()
+    parts = request.pack(request.parse(ASKED, world.city), made.reply)
+    sealed = envelopes.seal(parts, bundle, made)
+    world.store.put(envelopes.admitted(sealed, "P", end(date(2026, 11, 30))))
+    if published:
+        publish_as_a_stranger(world, epoch, own)
+
+    (item,) = world.desk().pull(NOON)
+
+    assert isinstance(item, Unopened)
+    assert "custodians signed" in str(item.reason) or "needed signatures" in str(item.reason)
+
+
+def test_desk_seals_to_no_key_that_custodians_did_not_sign(world):
+    asks(world)
+    seats(world, {VISIT: 1})
+    item = only(world)
+    publish_as_a_stranger(world, VISIT.epoch, own_keys(world, VISIT.epoch))
+
+    with pytest.raises(BadSignature):
+        world.desk().place(item, VISIT, NOON)
+
+    assert same(only(world), item)
+    assert left(world, VISIT) == [1]
 
 
 def test_every_bad_one_is_named_and_every_good_one_opens(world):

@@ -1,5 +1,6 @@
 """What must fail is tested by name; the bytes themselves are pinned by test_vectors.py."""
 
+import hmac
 import json
 from dataclasses import replace
 
@@ -141,7 +142,7 @@ def test_text_over_a_part_is_never_sealed(world):
 
 
 def test_opening_outside_that_is_not_the_one_inside_is_refused(world):
-    envelope = replace(world.sealed(), opening=Opening.parse("corona.2026-12-03.0930"))
+    envelope = replace(world.sealed(), opening=Opening.parse("corona.2026-11-19.0930"))
 
     with pytest.raises(OpeningMismatch):
         world.desk().open(envelope)
@@ -234,6 +235,15 @@ def test_reply_opens_with_its_code_and_no_other(world):
             envelopes.open_reply(sealed, key, id)
 
 
+def test_no_two_replies_of_a_code_are_sealed_with_one_nonce():
+    """Two texts under one nonce and key would tell each other, and let anybody write a third."""
+    says = [{"state": "waiting"}, {"state": "none"}, {"state": "waiting"}]
+
+    sealed = [envelopes.seal_reply(it, bytes(32), bytes(16)) for it in says]
+
+    assert len({it[:12] for it in sealed}) == len(sealed)
+
+
 def test_reply_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="256 bytes"):
         envelopes.seal_reply({"state": "x" * 256}, bytes(32), bytes(16))
@@ -248,6 +258,16 @@ def test_digest_of_a_plain_form_depends_on_what_it_says_and_on_the_code_only(wor
     assert one.digest == again.digest
     assert one.digest != world.sealed(code=code, name=["Other"]).digest
     assert one.digest != world.sealed(code=codes.new()).digest
+
+
+def test_digest_of_a_plain_form_cannot_be_computed_without_the_code():
+    """Who reads the store could else try out what a request may say."""
+    parts = envelopes.Parts(b"visit".ljust(1024), b"contact".ljust(1024))
+    secrets = codes.derive(codes.new(), "demo")
+
+    made = envelopes.digest(parts, secrets)
+
+    assert made == hmac.digest(secrets.reply, b"digest|" + parts.visit + parts.contact, "sha256")
 
 
 def test_an_envelope_does_not_show_in_a_log_line(world):

@@ -3,16 +3,20 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from quietdesk import bundles, codes, envelopes, local
 from quietdesk.errors import StoreUnavailable
+from quietdesk.signed import signed_document
 from quietdesk.web import HEADERS
 from quietdesk.weeks import Epoch
-from tests.events import FORM, error, event, fill_in, get, post, submit, text
-from tests.world import ASKED, NOON, WEEK
+from quietdesk.wire import unb64
+from tests.events import FORM, JSON, error, event, fill_in, get, post, submit, text
+from tests.world import ASKED, NOON, WEEK, make_custodian
 
 CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3}\b")
 
@@ -131,6 +135,18 @@ def test_plain_form_is_read_back_then_sealed_and_the_code_is_shown(world):
     assert opened.request.name == "রহিমা"
     assert opened.envelope.lane == "N"
     assert opened.envelope.id == codes.derive(code, "demo").id
+
+
+@pytest.mark.parametrize("opening", ["", "corona.2026-12-03.1300"])
+def test_page_with_the_code_says_nothing_of_what_was_typed(world, opening):
+    """It is printed, left on a table, shown to others."""
+    world.publisher().publish(NOON)
+
+    done = fill_in(submit(world), "send", code=[codes.new()], opening=[opening])
+
+    assert done["statusCode"] == 201
+    for typed in (ASKED["name"][0], ASKED["phone"][0], "7185550123"):
+        assert typed not in unescape(done["body"])
 
 
 def test_plain_form_sent_twice_is_stored_once(world):
@@ -297,6 +313,25 @@ def test_form_closes_when_there_is_no_key_to_seal_to(world):
 # --- Keys, unknown addresses, headers ------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [JSON, FORM])
+def test_form_closes_when_the_key_is_not_the_custodians(world, kind):
+    """Whoever can write into the store gets nothing to read."""
+    body = envelopes.write(world.sealed())
+    if kind == FORM:
+        body = urlencode({**ASKED, "step": "send", "code": codes.new()}, doseq=True).encode()
+    name = bundles.name("main", Epoch(2026, 47))
+    held, seq = world.store.read(name)
+    says = unb64(json.loads(held)["body"])
+    forged = signed_document(says, [make_custodian().sign("bundle", says)])
+    world.store.publish(name, forged, seq)
+
+    answer = post(submit(world), body, kind)
+
+    assert answer["statusCode"] == 503
+    assert "closed" in str(answer["body"])
+    assert list(world.store.pull("main", ["2026-W47"], NOON)) == []
+
+
 def test_current_key_and_a_weeks_key_are_public(world):
     handler = submit(world)
 
@@ -340,6 +375,9 @@ def test_every_answer_has_the_headers_and_is_not_cached(world):
         post(handler, envelopes.write(world.sealed())),
         post(handler, b"{"),
         fill_in(handler, "review"),
+        fill_in(handler, "review", people=["many"]),
+        fill_in(handler, "change", code=[codes.new()]),
+        fill_in(handler, "send", code=[codes.new()]),
         get(handler, "/api/keys/main/current"),
         get(handler, "/api/nothing"),
         handler({}, None),
@@ -350,6 +388,21 @@ def test_every_answer_has_the_headers_and_is_not_cached(world):
         assert answer["headers"]["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer["headers"]
         assert "cookies" not in answer or not answer["cookies"]
+
+
+def test_headers_let_a_page_load_send_and_be_framed_by_nothing_elsewhere():
+    policy = HEADERS["Content-Security-Policy"].split("; ")
+
+    assert {it for it in policy if it.endswith("'none'")} == {
+        "default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'",
+    }  # fmt: skip
+    assert {it for it in policy if not it.endswith("'none'")} == {
+        "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+        "form-action 'self'",
+    }  # fmt: skip
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
 def test_what_nobody_foresaw_is_answered_with_a_fixed_page(world, monkeypatch):

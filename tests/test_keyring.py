@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from inspect import signature
 
 import pytest
 
@@ -9,7 +10,7 @@ from quietdesk.hpke import Kid
 from quietdesk.signed import Trust
 from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
-from quietdesk.wire import b64
+from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, PASSPHRASE
 
 TRUST = Trust((b"custodian",), 1, "demo")
@@ -39,6 +40,16 @@ def test_nothing_private_is_in_the_file(device):
     for private in (device.signing_key, device.box_key, *device.wrap_seeds.values()):
         for form in (private, private.hex().encode(), b64(private).encode()):
             assert form not in data
+
+
+def test_no_two_boxes_share_a_nonce_and_no_two_keyrings_a_key(device):
+    boxes = [box for _ in range(2) for box in json.loads(keyring.lock(device))["boxes"].values()]
+    nonces = {unb64(box)[:12] for box in boxes}
+    same_words = keyring.new("device", TRUST, PASSPHRASE, CHEAP)
+
+    assert len(nonces) == len(boxes)
+    assert same_words.salt != device.salt
+    assert same_words.box_key != device.box_key
 
 
 def test_forgetting_needs_no_passphrase_and_deletes_ended_weeks_only(device):
@@ -119,9 +130,19 @@ def test_fingerprint_is_twelve_words(device):
     assert words == keyring.fingerprint(device.public_key).split()
 
 
+def test_two_devices_have_no_word_in_common_but_by_chance(device):
+    """They are read out by telephone: who hears the same twelve must mean the same key."""
+    there = {keyring.fingerprint(bytes([n])) for n in range(200)}
+
+    assert len(there) == 200
+    assert {len({words.split()[at] for words in there}) > 150 for at in range(12)} == {True}
+
+
 def test_a_keyring_does_not_show_in_a_log_line(device):
     assert repr(device) == "<Keyring>"
 
 
 def test_the_cost_in_use_is_256_mib():
     assert keyring.COST.memory_kib == 256 * 1024
+    assert keyring.COST.iterations >= 3
+    assert signature(keyring.new).parameters["cost"].default == keyring.COST

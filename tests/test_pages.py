@@ -250,6 +250,42 @@ def test_calendar_file_says_appointment_and_a_time_and_nothing_else(made):
     ]  # fmt: skip
 
 
+def test_every_form_posts_to_our_functions_and_the_browser_keeps_nothing_of_it(city, made):
+    """What a form sends by GET stands in an address: in a history, a log, a referrer."""
+    asked = request.parse(ASKED, city)
+    typed = {**ASKED, "opening": [""]}
+    pages = [
+        made.form("en"),
+        made.form("en", carried={"code": CODE}, moving=True),
+        made.review("en", asked, typed, CARRIED),
+        made.review("en", asked, typed, CARRIED, moving=True),
+        made.my_request("en", CODE),
+        made.done("en", CODE, VISIT),
+        *(made.found("en", state, CODE, VISIT) for state in ("placed", "cancel")),
+    ]
+
+    for page in pages:
+        forms = re.findall(r"<form[^>]*>", page)
+        assert forms
+        for form in forms:
+            assert 'method="post"' in form and 'autocomplete="off"' in form, form
+            assert re.search(r' action="/api/requests(/check)?"', form), form
+        assert not re.search(r"formaction|formmethod", page)
+
+
+def test_pages_that_cannot_lock_say_that_our_computer_can_read(city, made):
+    asked = request.parse(ASKED, city)
+    pages = [
+        made.form("en"),
+        made.form("en", carried={"code": CODE}, moving=True),
+        made.review("en", asked, ASKED, CARRIED),
+    ]
+
+    for page in pages:
+        assert "Your answers are not locked on this phone." in visible(page)
+        assert "can read them" in visible(page)
+
+
 def test_neutral_pages_speak_every_language(made, city):
     for html in (made.not_found(), made.broken()):
         for locale in city.locales:

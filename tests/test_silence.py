@@ -298,11 +298,12 @@ def test_exception_text_reaches_no_log_and_no_answer(world, monkeypatch, log, ca
     assert log.getvalue().count("answered") == len(answers)
 
 
-def test_log_lines_hold_a_fixed_text_a_status_and_a_duration_only(world, log):
+def test_log_lines_hold_a_fixed_text_a_status_and_a_duration_only(world, log, capfd):
     handler = submit(world)
     handler(event("POST", "/api/requests", envelopes.write(world.sealed()), JSON, AROUND), None)
 
     line = json.loads(log.getvalue())
+    assert [*capfd.readouterr()] == ["", ""]
 
     assert set(line) == {"level", "message", "service", "status", "milliseconds"}
     assert line["message"] == "answered"

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import PAGE
-from tests.rows import NEXT, NOW, WEEK, find, make, pulled
+from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 
 pytestmark = pytest.mark.parametrize("store_spec", ["sqlite", "moto", "ministack"], indirect=True)
 
@@ -71,10 +71,11 @@ def test_another_envelope_under_that_id_is_refused(store):
 
 
 def test_expired_envelope_is_neither_found_nor_pulled(store):
-    envelope = make(expires=int(NOW.timestamp()))
-    store.put(envelope)
+    for ago in (0, 1, 86_400):
+        envelope = make(expires=int(NOW.timestamp()) - ago)
+        store.put(envelope)
 
-    assert find(store, envelope) is None
+        assert find(store, envelope) is None
     assert pulled(store) == []
 
 
@@ -187,6 +188,25 @@ def test_erasing_a_week_counts_envelopes_and_removes_stubs(store):
     assert store.erase_epoch("main", WEEK) == 1
     store.put(make(id=cancelled.id))  # where a stub still lay, this would be a conflict
     assert len(pulled(store)) == 1
+
+
+def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):
+    cancelled, moved = make(), make()
+    for envelope in (cancelled, moved):
+        store.put(envelope)
+    store.erase(cancelled, stub=True)
+    store.replace(moved, make(NEXT, id=moved.id))
+    end = datetime.fromtimestamp(LATER, UTC)
+
+    store.erase_expired("main", [WEEK], end - timedelta(seconds=1))
+    for envelope in (cancelled, moved):
+        with pytest.raises(Conflict):
+            store.put(make(id=envelope.id))
+
+    store.erase_expired("main", [WEEK], end)
+    for envelope in (cancelled, moved):
+        assert not store.kept("main", WEEK, envelope.id, envelope.digest)
+        store.put(make(id=envelope.id))
 
 
 def test_erasing_what_expired_leaves_the_rest(store):
@@ -389,6 +409,18 @@ def test_destroyed_keys_are_gone_and_destroying_again_is_safe(store):
         with pytest.raises(KeyDestroyed) as gone:
             read()
         assert gone.value.epoch == str(WEEK)
+
+
+def test_wraps_are_destroyed_with_their_half(store):
+    """Also for who puts the half back from an old copy."""
+    store.put_keys(KID, b"s" * 32, {device: b"w" * 1168 for device in ("one", "two")})
+
+    store.destroy_keys("main", WEEK)
+
+    store.put_keys(KID, b"s" * 32, {})
+    for device in ("one", "two"):
+        with pytest.raises(CannotOpen):
+            store.wrap(KID, device)
 
 
 def test_public_document_is_written_by_who_read_the_latest(store):

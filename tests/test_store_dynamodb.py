@@ -409,6 +409,65 @@ def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec
     assert store.erase_expired("main", [WEEK], NOW) == 1
 
 
+def test_stub_has_a_number_a_digest_and_an_end_and_nothing_else(store, store_spec, aws):
+    cancelled, moved, kept_waiting = make(), make(), make(opening="corona-1")
+    store.set_seats({"corona-1": 1})
+    store.take(kept_waiting)
+    for envelope in (cancelled, moved):
+        store.put(envelope)
+
+    store.erase(cancelled, stub=True)
+    store.erase(kept_waiting, stub=True)
+    store.replace(moved, make(NEXT, id=moved.id))
+
+    table = store_spec.removeprefix("dynamodb:") + "-requests"
+    items = aws.scan(TableName=table)["Items"]
+    stubs = [set(item) for item in items if item["week"]["S"] == f"main#{WEEK}"]
+    assert stubs == [{"week", "id", "digest", "expires"}] * 3
+
+
+def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
+    store.put_keys(f"main.visit.{WEEK}.00000001", bytes(32), {"one": b"w", "two": b"w"})
+    table = store_spec.removeprefix("dynamodb:") + "-keys"
+    assert aws.scan(TableName=table)["Count"] == 3
+
+    store.destroy_keys("main", WEEK)
+
+    assert aws.scan(TableName=table)["Count"] == 0
+
+
+def test_every_read_sees_what_was_written_just_before(store):
+    """Or a request could be shown, moved or opened for a while after it was cancelled."""
+    asked = []
+    store._calls._client.meta.events.register(
+        "before-call", lambda model, params, **_: asked.append((model.name, params["body"]))
+    )
+
+    find(store, make())
+    store.seats(["corona-1"])
+    store.read("devices")
+    list(store.pull("main", [WEEK], NOW))
+    store.destroy_keys("main", WEEK)
+    store.erase_epoch("main", WEEK)
+
+    reads = [name for name, body in asked if b'"ConsistentRead": true' in body]
+    assert {name for name, _ in asked} == {"BatchGetItem", "GetItem", "Query"}
+    assert len(reads) == len(asked)
+
+
+def test_known_and_unknown_ids_are_asked_for_in_one_call(store):
+    first, last = make(), make(NEXT)
+    for envelope in (first, last):
+        store.put(envelope)
+    sent = []
+    store._calls._client.meta.events.register("before-send", lambda **_: sent.append(1))
+
+    for envelope in (first, last, make()):
+        find(store, envelope)
+
+    assert len(sent) == 3
+
+
 def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
     envelope = make(expires=int(NOW.timestamp()))
     store.put(envelope)

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -87,6 +88,30 @@ def test_no_byte_of_destroyed_keys_stays_in_any_file(store, path):
 
     assert half not in on_disk(path)
     assert wrap[:64] not in on_disk(path)
+
+
+def test_every_connection_overwrites_what_is_deleted_and_waits_for_the_disk(store):
+    """Or a power cut could lose what was acknowledged, and a thief find what was erased."""
+
+    def pragmas():
+        asked = ("journal_mode", "synchronous", "secure_delete")
+        return [store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in asked]
+
+    with ThreadPoolExecutor(1) as another:
+        assert pragmas() == another.submit(pragmas).result() == ["wal", 2, 1]
+
+
+def test_known_and_unknown_ids_are_asked_for_in_one_question(store):
+    first, last = make(), make(NEXT)
+    for envelope in (first, last):
+        store.put(envelope)
+    asked = []
+    store._db.set_trace_callback(asked.append)
+
+    for envelope in (first, last, make()):
+        find(store, envelope)
+
+    assert len(asked) == 3
 
 
 def reading(store, path):

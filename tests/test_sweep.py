@@ -1,5 +1,7 @@
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -50,6 +52,56 @@ def test_on_its_day_the_keys_the_envelopes_and_the_line(world):
             world.store.server_half(kid)
         with pytest.raises(CannotOpen):
             world.store.wrap(kid, world.device.id)
+
+
+def test_nothing_of_a_week_is_in_any_table_after_its_key_day(world):
+    """Nor the stub of what was cancelled, nor a wrap of a half that is gone."""
+    waits, cancelled = world.sealed(), world.sealed()
+    for envelope in (waits, cancelled):
+        world.store.put(envelope)
+    world.store.erase(cancelled, stub=True)
+
+    def rows():
+        counts = {}
+        with closing(sqlite3.connect(world.spec.removeprefix("sqlite:"))) as db:
+            for table, column in (("requests", "epoch"), ("keys", "epoch"), ("wraps", "kid")):
+                found = f"SELECT count(*) FROM {table} WHERE {column} LIKE '%2026-W47%'"  # noqa: S608
+                (counts[table],) = db.execute(found).fetchone()
+        return counts
+
+    assert rows() == {"requests": 2, "keys": 2, "wraps": 2}
+    sweep.run(world.store, world.city, KEY_DAY)
+
+    assert rows() == {"requests": 0, "keys": 0, "wraps": 0}
+
+
+def test_keys_go_first_and_do_not_wait_for_rows_that_cannot_be_erased(world, monkeypatch):
+    envelope = world.sealed()
+    world.store.put(envelope)
+
+    def busy(*_):
+        raise StoreUnavailable("busy")
+
+    monkeypatch.setattr(world.store, "erase_epoch", busy)
+    with pytest.raises(StoreUnavailable):
+        sweep.run(world.store, world.city, KEY_DAY)
+
+    for kid in (envelope.visit.kid, envelope.contact.kid):
+        with pytest.raises(KeyDestroyed):
+            world.store.server_half(kid)
+
+
+def test_what_ends_before_its_weeks_key_day_is_erased_on_its_own_day(world):
+    """As a request does that was kept waiting until its 60 days were over."""
+    ends, stays = replace(world.sealed(), expires=int(NOON.timestamp())), world.sealed()
+    for envelope in (ends, stays):
+        world.store.put(envelope)
+
+    sweep.run(world.store, world.city, NOON)
+
+    before = NOON - WEEK
+    assert world.store.find("main", ends.id, ["2026-W47"], before) is None
+    assert world.store.find("main", stays.id, ["2026-W47"], before) == stays
 
 
 def test_sweeping_again_changes_nothing(world):
@@ -222,6 +274,26 @@ def test_cut_record_is_refused_where_custodians_signed_its_head(world, form):
     for raw in (written(lines[:3]), b""):
         with pytest.raises(BadRecord):
             sweep.verify_record(raw, signed, world.trust, "main")
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_line_that_was_changed_under_the_signed_head_is_refused(world, form):
+    """Also when the lines still follow each other: the head is what custodians saw."""
+    lines = chain(5)
+    head = sweep.record_head("main", lines[:4], "demo", 1, NOON.date(), form)
+    signed = signed_document(head, [world.custodian.sign("record", head)])
+    changed = [*lines[:3], replace(lines[3], envelopes_erased=0)]
+
+    with pytest.raises(BadRecord):
+        sweep.verify_record(written(changed), signed, world.trust, "main")
+
+
+def test_line_that_says_more_than_a_line_says_is_refused():
+    (line,) = chain(1)
+    more = line.write().replace(b"{", b'{"who":"somebody",', 1)
+
+    with pytest.raises(BadRecord):
+        sweep.read_record(more + b"\n")
 
 
 def test_number_of_the_heads_that_say_one_grows_at_each_minting(world, monkeypatch):

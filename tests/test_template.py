@@ -12,6 +12,8 @@ import pytest
 import yaml
 from infra import rules, template
 
+from quietdesk import local
+from quietdesk.intake.posted import FORM_BYTES
 from quietdesk.store.dynamodb.items import item_of
 from quietdesk.web import HEADERS
 from tests.waiting import CEILING
@@ -306,6 +308,46 @@ def test_sam_validate_finds_nothing(tmp_path):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "valid SAM Template" in done.stdout
+
+
+# --- What runs, and what is bounded ---------------------------------------------------------------
+
+
+def only(rendered, kind):
+    (found,) = [properties for _, properties in template.of_type(rendered, kind)]
+    return found
+
+
+def test_keys_wait_for_the_timer_no_longer_than_an_hour(rendered):
+    assert only(rendered, "AWS::Events::Rule")["ScheduleExpression"] == "rate(1 hour)"
+    assert local.TIMER_SECONDS == 3600
+
+
+def test_firewall_bounds_how_much_one_address_sends_and_how_often(rendered):
+    rules_by_name = {it["Name"]: it for it in only(rendered, "AWS::WAFv2::WebACL")["Rules"]}
+    rate = rules_by_name["rate"]["Statement"]["RateBasedStatement"]
+    api, size = rules_by_name["body-size"]["Statement"]["AndStatement"]["Statements"]
+
+    assert (rate["Limit"], rate["EvaluationWindowSec"], rate["AggregateKeyType"]) == (
+        300, 300, "IP",
+    )  # fmt: skip
+    assert rate["ScopeDownStatement"] == api
+    assert size["SizeConstraintStatement"]["Size"] == FORM_BYTES
+    assert all("Block" in it["Action"] for it in rules_by_name.values())
+
+
+def test_nothing_is_said_to_the_edge_in_an_old_cipher(rendered):
+    config = only(rendered, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    named = config["ViewerCertificate"]["Fn::If"][1]
+
+    assert named["MinimumProtocolVersion"] == "TLSv1.2_2021"
+
+
+def test_somebody_is_told_when_keys_may_outlive_their_day_or_end_too_early(rendered):
+    alarms = dict(template.of_type(rendered, "AWS::CloudWatch::Alarm"))
+
+    assert {"SweepNotRunAlarm", "SweepFailedAlarm", "KeysEndingAlarm"} <= set(alarms)
+    assert alarms["SweepNotRunAlarm"]["TreatMissingData"] == "breaching"
 
 
 # --- Rights ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from quietdesk import codes, envelopes, openings
 from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
+from quietdesk.staff.device.opener import Unopened
 from quietdesk.weeks import Epoch
 from tests.events import by_code, check, error, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
@@ -60,7 +61,8 @@ def test_nothing_is_told_of_today_and_of_the_seats_of_the_desk(open_world):
 
     assert min(Opening.parse(id).day for id in told) == TOMORROW
     assert {Opening.parse(id).path for id in told} == {""}
-    assert free(get(submit(open_world), "/api/openings/desk")) == []
+    of_the_desk = json.loads(get(submit(open_world), "/api/openings/desk")["body"])
+    assert (of_the_desk["free"], of_the_desk["openings"]) == ([], "")
 
 
 def test_nothing_is_told_before_anybody_published_and_after_staff_switched_it_off(world):
@@ -264,6 +266,7 @@ def test_time_taken_outside_and_another_inside_is_not_opened(open_world):
     post(submit(open_world), envelopes.write(envelope))
 
     (item,) = stored(open_world)
+    assert isinstance(item, Unopened)
     assert str(item.reason) == "the opening outside is not the one inside"
 
 

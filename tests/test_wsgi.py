@@ -169,3 +169,14 @@ def test_two_calls_are_answered_at_the_same_time_each_with_its_own():
         thread.join()
 
     assert answers == {"one": b"one", "other": b"other"}
+
+
+def test_who_called_is_not_in_a_call():
+    """WSGI says who; what is not there can be neither logged nor asked for."""
+    called = {"REMOTE_ADDR": "198.51.100.7", "REMOTE_HOST": "phone.example", "REMOTE_PORT": "4711"}
+    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "wsgi.input": BytesIO()}
+
+    call = wsgi.read({**asked, **called})
+
+    told = str([call.path, call.query, call.headers, call.body, call.captured])
+    assert [it for it in called.values() if it in told] == []

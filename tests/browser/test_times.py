@@ -442,9 +442,9 @@ def test_what_the_desk_did_meanwhile_is_shown_and_what_was_typed_stays(page, url
     programme.desk().wait(find(programme, code), NOON)
     page.click("#request-form button[type=submit]")
     page.click("#review [data-do=send]")
-    page.wait_for_selector("#message:not([hidden])")
 
-    assert "somebody changed the request at the same time" in page.inner_text("#message")
+    said = "somebody changed the request at the same time"
+    expect(page.locator("#message")).to_contain_text(said)
     assert "Your request is waiting" in page.inner_text("#mine")
     page.click("#mine [data-do=move]")
     assert page.input_value("input[name=name]") == "Ana"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -119,6 +120,20 @@ def test_form_sent_twice_enters_once_and_shows_the_same_code(staff, world):
 
     assert len({code_on(page) for page in pages}) == 1 and code_on(pages[0])
     assert len(opened(world)) == 1
+
+
+def test_slip_says_nothing_of_who_gets_it_but_the_code(staff, world, publish):
+    publish()
+    staff.unlock()
+    time = re.findall(r'<option value="([^"]+)"', staff.get("/enter").body)[0]
+
+    for opening in ("", time):
+        slip = staff.post("/enter", **{**TYPED, "opening": opening})
+
+        assert len(code_on(slip)) == 16
+        for typed in (ASKED["name"][0], ASKED["phone"][0], "7185550123"):
+            assert typed not in unescape(slip.body)
+        staff.get("/enter")
 
 
 def test_slip_is_in_the_persons_language_and_the_desk_keeps_its_own(world, tmp_path, clock):

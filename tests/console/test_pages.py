@@ -22,7 +22,7 @@ from quietdesk.errors import (
 from quietdesk.staff import words
 from quietdesk.staff.console import pages
 from quietdesk.staff.console.pages import shown
-from tests.console.staff import accept, opened, put
+from tests.console.staff import TYPED, accept, opened, put
 from tests.hostile import FIELDS, PAYLOADS, sealed_reply, sealed_with
 from tests.test_pages import NEVER_SAID
 
@@ -85,6 +85,23 @@ def test_hostile_text_is_shown_as_text(staff, world, publish, name):
     assert shown_once.removesuffix("</bdi>") in pages[0].body
 
 
+def test_hostile_text_that_is_typed_for_somebody_comes_back_as_text(staff, world):
+    """Read out by telephone, or pasted: the form shows it again with what is wrong."""
+    staff.unlock()
+    typed = {**TYPED, "people": "many", "phone": "none"}
+    harmless = {
+        element
+        for name in ("harmless", "")
+        for element in Tags(staff.post("/enter", **{**typed, "name": name})).count
+    }
+
+    for text in PAYLOADS.values():
+        page = staff.post("/enter", **{**typed, "name": text, "phone": text})
+
+        assert page.status == 400
+        assert set(Tags(page).count) <= harmless, text
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
@@ -118,6 +135,21 @@ def test_no_request_name_or_phone_is_in_an_address(staff, world, publish):
                 "state", "center", "window", "language", "access", "visit_type", "people", "page",
                 "week",
             }  # fmt: skip
+
+
+def test_nothing_but_the_filters_is_sent_in_an_address(staff, world, publish):
+    publish()
+    ids = [put(world) for _ in range(3)]
+    pages = [staff.get(), staff.unlock(), staff.post("/request", one=ids[0])]
+    pages += [staff.post("/contact", one=ids[0]), staff.post("/propose", id=ids)]
+    pages += [staff.post("/answer", id=ids, do="erase"), staff.get("/openings")]
+    pages += [staff.get("/enter")]
+
+    forms = {form for page in pages for form in re.findall(r"<form[^>]*>", page.body)}
+
+    sent_in_an_address = [form for form in forms if 'method="post"' not in form]
+    assert len(forms) > 10
+    assert [re.findall(r'class="([^"]*)"', form) for form in sent_in_an_address] == [["filters"]]
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "2040-01-01", "0001-01-01"])

@@ -3,6 +3,7 @@
 import gc
 import http.client
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -390,6 +391,8 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("Server")) == (303, None)
         answer.read()
+        with socket.socket() as elsewhere:  # another address of this machine, as a network has
+            assert elsewhere.connect_ex(("127.0.0.2", int(address[1]))) != 0
         connection.close()
     finally:
         child.terminate()
