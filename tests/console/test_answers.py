@@ -14,7 +14,17 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import Opening
 from quietdesk.staff.desk.placing import Placing
-from tests.console.staff import Failing, Staff, accept, made, names, opened, put, readable
+from tests.console.staff import (
+    Failing,
+    Staff,
+    accept,
+    made,
+    names,
+    opened,
+    put,
+    readable,
+    unlocked,
+)
 from tests.hostile import sealed_with
 from tests.waiting import CEILING
 from tests.world import ASKED, NOON, any_secrets
@@ -316,7 +326,7 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     refuse = Placing.refuse
 
     def slow(self, item, now):
-        if staff.console._session.job.done == 12:
+        if unlocked(staff).peek().job.done == 12:
             at_half.set()
             assert going.wait(CEILING)
         return refuse(self, item, now)

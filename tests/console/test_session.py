@@ -6,6 +6,7 @@ What is readable is one value that is swapped whole. After the lock nothing is r
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from threading import Event, Thread
 
@@ -17,7 +18,7 @@ from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device.opener import Opener
 from quietdesk.staff.work import Decision, Work
-from tests.console.staff import accept, opened, put, readable
+from tests.console.staff import accept, opened, put, readable, unlocked
 from tests.console.test_enter import TYPED, code_on
 from tests.waiting import CEILING
 from tests.world import NOON, PASSPHRASE
@@ -66,11 +67,6 @@ def ask(staff, method, path, form):
     return staff.ask(method, path, form, follow=False)
 
 
-def unlocked(staff):
-    """The unlocked desk of a console."""
-    return staff.console._desk
-
-
 def test_page_is_shown_while_another_is_made(staff, world, publish, monkeypatch):
     publish()
     id = put(world, name=["Marisol"])
@@ -93,7 +89,7 @@ def test_lock_during_a_pull_lets_go_at_once_and_nothing_is_written_back(staff, w
     staff.post("/unlock", follow=False, passphrase=PASSPHRASE)
     with held.meanwhile():
         desk = unlocked(staff)
-        assert staff.console._session.job.running
+        assert desk.peek().job.running
 
         staff.post("/lock", follow=False)
 
@@ -108,6 +104,62 @@ def test_lock_during_a_pull_lets_go_at_once_and_nothing_is_written_back(staff, w
     del desk
     assert len(readable()) == before
     assert staff.console.locked
+
+
+@pytest.mark.parametrize("let_go", ["lock", "close"])
+def test_lock_while_the_passphrase_is_checked_is_not_overtaken(staff, world, monkeypatch, let_go):
+    before = len(readable())
+    put(world, name=["Marisol"])
+    held = Held(monkeypatch, staff.console, "_unlock")
+
+    tab = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
+    with held.meanwhile():
+        getattr(staff.console, let_go)()
+
+    assert tab.answer().status == 303
+    assert staff.console.locked
+    assert len(readable()) == before
+    assert "The desk was locked" in staff.get("/").text
+
+
+def test_lock_while_a_second_passphrase_waits_its_turn_is_not_overtaken(staff, monkeypatch):
+    waits, waiting = staff.console._unlocking, Event()
+
+    class Turn:
+        def __enter__(self):
+            waiting.set()
+            return waits.__enter__()
+
+        def __exit__(self, *raised):
+            return waits.__exit__(*raised)
+
+    monkeypatch.setattr(staff.console, "_unlocking", Turn())
+    with waits:  # as while another passphrase is checked
+        tab = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
+        assert waiting.wait(CEILING)
+        staff.post("/lock", follow=False)
+
+    assert tab.answer().status == 303
+    assert staff.console.locked
+
+
+def test_idle_desk_that_was_replaced_meanwhile_leaves_the_new_one_open(staff, clock, monkeypatch):
+    """The timer judged the desk that stood there; somebody has unlocked since."""
+    staff.unlock()
+    old, looks = unlocked(staff), staff.console._clock
+
+    def meanwhile():
+        monkeypatch.setattr(staff.console, "_clock", looks)
+        clock.now += timedelta(hours=1)
+        staff.unlock()
+        return looks()
+
+    monkeypatch.setattr(staff.console, "_clock", meanwhile)
+    staff.console.tick()
+
+    assert unlocked(staff) not in (None, old)
+    with pytest.raises(Locked):
+        old.peek()
 
 
 def test_old_pull_changes_nothing_after_the_next_unlocking(staff, world, monkeypatch):
