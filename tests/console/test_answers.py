@@ -63,6 +63,23 @@ def test_proposals_can_be_changed(staff, world, publish):
     assert items[ids[1]].reply.look_again and not items[ids[3]].reply.look_again
 
 
+@pytest.mark.parametrize("answer", ["erase", "ERASE", "none ", "anything"])
+@pytest.mark.parametrize("more", [{}, {"page": "1"}])
+def test_proposals_take_no_other_answer_and_erase_nothing(staff, world, publish, loud, answer, more):
+    publish()
+    ids = [put(world) for _ in range(2)]
+    staff.unlock()
+    page = staff.post("/propose", id=ids)
+    number = page.fields("number")[0]
+
+    odd = staff.post("/accept", number=number, **{f"c-{ids[0]}": answer}, **more)
+
+    assert odd.status == 500 and len(loud) == 1
+    loud.clear()
+    assert [it.envelope.rev for it in opened(world).values()] == [1, 1]
+    assert "Placed: 2" in accept(staff, page).text  # the proposals stand as they were
+
+
 def test_everything_that_matches_is_proposed_with_one_click(staff, world, publish):
     publish()
     for number in range(70):

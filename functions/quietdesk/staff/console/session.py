@@ -1,7 +1,7 @@
 """What is readable while the desk is unlocked: one value, swapped whole, and gone when it locks.
 
-A page reads one Session and nothing that changes under it. Work beside it makes another and swaps
-it in. After the lock nothing can be read any more, and nothing written back.
+A page is made of one Session and of nothing that changes under it. Work beside it makes another
+and swaps it in. After the lock nothing can be read any more, and nothing written back.
 """
 
 from collections.abc import Callable, Mapping
