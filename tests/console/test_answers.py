@@ -65,7 +65,9 @@ def test_proposals_can_be_changed(staff, world, publish):
 
 @pytest.mark.parametrize("answer", ["erase", "ERASE", "none ", "anything"])
 @pytest.mark.parametrize("more", [{}, {"page": "1"}])
-def test_proposals_take_no_other_answer_and_erase_nothing(staff, world, publish, loud, answer, more):
+def test_proposals_take_no_other_answer_and_erase_nothing(
+    staff, world, publish, loud, answer, more
+):
     publish()
     ids = [put(world) for _ in range(2)]
     staff.unlock()

@@ -71,9 +71,7 @@ def accept(at: At, sent: Sent) -> Answer:
     )
 
 
-def plan_for(
-    at: At, session: Session, items: Sequence[Opened], closing: Closing | None
-) -> Answer:
+def plan_for(at: At, session: Session, items: Sequence[Opened], closing: Closing | None) -> Answer:
     """Make a plan for the items, and show it. Who has to leave a closed day and fits nowhere else
     waits."""
     otherwise: Choice | Literal["leave"] = Decision.WAIT if closing else LEAVE

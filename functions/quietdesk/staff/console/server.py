@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MOST_LOCK_MINUTES = 30
 TICK_SECONDS = 1.0
 
+_ASKED_AGAIN = {"/", "/look", "/sending"}  # pages ask for these by themselves: nothing is lost
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
 # `no-referrer` would make browsers send `Origin: null` with our own forms. To others nothing goes.
 _HEADERS = {**NO_STORE, "Referrer-Policy": "same-origin"}
@@ -203,7 +204,7 @@ class Console:
         def answer(sent: Sent) -> Answer:
             desk = self._desk
             if desk is None:
-                lost = sent.path not in ("/", "/look")
+                lost = sent.path not in _ASKED_AGAIN
                 return self._locked_page("locked") if lost else self._locked_page()
             try:
                 return self._shown(self._at(desk), line, sent)
