@@ -290,6 +290,11 @@ def test_the_top_level_is_fixed():
     }  # fmt: skip
 
 
+def test_nothing_that_was_built_lies_in_the_package():
+    """All of it goes into the zips."""
+    assert [str(path) for path in PACKAGE.rglob("*.json")] == []
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_pages_for_newcomers_have_under_120_lines(name):
     assert len((ROOT / name).read_text("utf-8").splitlines()) < 120

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from quietdesk import request
 from quietdesk.city import Center
+from quietdesk.errors import CannotOpen
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply, waiting
 from quietdesk.staff.desk import queue
 from quietdesk.staff.desk.queue import Filter
-from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.weeks import Epoch
 from tests.examples import examples
 from tests.rows import WEEK, make
@@ -45,6 +46,31 @@ def unreachable(**more):
 
 def at(day, time="09:30", center="corona", path=""):
     return Opening(date.fromisoformat(day) if isinstance(day, str) else day, time, center, path)
+
+
+# --- What became of some -------------------------------------------------------------------------
+
+
+def test_request_that_does_not_open_is_counted_once_however_often_it_is_met():
+    item = Unopened("ab" * 16, CannotOpen("no"))
+    before = queue.Pulled.of(NOON, [], [item])
+
+    after = before.changed({item.id: item}).changed({item.id: item})
+
+    assert after.shut == (item,)
+
+
+def test_request_is_open_or_shut_or_gone_but_never_two_of_these():
+    item, other = opened(), Unopened("cd" * 16, CannotOpen("no"))
+    shut = Unopened(item.id, CannotOpen("no"))
+    before = queue.Pulled.of(NOON, [], [shut, other])
+
+    opens = before.changed({item.id: item})
+    shuts = opens.changed({item.id: shut})
+
+    assert ([*opens.items], opens.shut) == ([item.id], (other,))
+    assert ([*shuts.items], shuts.shut) == ([], (other, shut))
+    assert shuts.changed({item.id: None}).shut == (other,)
 
 
 # --- Order ---------------------------------------------------------------------------------------

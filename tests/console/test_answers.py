@@ -14,7 +14,17 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import Opening
 from quietdesk.staff.desk.placing import Placing
-from tests.console.staff import Failing, Staff, accept, made, names, opened, put, readable
+from tests.console.staff import (
+    Failing,
+    Staff,
+    accept,
+    made,
+    names,
+    opened,
+    put,
+    readable,
+    unlocked,
+)
 from tests.hostile import sealed_with
 from tests.waiting import CEILING
 from tests.world import ASKED, NOON, any_secrets
@@ -51,6 +61,25 @@ def test_proposals_can_be_changed(staff, world, publish):
     assert str(items[ids[0]].opening) == other
     assert [items[id].state for id in ids[1:]] == ["waiting", "none", "waiting"]
     assert items[ids[1]].reply.look_again and not items[ids[3]].reply.look_again
+
+
+@pytest.mark.parametrize("answer", ["erase", "ERASE", "none ", "anything"])
+@pytest.mark.parametrize("more", [{}, {"page": "1"}])
+def test_proposals_take_no_other_answer_and_erase_nothing(
+    staff, world, publish, loud, answer, more
+):
+    publish()
+    ids = [put(world) for _ in range(2)]
+    staff.unlock()
+    page = staff.post("/propose", id=ids)
+    number = page.fields("number")[0]
+
+    odd = staff.post("/accept", number=number, **{f"c-{ids[0]}": answer}, **more)
+
+    assert odd.status == 500 and len(loud) == 1
+    loud.clear()
+    assert [it.envelope.rev for it in opened(world).values()] == [1, 1]
+    assert "Placed: 2" in accept(staff, page).text  # the proposals stand as they were
 
 
 def test_everything_that_matches_is_proposed_with_one_click(staff, world, publish):
@@ -316,7 +345,7 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     refuse = Placing.refuse
 
     def slow(self, item, now):
-        if staff.console._session.job.done == 12:
+        if unlocked(staff).peek().job.done == 12:
             at_half.set()
             assert going.wait(CEILING)
         return refuse(self, item, now)

@@ -86,8 +86,9 @@ class Pulled:
         """The same with what became of some: another state, nothing that opens, or nothing."""
         opened = {it.id: it for it in became.values() if isinstance(it, Opened)}
         kept = {id: item for id, item in self.items.items() if id not in became}
+        still_shut = [it for it in self.shut if it.id not in became]
         shut = [it for it in became.values() if isinstance(it, Unopened)]
-        return Pulled.of(self.at, (kept | opened).values(), [*self.shut, *shut])
+        return Pulled.of(self.at, (kept | opened).values(), [*still_shut, *shut])
 
 
 @dataclass(frozen=True, slots=True)
