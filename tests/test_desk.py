@@ -36,7 +36,7 @@ from quietdesk.staff.commands import naming
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
 from quietdesk.staff.device import keyring, upload
-from quietdesk.staff.device.opener import Opened, Opener, Unopened
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store import sqlite
 from quietdesk.weeks import NO_WEEK, Epoch
 from quietdesk.wire import b64
@@ -957,7 +957,7 @@ def test_another_desk_without_the_weeks_keys_says_so_for_each(world):
     asks(world)
     stranger = replace(world.device, wrap_seeds={})
 
-    (item,) = Opener(world.store, world.city, world.trust, stranger).pull(NOON)
+    (item,) = world.desk(stranger).pull(NOON)
 
     assert isinstance(item, Unopened)
 

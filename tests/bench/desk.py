@@ -14,7 +14,7 @@ from quietdesk.bundles import Bundle
 from quietdesk.envelopes import Parts
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.desk import queue
-from quietdesk.staff.device.opener import Opened, Opener
+from quietdesk.staff.device.opener import Opened, Opener, waiting
 from tests.bench.peak import peak_mb
 from tests.bench.table import Row, seconds, taking_turns
 from tests.world import ASKED, NOON, Desk, World, any_secrets, make_world
@@ -55,7 +55,8 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
     wanted = queue.Filter(access="step_free", language="bn")
 
     def open_all() -> list[Opened]:
-        return [it for it in opener.pull(NOON) if isinstance(it, Opened)]
+        sealed = waiting(world.store, world.city, NOON)
+        return [it for it in map(opener.tried, sealed) if isinstance(it, Opened)]
 
     def first_screen(items: list[Opened]) -> list[Opened]:
         shown = (it for it in queue.ordered(items) if wanted.takes(it))

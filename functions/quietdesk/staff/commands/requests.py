@@ -72,7 +72,7 @@ def wait(at: Here, args: argparse.Namespace) -> int:
 
 
 def reply(at: Here, args: argparse.Namespace) -> int:
-    """Decision that there is no place."""
+    """Answer that there is no place."""
     return _each(at, args, Decision.NONE)
 
 

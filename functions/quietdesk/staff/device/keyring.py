@@ -36,7 +36,7 @@ from quietdesk.signed import Trust, document_body, key_id, signed_bytes
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
-WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
+WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 
 
 @dataclass(frozen=True, slots=True)

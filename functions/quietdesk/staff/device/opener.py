@@ -72,12 +72,8 @@ class Opener:
         self._keyring = keyring
         self._private_keys: dict[Kid, PrivateKey] = {}
 
-    def pull(self, now: datetime) -> Iterator[Opened | Unopened]:
-        """Every envelope waiting in the queue. One that does not open never stops the others."""
-        return map(self.tried, waiting(self._store, self._city, now))
-
     def tried(self, envelope: Envelope) -> Opened | Unopened:
-        """The request in an envelope, or why it does not open."""
+        """The request in an envelope, or why it does not open: which stops no other."""
         try:
             return self.open(envelope)
         except CannotOpen as error:
