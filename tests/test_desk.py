@@ -869,10 +869,10 @@ def own_keys(world, epoch):
         halves = urandom(32), urandom(32)
         made[part] = (kid, hpke.public_key(hpke.seed(*halves, kid)), halves)
     wrap_keys = upload.offered(world.store, world.device.id, world.trust)[1]
-    world.store.destroy_keys(world.city.queue, str(epoch))
+    world.store.destroy_keys(world.city.queue, epoch)
     for kid, _, (device_half, server_half) in made.values():
         info = keyring.wrap_info(kid, world.device.id)
-        wrap = hpke.seal_to(wrap_keys[str(epoch)], info, device_half)
+        wrap = hpke.seal_to(wrap_keys[epoch], info, device_half)
         world.store.put_keys(kid, server_half, {world.device.id: wrap})
     return {part: (kid, pk) for part, (kid, pk, _) in made.items()}
 
