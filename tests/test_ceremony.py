@@ -42,7 +42,7 @@ def test_no_two_halves_are_alike(world):
         bundle = world.bundle(NOON + week * WEEK)
         for kid, _ in bundle.keys.values():
             wrap = world.store.wrap(kid, world.device.id)
-            halves.append(world.device.unwrap(kid, str(bundle.epoch), wrap))
+            halves.append(world.device.unwrap(kid, wrap))
             halves.append(world.store.server_half(kid))
 
     assert len(set(halves)) == len(halves) == 16

@@ -820,7 +820,7 @@ def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
         return set(before) - set(keyring.epochs(path.read_bytes()))
 
     assert forgotten(key_day - timedelta(seconds=1)) == set()
-    assert forgotten(key_day) == {"2026-W47"}
+    assert forgotten(key_day) == {Epoch(2026, 47)}
 
 
 def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):
@@ -830,11 +830,11 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
     monkeypatch.setenv("QUIETDESK_STORE", world.spec)
     monkeypatch.setenv("QUIETDESK_KEYRING", str(path))
     monkeypatch.setenv("QUIETDESK_CUSTODIANS", b64(world.custodian.public_key))
-    assert "2020-W01" in keyring.epochs(path.read_bytes())
+    assert Epoch(2020, 1) in keyring.epochs(path.read_bytes())
 
     assert main(["openings", "list"]) == 0
 
-    assert "2020-W01" not in keyring.epochs(path.read_bytes())
+    assert Epoch(2020, 1) not in keyring.epochs(path.read_bytes())
     capsys.readouterr()
 
 

@@ -427,7 +427,7 @@ def test_stub_has_a_number_a_digest_and_an_end_and_nothing_else(store, store_spe
 
 
 def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
-    store.put_keys(f"main.visit.{WEEK}.00000001", bytes(32), {"one": b"w", "two": b"w"})
+    store.put_keys(Kid("main", "visit", WEEK, "00000001"), bytes(32), {"one": b"w", "two": b"w"})
     table = store_spec.removeprefix("dynamodb:") + "-keys"
     assert aws.scan(TableName=table)["Count"] == 3
 
