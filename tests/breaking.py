@@ -130,7 +130,8 @@ def _asked(copy: Path, tests: Sequence[str]) -> dict[str, str]:
     ]  # fmt: skip
     # The copy's package comes before the one that the environment leads to.
     env = {**os.environ, "PYTHONPATH": str(copy / "functions")}
-    env.pop("PYTEST_ADDOPTS", None)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):  # it is no part of the run that asks
+        env.pop(name, None)
     try:
         subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=HANGS_SECONDS)
     except subprocess.TimeoutExpired:
