@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from quietdesk.city import City
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.store import open_store
+from quietdesk.store import open_store, sqlite
 from tests.emulators import Emulator, be_patient, emulator, make_tables
 from tests.runtime_api import programme_on_lambda
 from tests.serving import (
@@ -40,7 +40,8 @@ from tests.world import (
     make_world,
 )
 
-pytest_plugins = ["tests.marks"]
+# The second has the profile of a soak, which is chosen before any test is read.
+pytest_plugins = ["tests.marks", "tests.examples"]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -57,6 +58,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_stores() -> Iterator[None]:
+    """Who waits for another to have written to SQLite waits until that hangs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "BUSY_SECONDS", CEILING)
+        yield
 
 
 @pytest.fixture(scope="session")

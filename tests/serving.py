@@ -119,7 +119,7 @@ def serving(world: World, site: Path, function: Handler | None = None) -> Iterat
     app = local.application(site, programme.pages, functions)
     server = local.listen(app, local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
-    with _beside(server):
+    with beside(server):
         yield served
 
 
@@ -153,14 +153,14 @@ def desk_open(world: World, folder: Path, lang: str = "en") -> Iterator[Desk]:
     reserved = local.reserve("127.0.0.1", 0)
     token, port = secrets.token_urlsafe(32), reserved.getsockname()[1]
     try:
-        with _beside(local.listen(console.app(token, port), reserved)):
+        with beside(local.listen(console.app(token, port), reserved)):
             yield Desk(f"http://127.0.0.1:{port}/{token}", console, clock)
     finally:
         console.close()
 
 
 @contextmanager
-def _beside(server: Any) -> Iterator[None]:
+def beside(server: Any) -> Iterator[None]:
     """Serves in a thread of its own."""
     stopping = ThreadEvent()
 
@@ -171,10 +171,10 @@ def _beside(server: Any) -> Iterator[None]:
         server.task_dispatcher.shutdown()
         wasyncore.close_all(server._map)
 
-    beside = Thread(target=run, daemon=True)
-    beside.start()
+    thread = Thread(target=run, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stopping.set()
-        beside.join()
+        thread.join()

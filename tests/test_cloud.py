@@ -8,6 +8,7 @@ import pytest
 
 from quietdesk import cloud, settings
 from quietdesk.errors import BadSetting, NotSwept, StoreUnavailable
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.events import event
 from tests.runtime_api import on_lambda
@@ -106,7 +107,7 @@ def test_sweep_says_how_many_weeks_it_destroyed_and_how_long_the_keys_last(world
     assert [(line.message, line.weeks) for line in caplog.records] == [("swept", 2)]
     # Keys were minted for four weeks from NOON's, and of the fourth three days have gone.
     assert metric["DaysOfKeys"] == [4.0]
-    assert list(world.store.pull("main", ["2026-W47"], NOON)) == []
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == []
 
 
 def test_metric_of_sweep_has_no_dimension_but_the_deployment(world):

@@ -69,7 +69,8 @@ def run(office, capsys, monkeypatch):
 
 
 def seats(world, opening):
-    return world.store.seats([str(opening)])[str(opening)]
+    """How many seats are left; `opening` is an id, as people type it."""
+    return world.store.seats([Opening.parse(opening)])[Opening.parse(opening)]
 
 
 def opened(world, name, now=NOON):
@@ -174,7 +175,7 @@ def test_last_seat_that_went_meanwhile_is_told_with_what_to_do(office, run, monk
     opening = "east-harlem.2026-12-08.1000.desk"
 
     def meanwhile(question):
-        world.store.set_seats({opening: 0})
+        world.store.set_seats({Opening.parse(opening): 0})
         return True
 
     monkeypatch.setattr(requests, "agreed", meanwhile)
@@ -508,7 +509,7 @@ def test_enter_says_where_to_come_also_beside_an_empty_field(office, run):
 def test_enter_for_a_time_that_is_full_keeps_nothing(office, run):
     world, _ = office
     opening = "corona.2026-12-03.1300"
-    world.store.set_seats({opening: 0})
+    world.store.set_seats({Opening.parse(opening): 0})
 
     status, out, _ = run("enter", stdin=json.dumps({**ASKED, "opening": opening}))
 
@@ -607,7 +608,7 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     (looks,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
     for id in (*ids, looks):
         run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
-        world.store.set_seats({"corona.2026-12-03.1300.desk": 9})
+        world.store.set_seats({Opening.parse("corona.2026-12-03.1300.desk"): 9})
 
     refused = run("openings", "close", "corona", "2026-12-03", stdin="n\n")
     status, out, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
@@ -707,7 +708,7 @@ def test_whom_to_call_is_said_also_when_the_store_goes_away(office, run, monkeyp
     world, _ = office
     for id in ask(world, "Ana", "Boris"):
         run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
-        world.store.set_seats({"corona.2026-12-03.1300.desk": 9})
+        world.store.set_seats({Opening.parse("corona.2026-12-03.1300.desk"): 9})
     fail_at_the_second(monkeypatch, "place")
 
     status, out, err = run("openings", "close", "corona", "2026-12-03", "--yes")
@@ -819,7 +820,7 @@ def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
         return set(before) - set(keyring.epochs(path.read_bytes()))
 
     assert forgotten(key_day - timedelta(seconds=1)) == set()
-    assert forgotten(key_day) == {"2026-W47"}
+    assert forgotten(key_day) == {Epoch(2026, 47)}
 
 
 def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):
@@ -829,11 +830,11 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
     monkeypatch.setenv("QUIETDESK_STORE", world.spec)
     monkeypatch.setenv("QUIETDESK_KEYRING", str(path))
     monkeypatch.setenv("QUIETDESK_CUSTODIANS", b64(world.custodian.public_key))
-    assert "2020-W01" in keyring.epochs(path.read_bytes())
+    assert Epoch(2020, 1) in keyring.epochs(path.read_bytes())
 
     assert main(["openings", "list"]) == 0
 
-    assert "2020-W01" not in keyring.epochs(path.read_bytes())
+    assert Epoch(2020, 1) not in keyring.epochs(path.read_bytes())
     capsys.readouterr()
 
 

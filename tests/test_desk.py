@@ -27,6 +27,7 @@ from quietdesk.errors import (
     TooOld,
     TracesRemain,
 )
+from quietdesk.hpke import Kid
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Rest
@@ -35,9 +36,9 @@ from quietdesk.staff.commands import naming
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
 from quietdesk.staff.device import keyring, upload
-from quietdesk.staff.device.opener import Opened, Opener, Unopened
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store import sqlite
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import NO_WEEK, Epoch
 from quietdesk.wire import b64
 from tests.world import ASKED, NOON, WEEK, any_secrets, make_custodian
 
@@ -65,18 +66,18 @@ def only(world, now=NOON):
 
 def seats(world, left):
     """Say how many seats the openings have left."""
-    world.store.set_seats({str(opening): n for opening, n in left.items()})
+    world.store.set_seats({opening: n for opening, n in left.items()})
 
 
 def left(world, *openings):
-    counted = world.store.seats([str(opening) for opening in openings])
-    return [counted[str(opening)] for opening in openings]
+    counted = world.store.seats(openings)
+    return [counted[opening] for opening in openings]
 
 
 def told(world, code, now=NOON):
     """What somebody who looks with the code is told; None when nothing is found."""
     secrets = codes.derive(code, world.city.deployment)
-    live = [str(week) for week in weeks.live(now, world.city.zone, world.city.serve_days)]
+    live = weeks.live(now, world.city.zone, world.city.serve_days)
     envelope = world.store.find(world.city.queue, secrets.id, live, now)
     if envelope is None:
         return None
@@ -116,10 +117,10 @@ def test_placed_request_is_sealed_to_the_week_of_the_visit_and_takes_a_seat(worl
     held = only(world)
     assert same(held, placed)
     assert (held.state, held.opening) == ("placed", VISIT)
-    assert held.envelope.epoch == "2026-W49"
-    assert (held.envelope.born, held.envelope.rev) == ("2026-W47", 2)
+    assert held.envelope.epoch == Epoch(2026, 49)
+    assert (held.envelope.born, held.envelope.rev) == (Epoch(2026, 47), 2)
     assert held.envelope.expires == end(date(2026, 12, 14))
-    assert held.request == replace(request.parse(ASKED, world.city), opening=str(VISIT))
+    assert held.request == replace(request.parse(ASKED, world.city), opening=VISIT)
     assert left(world, VISIT) == [1]
     assert told(world, code) == Reply("placed", opening=VISIT)
 
@@ -181,7 +182,7 @@ def test_place_in_the_current_week_stays_in_that_week(world):
 
     world.desk().place(only(world), SOON, NOON)
 
-    assert only(world).envelope.epoch == "2026-W47"
+    assert only(world).envelope.epoch == Epoch(2026, 47)
     assert left(world, SOON) == [0]
 
 
@@ -286,7 +287,7 @@ def test_placed_request_ends_60_days_after_the_week_it_was_born_in(world):
 
     placed = world.desk().place(only(world, now), tuesday, now)
 
-    assert placed.envelope.epoch == "2027-W02"  # served until the 25th
+    assert placed.envelope.epoch == Epoch(2027, 2)  # served until the 25th
     assert placed.envelope.expires == end(date(2027, 1, 15))
 
 
@@ -338,8 +339,8 @@ def test_kept_request_goes_to_the_current_week_and_says_when_to_look_again(world
 
     assert same(only(world, now), kept)
     assert kept.state == "waiting"
-    assert kept.envelope.epoch == "2026-W48"
-    assert (kept.envelope.born, kept.envelope.rev) == ("2026-W47", 2)
+    assert kept.envelope.epoch == Epoch(2026, 48)
+    assert (kept.envelope.born, kept.envelope.rev) == (Epoch(2026, 47), 2)
     assert kept.envelope.expires == end(date(2026, 12, 7))
     assert told(world, code, now) == Reply("waiting", look_again=date(2026, 12, 5))
 
@@ -353,8 +354,8 @@ def test_seat_of_who_is_kept_waiting_goes_back(world):
     world.desk().wait(placed, NOON)
 
     held = only(world)
-    assert (held.state, held.opening, held.request.opening) == ("waiting", None, "")
-    assert held.envelope.epoch == "2026-W47"
+    assert (held.state, held.opening, held.request.opening) == ("waiting", None, None)
+    assert held.envelope.epoch == Epoch(2026, 47)
     assert left(world, VISIT) == [1]
     assert told(world, code).state == "waiting"
 
@@ -379,8 +380,8 @@ def test_request_is_kept_week_after_week_until_60_days_are_over(world):
         now = NOON + week * WEEK
         mint(world, now)
         kept = world.desk().wait(only(world, now), now)
-        assert kept.envelope.born == "2026-W47"
-        assert kept.envelope.epoch == str(weeks.epoch_at(now, world.city.zone))
+        assert kept.envelope.born == Epoch(2026, 47)
+        assert kept.envelope.epoch == weeks.epoch_at(now, world.city.zone)
         assert told(world, code, now).look_again == now.date() + 10 * DAY
 
     # On the 6th of January the day to look again would be the 16th; it is over on the 15th.
@@ -452,8 +453,8 @@ def test_seat_of_who_is_refused_goes_back(world):
     world.desk().refuse(placed, NOON)
 
     held = only(world)
-    assert (held.state, held.envelope.opening, held.request.opening) == ("none", "", "")
-    assert held.envelope.epoch == "2026-W47"
+    assert (held.state, held.envelope.opening, held.request.opening) == ("none", None, None)
+    assert held.envelope.epoch == Epoch(2026, 47)
     assert left(world, VISIT) == [1]
     assert told(world, code) == Reply("none")
 
@@ -481,7 +482,7 @@ def test_request_entered_for_somebody_waits_in_the_kiosk_lane(world):
 
     item = only(world)
     assert item.request == request.parse(ASKED, world.city)
-    assert (item.envelope.lane, item.envelope.born, item.envelope.rev) == ("K", "2026-W47", 1)
+    assert (item.envelope.lane, item.envelope.born, item.envelope.rev) == ("K", Epoch(2026, 47), 1)
     assert item.envelope.expires == end(date(2026, 11, 30))
     assert item.state == "waiting"
     assert again == date(2026, 11, 28)
@@ -496,8 +497,8 @@ def test_opening_is_taken_for_somebody_at_once(world):
     world.desk().enter({**ASKED, "opening": [str(OTHER)]}, NOON, code)
 
     item = only(world)
-    assert (item.state, item.opening, item.request.opening) == ("placed", OTHER, str(OTHER))
-    assert (item.envelope.epoch, item.envelope.born) == ("2026-W50", "2026-W47")
+    assert (item.state, item.opening, item.request.opening) == ("placed", OTHER, OTHER)
+    assert (item.envelope.epoch, item.envelope.born) == (Epoch(2026, 50), Epoch(2026, 47))
     assert item.envelope.expires == end(date(2026, 12, 21))
     assert left(world, OTHER) == [0]
     assert told(world, code) == Reply("placed", opening=OTHER)
@@ -744,7 +745,9 @@ def test_opening_that_is_none_does_not_open(world, opening):
     assert type(reason(world)) is CannotOpen
 
 
-@pytest.mark.parametrize("born", ["", "x", "2026-W54", "2026-47", "2026-W47 ", "٢٠٢٦-W47"])
+@pytest.mark.parametrize(
+    "born", ["", "x", "2026-W54", "2026-47", "2026-W47 ", "٢٠٢٦-W47", str(NO_WEEK)]
+)
 def test_week_of_birth_that_is_none_does_not_open(world, born):
     forged(world, born=born or " ")
 
@@ -761,7 +764,7 @@ def test_week_of_birth_after_its_own_week_does_not_open(world, born):
 
 def test_week_of_birth_that_was_changed_does_not_open(world):
     envelope = forged(world)
-    world.store.replace(envelope, replace(envelope, born="2026-W46"))
+    world.store.replace(envelope, replace(envelope, born=Epoch(2026, 46)))
 
     assert type(reason(world)) is CannotOpen
 
@@ -849,7 +852,9 @@ def test_parts_of_two_requests_do_not_open_together(world):
 
 def test_key_that_there_is_not_does_not_open(world):
     envelope = world.sealed()
-    strange = SealedPart("main.contact.2026-W47.00000000", envelope.contact.sealed)
+    strange = SealedPart(
+        Kid("main", "contact", Epoch(2026, 47), "00000000"), envelope.contact.sealed
+    )
     world.store.put(replace(envelope, contact=strange))
 
     assert isinstance(reason(world), CannotOpen)
@@ -864,10 +869,10 @@ def own_keys(world, epoch):
         halves = urandom(32), urandom(32)
         made[part] = (kid, hpke.public_key(hpke.seed(*halves, kid)), halves)
     wrap_keys = upload.offered(world.store, world.device.id, world.trust)[1]
-    world.store.destroy_keys(world.city.queue, str(epoch))
+    world.store.destroy_keys(world.city.queue, epoch)
     for kid, _, (device_half, server_half) in made.values():
         info = keyring.wrap_info(kid, world.device.id)
-        wrap = hpke.seal_to(wrap_keys[str(epoch)], info, device_half)
+        wrap = hpke.seal_to(wrap_keys[epoch], info, device_half)
         world.store.put_keys(kid, server_half, {world.device.id: wrap})
     return {part: (kid, pk) for part, (kid, pk, _) in made.items()}
 
@@ -952,7 +957,7 @@ def test_another_desk_without_the_weeks_keys_says_so_for_each(world):
     asks(world)
     stranger = replace(world.device, wrap_seeds={})
 
-    (item,) = Opener(world.store, world.city, world.trust, stranger).pull(NOON)
+    (item,) = world.desk(stranger).pull(NOON)
 
     assert isinstance(item, Unopened)
 

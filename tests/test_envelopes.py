@@ -10,6 +10,8 @@ from quietdesk import codes, envelopes, hpke, request
 from quietdesk.envelopes import SealedPart
 from quietdesk.errors import BadEnvelope, CannotOpen, KeyDestroyed, OpeningMismatch
 from quietdesk.hpke import PrivateKey
+from quietdesk.openings import Opening
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.world import ASKED, NOON, another_device, any_secrets
 
@@ -19,7 +21,7 @@ def private_keys(world, envelope):
     made = {}
     for part in (envelope.visit, envelope.contact):
         wrap = world.store.wrap(part.kid, world.device.id)
-        half = world.device.unwrap(part.kid, envelope.epoch, wrap)
+        half = world.device.unwrap(part.kid, wrap)
         seed = hpke.seed(half, world.store.server_half(part.kid), part.kid)
         made[part.kid] = PrivateKey(seed)
     return made
@@ -53,9 +55,7 @@ def test_either_half_alone_does_not_open(world):
         alone = {}
         for kid in kids:
             server = world.store.server_half(kid)
-            device = world.device.unwrap(
-                kid, envelope.epoch, world.store.wrap(kid, world.device.id)
-            )
+            device = world.device.unwrap(kid, world.store.wrap(kid, world.device.id))
             halves = (device, bytes(32)) if only == "device" else (bytes(32), server)
             alone[kid] = PrivateKey(hpke.seed(*halves, kid))
 
@@ -86,7 +86,7 @@ def test_swapped_parts_do_not_open(world):
 def test_part_under_another_week_does_not_open(world):
     envelope = world.sealed()
     later = dict(world.bundle(NOON).keys)
-    later_kid = later["visit"][0].replace("W47", "W48")
+    later_kid = replace(later["visit"][0], epoch=Epoch(2026, 48))
     known = private_keys(world, envelope)
     moved = replace(envelope, visit=SealedPart(later_kid, envelope.visit.sealed))
 
@@ -98,7 +98,7 @@ def test_another_week_of_birth_does_not_open(world):
     envelope = world.sealed()
 
     with pytest.raises(CannotOpen):
-        envelopes.unseal(replace(envelope, born="2026-W46"), private_keys(world, envelope))
+        envelopes.unseal(replace(envelope, born=Epoch(2026, 46)), private_keys(world, envelope))
 
 
 @pytest.mark.parametrize("at", [0, 1119, 1120, 2159])
@@ -142,7 +142,7 @@ def test_text_over_a_part_is_never_sealed(world):
 
 
 def test_opening_outside_that_is_not_the_one_inside_is_refused(world):
-    envelope = replace(world.sealed(), opening="corona.2026-11-19.0930")
+    envelope = replace(world.sealed(), opening=Opening.parse("corona.2026-11-19.0930"))
 
     with pytest.raises(OpeningMismatch):
         world.desk().open(envelope)

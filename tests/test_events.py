@@ -10,6 +10,7 @@ from infra import template
 
 from quietdesk import envelopes, intake
 from quietdesk.web import FORM, JSON
+from quietdesk.weeks import Epoch
 from tests import gateway
 from tests.events import check, event, submit
 from tests.runtime_api import LATE, programme_on_lambda
@@ -40,7 +41,7 @@ def function(another_process, world, log):
 
 
 def stored(world):
-    return len(list(world.store.pull("main", ["2026-W47"], NOON)))
+    return len(list(world.store.pull("main", [Epoch(2026, 47)], NOON)))
 
 
 ODD = {

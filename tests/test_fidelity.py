@@ -19,6 +19,7 @@ import pytest
 from quietdesk import codes, envelopes, intake
 from quietdesk.pages import CHECK, SUBMIT
 from quietdesk.web import FORM, HEADERS, JSON
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import gateway
 from tests.runtime_api import programme_on_lambda
@@ -119,7 +120,7 @@ def alike(answer):
 
 
 def stored(world):
-    return len(list(world.store.pull("main", ["2026-W47"], NOON)))
+    return len(list(world.store.pull("main", [Epoch(2026, 47)], NOON)))
 
 
 def get(status: int, target: str, *headers: tuple[str, str]) -> Case:
@@ -275,14 +276,14 @@ POSTED = {
     "oversized JSON": post(413, b" " * 8193, JSON),
     "oversized form": post(413, b"name=" + b"x" * 16_384, FORM),
     "much oversized": post(413, b" " * 60_000, JSON),
-    "as much as is read": post(413, b" " * 65_536, JSON),
-    "more than is read": post(413, b" " * 65_537, JSON),
-    "more than is read, of a form": post(413, b"x" * 65_537, FORM),
-    "more than is read, to no address": post(413, b"x" * 70_000, JSON, to="/api/nothing"),
-    "more than is read, by another method": Case(413, "PUT", SUBMIT, (), b"x" * 70_000),
+    "a lot too much": post(413, b" " * 65_536, JSON),
+    "far too much": post(413, b" " * 65_537, JSON),
+    "far too much of a form": post(413, b"x" * 65_537, FORM),
+    "far too much, to no address": post(404, b"x" * 70_000, JSON, to="/api/nothing"),
+    "far too much, by another method": Case(404, "PUT", SUBMIT, (), b"x" * 70_000),
     "in chunks": replace(post(400, b"{", JSON), in_chunks=True),
     "a form in chunks": replace(form(200, step=["review"]), in_chunks=True),
-    "more than is read, in chunks": replace(post(413, b"x" * 65_537, JSON), in_chunks=True),
+    "far too much, in chunks": replace(post(413, b"x" * 65_537, JSON), in_chunks=True),
     "after a word from us": Case(
         400, "POST", SUBMIT, (("Content-Type", JSON), ("Expect", "100-continue")), b"{"
     ),

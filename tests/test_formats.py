@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request, sweep
+from quietdesk import bundles, codes, envelopes, openings, replies, request, sweep
+from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.signed import Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
@@ -46,7 +47,7 @@ def trust_of(papers):
 
 def opened(case, seeds):
     envelope = envelopes.read(json.dumps(case["envelope"]).encode())
-    private_keys = {kid: hpke.PrivateKey(bytes.fromhex(seed)) for kid, seed in seeds.items()}
+    private_keys = {Kid.parse(it): PrivateKey(bytes.fromhex(seed)) for it, seed in seeds.items()}
     return envelope, envelopes.unseal(envelope, private_keys)
 
 
@@ -60,7 +61,7 @@ def test_requests_that_were_sealed_before_are_read(recorded):
         secrets = codes.derive(case["code"], sealed["deployment"])
         told = envelopes.open_reply(envelope.reply, secrets.reply, secrets.id)
         wanted = case["request"] | {"opening": case["opening"]}
-        assert {name: getattr(asked, name) for name in wanted} == {
+        assert request.values(asked) == {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in wanted.items()
         }, case["name"]
@@ -78,7 +79,7 @@ def test_what_we_seal_is_read_by_the_release_before(city):
 
         values, key = reader_1.unpack(*astuple(request.pack(asked, bytes(32))))
 
-        assert (values, key) == (asdict(asked), bytes(32))
+        assert (values, key) == (request.values(asked), bytes(32))
 
 
 def test_release_before_reads_what_it_sealed_and_no_numbers_yet():
@@ -121,7 +122,7 @@ def test_papers_that_were_signed_before_are_read(recorded):
         assert {str(it) for it in listing.seats} >= {it for it in papers["free"] if not path}
     for name in (it for it in raw if it.startswith("record-head#")):
         lines = sweep.verify_record(raw["record#main"], raw[name], trust, queue)
-        assert [line.epoch for line in lines] == ["2026-W47"]
+        assert [line.epoch for line in lines] == [Epoch(2026, 47)]
 
 
 def test_papers_that_were_signed_before_have_number_0_and_prove_nothing_about_time(signed_now):
@@ -219,7 +220,7 @@ def test_keyring_that_was_locked_before_is_unlocked(programme):
     papers = held(VECTORS / "papers-1.json")
 
     assert (device.kind, device.id, device.trust) == ("device", papers["device"], trust_of(papers))
-    assert sorted(device.wrap_seeds) == [f"2026-W{n}" for n in range(47, 52)]
+    assert sorted(device.wrap_seeds) == [Epoch(2026, n) for n in range(47, 52)]
 
 
 def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(programme):
@@ -233,7 +234,7 @@ def test_desk_opens_all_that_stands_in_the_store_of_the_release_before(programme
     assert pulled.keys() == cases.keys()
     for id, item in pulled.items():
         assert isinstance(item, Opened), cases[id]["name"]
-        assert item.envelope.opening == cases[id]["opening"]
+        assert item.envelope.opening == openings.named(cases[id]["opening"])
         assert replies.write(item.reply) == cases[id]["reply"]
 
 
@@ -251,6 +252,6 @@ def test_work_goes_on_in_the_store_of_the_release_before(programme):
     assert [desk.open(placed.envelope).request] == [placed.request]
     assert ceremony.devices(store, device.trust) == [device.id]
     assert set(upload.offered(store, device.id, device.trust)[1]) == set(device.wrap_seeds)
-    assert [line.epoch for line in sweep.record(store, "main")[0]] == ["2026-W47"]
+    assert [line.epoch for line in sweep.record(store, "main")[0]] == [Epoch(2026, 47)]
     swept = sweep.run(store, city, LATER + timedelta(weeks=4))
-    assert [line.epoch for line in swept] == ["2026-W48", "2026-W49", "2026-W50"]
+    assert [line.epoch for line in swept] == [Epoch(2026, 48), Epoch(2026, 49), Epoch(2026, 50)]

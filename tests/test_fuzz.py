@@ -34,6 +34,8 @@ from quietdesk.errors import (
     TooLong,
     WrongPassphrase,
 )
+from quietdesk.hpke import Kid
+from quietdesk.openings import Opening
 from quietdesk.pages import CHECK
 from quietdesk.signed import DEMO, Trust, signed_document
 from quietdesk.staff import words
@@ -41,6 +43,7 @@ from quietdesk.staff.commands import naming, wording
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store.dynamodb import DynamoDB, items
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.events import FORM, JSON, check, submit
 from tests.examples import examples
@@ -219,7 +222,7 @@ def test_a_changed_envelope_is_stored_only_if_it_is_a_whole_one(world, handler, 
 
     if answer["statusCode"] == 201:
         kept = envelopes.read(body)
-        assert world.store.find("main", kept.id, ["2026-W47"], NOON).visit == kept.visit
+        assert world.store.find("main", kept.id, [Epoch(2026, 47)], NOON).visit == kept.visit
 
 
 @many
@@ -271,7 +274,7 @@ def test_any_form_is_answered_and_stored_only_if_it_says_so(world, handler, log,
 
     if answer["statusCode"] == 201:
         id = codes.derive(typed["code"][0], world.city.deployment).id
-        assert world.store.find("main", id, ["2026-W47"], NOON) is not None
+        assert world.store.find("main", id, [Epoch(2026, 47)], NOON) is not None
 
 
 WRITTEN = b"name=%E0%A6%B0&people=2&windows=mon-am&step=review&lang=es&centers=any"
@@ -304,14 +307,14 @@ def test_any_broken_form_body_is_answered(handler, log, body):
     )
 )
 def test_any_question_to_check_is_answered_and_changes_nothing(world, checker, log, asked):
-    before = sorted(item.id for item in world.store.pull("main", ["2026-W47"], NOON))
+    before = sorted(item.id for item in world.store.pull("main", [Epoch(2026, 47)], NOON))
 
     answer = ask(checker, log, post(json.dumps(asked).encode(), JSON) | {"rawPath": CHECK})
 
     assert answer["statusCode"] in (200, 400, 409, 413)
     if answer["statusCode"] == 200:
         assert len(base64.b64decode(answer["body"])) == envelopes.REPLY_BYTES
-    assert sorted(item.id for item in world.store.pull("main", ["2026-W47"], NOON)) == before
+    assert sorted(item.id for item in world.store.pull("main", [Epoch(2026, 47)], NOON)) == before
 
 
 @few
@@ -419,9 +422,9 @@ def test_anything_that_custodians_sign_is_a_bundle_or_is_refused(world, data):
 def record() -> list[sweep.Line]:
     lines: list[sweep.Line] = []
     for number in range(4):
-        epoch = str(weeks.Epoch(2026, 40 + number))
+        epoch = weeks.Epoch(2026, 40 + number)
         prev = sweep.line_hash(lines[-1]) if lines else ""
-        kids = (f"main.visit.{epoch}.00000001",)
+        kids = (Kid("main", "visit", epoch, "00000001"),)
         lines.append(sweep.Line("main", epoch, kids, number, date(2026, 11, 1), prev))
     return lines
 
@@ -521,7 +524,7 @@ def test_keyring_with_keys_of_any_week_is_swept_or_refused(world, locked, week):
         )
     except BadKeyring:
         return
-    assert not [epoch for epoch in keyring.epochs(kept) if epoch < "2026-W46"]
+    assert not [epoch for epoch in keyring.epochs(kept) if epoch < Epoch(2026, 46)]
 
 
 costs = st.fixed_dictionaries(
@@ -659,7 +662,7 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
         with suppress(QuietdeskError):
             store.erase(naming.find(store, city, item.id, NOON), stub=True)
     with suppress(QuietdeskError):
-        store.find("main", damaged.bad.id, ["2026-W47"], NOON)
+        store.find("main", damaged.bad.id, [Epoch(2026, 47)], NOON)
 
 
 @few
@@ -669,7 +672,7 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
 def test_one_damaged_key_never_stops_the_other_weeks(damaged, column, value):
     damaged.mend()
     table, _, name = column.partition(".")
-    hit = damaged.damage(table, name, value, "kid = ?", damaged.good.visit.kid)
+    hit = damaged.damage(table, name, value, "kid = ?", str(damaged.good.visit.kid))
 
     pulled = list(damaged.world.desk().pull(NOON))
 
@@ -741,7 +744,7 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 @example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
 def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
     store = Mock(_calls=Mock(get=lambda *_: item))
-    kid = "main.visit.2026-W47.00000001"
+    kid = Kid("main", "visit", THIS_WEEK, "00000001")
 
     assert isinstance(DynamoDB.server_half(store, kid), bytes)
     assert isinstance(DynamoDB.wrap(store, kid, "0" * 16), bytes)
@@ -770,6 +773,8 @@ def test_changed_parts_are_a_request_or_cannot_be_opened(world, sealed, data):
         if field in request.MANY:
             assert isinstance(value, tuple)
             assert all(isinstance(each, str) for each in value)
+        elif field == "opening":
+            assert value is None or isinstance(value, Opening)
         else:
             assert type(value) is (int if field in ("people", "children") else str)
     assert len(reply_key) == 32

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from inspect import signature
 
 import pytest
 
 from quietdesk import hpke
 from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
+from quietdesk.hpke import Kid
 from quietdesk.signed import Trust
 from quietdesk.staff.device import keyring
 from quietdesk.weeks import Epoch
@@ -53,8 +55,8 @@ def test_no_two_boxes_share_a_nonce_and_no_two_keyrings_a_key(device):
 def test_forgetting_needs_no_passphrase_and_deletes_ended_weeks_only(device):
     data = keyring.forget(keyring.lock(device), lambda epoch: epoch < Epoch(2026, 48))
 
-    assert keyring.epochs(data) == ["2026-W48", "2026-W49"]
-    assert set(keyring.unlock(data, PASSPHRASE).wrap_seeds) == {"2026-W48", "2026-W49"}
+    assert keyring.epochs(data) == [Epoch(2026, 48), Epoch(2026, 49)]
+    assert set(keyring.unlock(data, PASSPHRASE).wrap_seeds) == {Epoch(2026, 48), Epoch(2026, 49)}
 
 
 def test_box_of_one_week_does_not_pass_for_another(device):
@@ -99,15 +101,15 @@ def test_topping_up_keeps_the_keys_there_are(device):
 
 
 def test_wrap_opens_for_its_device_key_and_week_only(device):
-    kid = "main.visit.2026-W47.7f3a91c2"
-    wrap_key = hpke.public_key(device.wrap_seeds["2026-W47"])
+    kid = Kid("main", "visit", Epoch(2026, 47), "7f3a91c2")
+    wrap_key = hpke.public_key(device.wrap_seeds[kid.epoch])
     wrap = hpke.seal_to(wrap_key, keyring.wrap_info(kid, device.id), bytes(32))
 
     assert len(wrap) == 1168
-    assert device.unwrap(kid, "2026-W47", wrap) == bytes(32)
-    for other_kid, epoch in ((kid[:-1] + "0", "2026-W47"), (kid, "2026-W48"), (kid, "2026-W40")):
+    assert device.unwrap(kid, wrap) == bytes(32)
+    for other in ({"nonce": "7f3a91c0"}, {"epoch": Epoch(2026, 48)}, {"epoch": Epoch(2026, 40)}):
         with pytest.raises(CannotOpen):
-            device.unwrap(other_kid, epoch, wrap)
+            device.unwrap(replace(kid, **other), wrap)
 
 
 def test_file_is_written_whole_and_for_its_owner_only(device, tmp_path):

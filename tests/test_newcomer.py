@@ -271,7 +271,7 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
     run = quietdesk(tmp_path, "keys", "forget")
 
     assert run.returncode == 0
-    assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [str(current)]
+    assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [current]
 
 
 @pytest.mark.parametrize(

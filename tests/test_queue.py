@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from quietdesk import request
 from quietdesk.city import Center
+from quietdesk.errors import CannotOpen
 from quietdesk.openings import DESK, Opening
 from quietdesk.replies import Reply, waiting
 from quietdesk.staff.desk import queue
 from quietdesk.staff.desk.queue import Filter
-from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.weeks import Epoch
 from tests.examples import examples
-from tests.rows import make
+from tests.rows import WEEK, make
 from tests.world import ASKED, NOON, compiled_city
 
 few = examples(60)
@@ -26,7 +28,7 @@ TODAY = date(2026, 11, 18)  # a Wednesday
 DAY = timedelta(days=1)
 
 
-def opened(born="2026-W47", lane="P", opening="", reply=None, expires=0, id=None, **typed):
+def opened(born=WEEK, lane="P", opening=None, reply=None, expires=0, id=None, **typed):
     """One opened request, as the desk has it in memory."""
     asked = request.parse({**ASKED, "centers": ["any"], "windows": ["any"], **typed}, CITY)
     row = {"born": born, "lane": lane, "opening": opening}
@@ -46,6 +48,31 @@ def at(day, time="09:30", center="corona", path=""):
     return Opening(date.fromisoformat(day) if isinstance(day, str) else day, time, center, path)
 
 
+# --- What became of some -------------------------------------------------------------------------
+
+
+def test_request_that_does_not_open_is_counted_once_however_often_it_is_met():
+    item = Unopened("ab" * 16, CannotOpen("no"))
+    before = queue.Pulled.of(NOON, [], [item])
+
+    after = before.changed({item.id: item}).changed({item.id: item})
+
+    assert after.shut == (item,)
+
+
+def test_request_is_open_or_shut_or_gone_but_never_two_of_these():
+    item, other = opened(), Unopened("cd" * 16, CannotOpen("no"))
+    shut = Unopened(item.id, CannotOpen("no"))
+    before = queue.Pulled.of(NOON, [], [shut, other])
+
+    opens = before.changed({item.id: item})
+    shuts = opens.changed({item.id: shut})
+
+    assert ([*opens.items], opens.shut) == ([item.id], (other,))
+    assert ([*shuts.items], shuts.shut) == ([], (other, shut))
+    assert shuts.changed({item.id: None}).shut == (other,)
+
+
 # --- Order ---------------------------------------------------------------------------------------
 
 
@@ -63,7 +90,7 @@ def test_lane_that_is_not_known_comes_last(lane):
 
 
 def test_in_a_lane_the_oldest_week_comes_first_also_over_new_year():
-    weeks = ["2027-W01", "2026-W53", "2026-W47", "2026-W09"]
+    weeks = [Epoch(2027, 1), Epoch(2026, 53), Epoch(2026, 47), Epoch(2026, 9)]
 
     items = queue.ordered(opened(born=born) for born in weeks)
 
@@ -83,7 +110,7 @@ def test_within_a_week_the_order_of_pulling_says_nothing():
 def test_filter_of_nothing_takes_everything():
     every = (
         opened(),
-        opened(opening=str(at("2026-12-03"))),
+        opened(opening=at("2026-12-03")),
         opened(reply=Reply("none")),
     )
 
@@ -111,7 +138,7 @@ def test_filter_takes_what_was_asked_for_and_leaves_the_rest(filter, takes, leav
 
 def test_filter_by_state():
     item = opened()
-    placed = opened(opening=str(at("2026-12-03")))
+    placed = opened(opening=at("2026-12-03"))
     none = opened(reply=Reply("none"))
 
     states = {state: Filter(state=state) for state in ("waiting", "placed", "none")}
@@ -158,7 +185,7 @@ def test_phones_in_more_than_one_request_are_told():
 def test_due_are_those_who_wait_and_end_within_three_days():
     end = int((NOON + 3 * DAY).timestamp())
     soon, later = opened(expires=end), opened(expires=end + 1)
-    placed = opened(expires=end, opening=str(at("2026-11-19")))
+    placed = opened(expires=end, opening=at("2026-11-19"))
     none = opened(expires=end, reply=Reply("none"))
 
     assert queue.due([later, soon, placed, none], NOON) == [soon]
@@ -169,7 +196,7 @@ def test_promised_are_those_who_wait_though_their_day_has_come(city):
     come = opened(reply=waiting(today))
     over = opened(reply=waiting(today - DAY))
     ahead, untold = opened(reply=waiting(today + DAY)), opened(reply=None)
-    placed = opened(opening=str(at("2026-12-03")), reply=waiting(today))
+    placed = opened(opening=at("2026-12-03"), reply=waiting(today))
 
     assert queue.promised([ahead, come, untold, placed, over], city, NOON) == [come, over]
 
@@ -265,7 +292,7 @@ def test_openings_within_a_window_that_was_asked_for_fit():
 
 
 def test_who_had_taken_a_time_named_no_windows_and_may_come_at_any():
-    item = opened(opening=str(at("2026-12-03")))
+    item = opened(opening=at("2026-12-03"))
     item = replace(item, request=replace(item.request, centers=("corona",), windows=()))
 
     assert fitting(item, at("2026-12-04", "17:00")) == [at("2026-12-04", "17:00")]
@@ -302,11 +329,11 @@ def test_visit_that_would_come_after_the_request_is_destroyed_does_not_fit():
     now = datetime(2026, 12, 30, 17, 0, tzinfo=UTC)
     days = [at("2027-01-12"), at("2027-01-13"), at("2027-01-14"), at("2027-01-15")]
 
-    fits = fitting(opened(born="2026-W47"), *days, now=now)
+    fits = fitting(opened(born=Epoch(2026, 47)), *days, now=now)
 
     # The day after the visit is left to the staff, to erase it.
     assert fits == days[:2]
-    assert fitting(opened(born="2026-W48"), *days, now=now) == days
+    assert fitting(opened(born=Epoch(2026, 48)), *days, now=now) == days
 
 
 def test_week_of_the_visit_is_served_for_long_enough_after_it():
@@ -348,7 +375,7 @@ def proposed(items, free, **more):
 
 
 def test_oldest_gets_the_first_seat_and_who_gets_none_is_told_so():
-    young, old = opened(id=1), opened(id=2, born="2026-W46")
+    young, old = opened(id=1), opened(id=2, born=Epoch(2026, 46))
 
     assert proposed([young, old], {at("2026-12-03"): 1}) == [
         ("02", at("2026-12-03")),
@@ -357,7 +384,7 @@ def test_oldest_gets_the_first_seat_and_who_gets_none_is_told_so():
 
 
 def test_later_person_gets_what_the_earlier_one_cannot_use():
-    picky = opened(id=1, born="2026-W46", windows=["fri-am"])
+    picky = opened(id=1, born=Epoch(2026, 46), windows=["fri-am"])
     easy = opened(id=2)
 
     assert proposed([picky, easy], {at("2026-12-03"): 1}) == [
@@ -411,7 +438,7 @@ def signing(**more):
 
 def test_same_access_needs_meet_on_a_day_of_the_same_week():
     tuesday, thursday = at("2026-12-01"), at("2026-12-03")
-    there = signing(opening=str(thursday))
+    there = signing(opening=thursday)
 
     assert proposed([signing(id=1)], {tuesday: 1, thursday: 1}, placed=[there]) == [
         ("01", thursday)
@@ -424,7 +451,7 @@ def test_company_in_another_week_or_at_another_center_is_none():
     thursday, next_week = at("2026-12-03"), at("2026-12-08")
 
     for there in (harlem, next_week):
-        placed = [signing(opening=str(there))]
+        placed = [signing(opening=there)]
         free = {tuesday: 1, thursday: 1, next_week: 1}
         assert proposed([signing(id=1)], free, placed=placed) == [("01", tuesday)]
 
@@ -443,7 +470,7 @@ def test_those_who_are_proposed_are_company_for_the_next():
 
 def test_families_with_children_meet():
     tuesday, thursday = at("2026-12-01"), at("2026-12-03")
-    there = opened(access=[], children=["1"], opening=str(thursday))
+    there = opened(access=[], children=["1"], opening=thursday)
     family, alone = (opened(id=1, access=[], children=[n]) for n in ("2", "0"))
 
     assert proposed([family], {tuesday: 1, thursday: 1}, placed=[there]) == [("01", thursday)]
@@ -453,8 +480,8 @@ def test_families_with_children_meet():
 def test_most_needs_in_company_win_and_equal_ones_come_earliest():
     monday, tuesday, thursday = at("2026-11-30"), at("2026-12-01"), at("2026-12-03")
     item = opened(id=1, access=["sign_language", "quiet"], children=["0"])
-    one = opened(access=["quiet"], children=["0"], opening=str(tuesday))
-    both = opened(access=["sign_language", "quiet"], children=["0"], opening=str(thursday))
+    one = opened(access=["quiet"], children=["0"], opening=tuesday)
+    both = opened(access=["sign_language", "quiet"], children=["0"], opening=thursday)
     free = {monday: 1, tuesday: 1, thursday: 1}
 
     assert proposed([item], free, placed=[one, both]) == [("01", thursday)]
@@ -468,7 +495,7 @@ def test_nobody_and_nothing_free_are_no_proposals():
 
 
 def test_strange_values_of_who_did_not_use_our_page_stop_nobody():
-    strange = opened(id=1, born="2026-W46")
+    strange = opened(id=1, born=Epoch(2026, 46))
     odd = replace(
         strange.request,
         centers=(),

@@ -158,7 +158,7 @@ def test_too_many_centers_are_refused(city):
         ({"windows": ["sat-pm", "mon-am", "sat-pm"]}, "windows", ("mon-am", "sat-pm")),
         ({"opening": ["corona.2026-12-03.0930"]}, "windows", ()),
         ({"centers": [], "opening": ["corona.2026-12-03.0930"]}, "centers", ("corona",)),
-        ({"opening": [""]}, "opening", ""),
+        ({"opening": [""]}, "opening", None),
         ({"people": ["৩"]}, "people", 3),
         ({"people": ["٢"]}, "people", 2),
         ({"children": []}, "children", 0),

@@ -13,6 +13,7 @@ from infra import template
 from quietdesk import cloud, codes, sweep
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb.tables import TABLES
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.emulators import be_patient, emulator, make_tables
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text
@@ -278,6 +279,6 @@ def test_everybody_can_do_their_work_with_their_own_rights(
 
     swept = sweep.run(signed_as("sweep"), minted.city, NOON + 3 * WEEK)
     assert [(line.epoch, line.envelopes_erased) for line in swept] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+        (Epoch(2026, 47), 1),
+        (Epoch(2026, 48), 0),
     ]

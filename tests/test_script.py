@@ -115,7 +115,9 @@ def test_what_javascript_seals_opens_in_python(script, world):
         "bundle": {
             "epoch": str(bundle.epoch),
             "queue": bundle.queue,
-            "keys": {part: {"kid": kid, "pk": b64(pk)} for part, (kid, pk) in bundle.keys.items()},
+            "keys": {
+                part: {"kid": str(kid), "pk": b64(pk)} for part, (kid, pk) in bundle.keys.items()
+            },
         },
     }
 

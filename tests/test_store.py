@@ -3,11 +3,13 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
+from quietdesk.hpke import Kid
+from quietdesk.openings import Opening
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import PAGE
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
@@ -218,23 +220,27 @@ def test_erasing_what_expired_leaves_the_rest(store):
 
 # --- Seats ---------------------------------------------------------------------------------------
 
+ONE = Opening(date(2026, 12, 3), "09:30", "corona")
+TWO = replace(ONE, at="10:00")
+NEVER = replace(ONE, at="10:30")
+
 
 def test_taking_takes_one_seat_and_a_retry_none(store):
-    store.set_seats({"corona-1": 2})
-    envelope = make(opening="corona-1")
+    store.set_seats({ONE: 2})
+    envelope = make(opening=ONE)
 
     store.take(envelope)
     store.take(envelope)
 
-    assert store.seats(["corona-1"])["corona-1"] == 1
+    assert store.seats([ONE])[ONE] == 1
     assert find(store, envelope) == envelope
 
 
 @pytest.mark.parametrize("left", [0, None])
 def test_taking_without_a_seat_keeps_nothing(store, left):
     if left is not None:
-        store.set_seats({"corona-1": left})
-    envelope = make(opening="corona-1")
+        store.set_seats({ONE: left})
+    envelope = make(opening=ONE)
 
     with pytest.raises(NoSeats):
         store.take(envelope)
@@ -243,11 +249,11 @@ def test_taking_without_a_seat_keeps_nothing(store, left):
 
 
 def test_500_racing_for_10_seats_get_10(store, request):
-    store.set_seats({"corona-1": 10})
+    store.set_seats({ONE: 10})
 
     def take(_):
         try:
-            store.take(make(opening="corona-1"))
+            store.take(make(opening=ONE))
         except NoSeats:
             return False
         return True
@@ -258,7 +264,7 @@ def test_500_racing_for_10_seats_get_10(store, request):
     with ThreadPoolExecutor(at_once) as pool:
         won = sum(pool.map(take, range(500)))
 
-    assert (won, store.seats(["corona-1"])["corona-1"], len(pulled(store))) == (10, 0, 10)
+    assert (won, store.seats([ONE])[ONE], len(pulled(store))) == (10, 0, 10)
 
 
 def left(store, *openings):
@@ -267,7 +273,7 @@ def left(store, *openings):
 
 
 def test_many_openings_are_counted_in_one_question(store):
-    openings = [f"corona-{n}" for n in range(120)]
+    openings = [replace(ONE, center=f"corona-{n}") for n in range(120)]
     for opening in openings[:3]:
         store.set_seats({opening: 4})
 
@@ -276,23 +282,23 @@ def test_many_openings_are_counted_in_one_question(store):
 
 
 def test_erasing_gives_the_seat_back(store):
-    store.set_seats({"corona-1": 2})
-    one, two = make(opening="corona-1"), make(opening="corona-1")
+    store.set_seats({ONE: 2})
+    one, two = make(opening=ONE), make(opening=ONE)
     store.take(one)
     store.take(two)
 
     store.erase(one)
     store.erase(two, stub=True)
 
-    assert left(store, "corona-1") == (2,)
+    assert left(store, ONE) == (2,)
     store.take(two)  # the first post again, long after
     assert pulled(store) == []
-    assert left(store, "corona-1") == (2,)
+    assert left(store, ONE) == (2,)
 
 
 def test_erasing_what_changed_gives_no_seat_back(store):
-    store.set_seats({"corona-1": 2})
-    old = make(opening="corona-1")
+    store.set_seats({ONE: 2})
+    old = make(opening=ONE)
     store.take(old)
     store.replace(old, replace(old, auth_hash=b"x" * 32))
 
@@ -300,77 +306,77 @@ def test_erasing_what_changed_gives_no_seat_back(store):
         with pytest.raises(Conflict):
             store.erase(old, stub)
 
-    assert left(store, "corona-1") == (1,)
+    assert left(store, ONE) == (1,)
 
 
 @pytest.mark.parametrize("week", [WEEK, NEXT])
 def test_moving_swaps_the_seats(store, week):
-    store.set_seats({"one": 1})
-    store.set_seats({"two": 1})
-    old = make(opening="one")
+    store.set_seats({ONE: 1})
+    store.set_seats({TWO: 1})
+    old = make(opening=ONE)
     store.take(old)
 
-    store.replace(old, make(week, id=old.id, opening="two"))
+    store.replace(old, make(week, id=old.id, opening=TWO))
 
     (new,) = [*store.pull("main", [WEEK, NEXT], NOW)]
-    assert (new.opening, new.rev) == ("two", 2)
-    assert left(store, "one", "two") == (1, 0)
-    store.replace(new, make(week, id=old.id, opening="two"))
-    assert left(store, "one", "two") == (1, 0)
+    assert (new.opening, new.rev) == (TWO, 2)
+    assert left(store, ONE, TWO) == (1, 0)
+    store.replace(new, make(week, id=old.id, opening=TWO))
+    assert left(store, ONE, TWO) == (1, 0)
 
 
 @pytest.mark.parametrize("week", [WEEK, NEXT])
 def test_moving_to_a_full_opening_changes_nothing(store, week):
-    store.set_seats({"one": 1})
-    store.set_seats({"two": 0})
-    old = make(opening="one")
+    store.set_seats({ONE: 1})
+    store.set_seats({TWO: 0})
+    old = make(opening=ONE)
     store.take(old)
 
     with pytest.raises(NoSeats):
-        store.replace(old, make(week, id=old.id, opening="two"))
+        store.replace(old, make(week, id=old.id, opening=TWO))
 
     assert find(store, old) == old
-    assert left(store, "one", "two") == (0, 0)
+    assert left(store, ONE, TWO) == (0, 0)
 
 
 def test_seat_of_an_opening_that_is_not_known_any_more_is_given_back_to_nobody(store):
-    store.set_seats({"one": 1})
-    old = make(opening="one")
+    store.set_seats({ONE: 1})
+    old = make(opening=ONE)
     store.take(old)
-    store.drop_seats(["one", "never"])
-    store.set_seats({"two": 1})
+    store.drop_seats([ONE, NEVER])
+    store.set_seats({TWO: 1})
 
-    store.replace(old, make(id=old.id, opening="two"))
+    store.replace(old, make(id=old.id, opening=TWO))
     (new,) = pulled(store)
-    store.drop_seats(["two"])
+    store.drop_seats([TWO])
     store.erase(new)
 
     assert pulled(store) == []
-    assert left(store, "one", "two") == (0, 0)
+    assert left(store, ONE, TWO) == (0, 0)
     with pytest.raises(NoSeats):
-        store.take(make(opening="one"))
+        store.take(make(opening=ONE))
 
 
 def test_seats_that_are_taken_stay_taken_however_many_there_are(store):
-    store.set_seats({"one": 3})
-    first, second = make(opening="one"), make(opening="one")
+    store.set_seats({ONE: 3})
+    first, second = make(opening=ONE), make(opening=ONE)
     store.take(first)
     store.take(second)
 
     for seats, expected in ((3, 1), (3, 1), (5, 3), (1, 0), (2, 0), (0, 0)):
-        store.set_seats({"one": seats})
-        assert (left(store, "one"), store.taken(["one"])) == ((expected,), {"one": 2})
+        store.set_seats({ONE: seats})
+        assert (left(store, ONE), store.taken([ONE])) == ((expected,), {ONE: 2})
     store.erase(first)
-    assert (left(store, "one"), store.taken(["one"])) == ((0,), {"one": 1})
+    assert (left(store, ONE), store.taken([ONE])) == ((0,), {ONE: 1})
     with pytest.raises(NoSeats):
-        store.take(make(opening="one"))
-    store.set_seats({"one": 2})
-    assert left(store, "one") == (1,)
-    assert store.taken(["never"]) == {"never": 0}
+        store.take(make(opening=ONE))
+    store.set_seats({ONE: 2})
+    assert left(store, ONE) == (1,)
+    assert store.taken([NEVER]) == {NEVER: 0}
 
 
 def test_seats_of_many_openings_are_set_at_once_and_again(store):
-    seats = {f"corona-{n}": n % 5 for n in range(230)}
+    seats = {replace(ONE, center=f"corona-{n}"): n % 5 for n in range(230)}
 
     for _ in range(2):
         store.set_seats(seats)
@@ -380,7 +386,7 @@ def test_seats_of_many_openings_are_set_at_once_and_again(store):
 
 # --- Keys and public documents -------------------------------------------------------------------
 
-KID = "main.visit.2026-W47.00000001"
+KID = Kid("main", "visit", WEEK, "00000001")
 
 
 def test_keys_are_kept_by_device(store):
@@ -402,7 +408,7 @@ def test_destroyed_keys_are_gone_and_destroying_again_is_safe(store):
     for read in (lambda: store.server_half(KID), lambda: store.wrap(KID, "one")):
         with pytest.raises(KeyDestroyed) as gone:
             read()
-        assert gone.value.epoch == WEEK
+        assert gone.value.epoch == str(WEEK)
 
 
 def test_wraps_are_destroyed_with_their_half(store):

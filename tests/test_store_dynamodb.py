@@ -32,11 +32,14 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from quietdesk.hpke import Kid
+from quietdesk.openings import Opening
 from quietdesk.staff.device import keyring
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.calls import CONFIG
 from quietdesk.store.dynamodb.tables import TABLES, create_tables
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.aws_stub import error, stub
 from tests.events import post, submit
@@ -44,6 +47,7 @@ from tests.process import quietdesk
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make
 from tests.world import PASSPHRASE
 
+MORNING = Opening.parse("corona.2026-12-03.0930")
 pytestmark = pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
 
 
@@ -149,14 +153,14 @@ def test_lost_answer_of_another_envelopes_put_is_still_a_conflict(store):
 
 
 def test_lost_answers_of_every_other_write_are_recognised(store):
-    envelope, kid = make(), "main.visit.2026-W47.00000001"
+    envelope, kid = make(), Kid("main", "visit", WEEK, "00000001")
     store.put(envelope)
-    store.set_seats({"corona-1": 3})
+    store.set_seats({MORNING: 3})
 
     inject(store, [lose_answer])
-    taken = make(opening="corona-1")
+    taken = make(opening=MORNING)
     store.take(taken)
-    assert store.seats(["corona-1"])["corona-1"] == 2
+    assert store.seats([MORNING])[MORNING] == 2
 
     inject(store, [lose_answer])
     store.replace(envelope, envelope)
@@ -236,7 +240,7 @@ def test_every_fault_that_lasts_has_a_name_and_no_text_of_aws(store, fault, erro
         lambda: list(store.pull("main", [WEEK], NOW)),
         lambda: store.read("devices"),
         lambda: store.erase_epoch("main", WEEK),
-        lambda: store.take(make(opening="corona-1")),
+        lambda: store.take(make(opening=MORNING)),
     ):
         inject(store, [fault] * 20)
         with pytest.raises(error) as refused:
@@ -372,7 +376,7 @@ def test_what_is_never_done_is_said(store, monkeypatch, call):
 
 
 def test_transactions_that_met_are_tried_again(store, monkeypatch):
-    store.set_seats({"corona-1": 1})
+    store.set_seats({MORNING: 1})
     real, met = store._calls._client.transact_write_items, []
 
     def meets(TransactItems):
@@ -387,9 +391,9 @@ def test_transactions_that_met_are_tried_again(store, monkeypatch):
 
     monkeypatch.setattr(store._calls._client, "transact_write_items", meets)
 
-    store.take(make(opening="corona-1"))
+    store.take(make(opening=MORNING))
 
-    assert store.seats(["corona-1"])["corona-1"] == 0
+    assert store.seats([MORNING])[MORNING] == 0
 
 
 # --- Time to live, tables, settings --------------------------------------------------------------
@@ -423,7 +427,7 @@ def test_stub_has_a_number_a_digest_and_an_end_and_nothing_else(store, store_spe
 
 
 def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
-    store.put_keys(f"main.visit.{WEEK}.00000001", bytes(32), {"one": b"w", "two": b"w"})
+    store.put_keys(Kid("main", "visit", WEEK, "00000001"), bytes(32), {"one": b"w", "two": b"w"})
     table = store_spec.removeprefix("dynamodb:") + "-keys"
     assert aws.scan(TableName=table)["Count"] == 3
 
@@ -508,9 +512,9 @@ def test_a_call_takes_no_longer_than_is_said(store_spec):
     [
         lambda store: store.read("bundle#main#2026-W47"),
         lambda store: store.put(make()),
-        lambda store: store.seats(["corona#2026-12-03#10:00"]),
+        lambda store: store.seats([MORNING]),
         lambda store: find(store, make()),
-        lambda store: store.take(replace(make(), opening="corona#2026-12-03#10:00")),
+        lambda store: store.take(replace(make(), opening=MORNING)),
     ],
     ids=["read", "put", "seats", "find", "take"],
 )
@@ -557,7 +561,7 @@ def test_a_week_is_destroyed_on_dynamodb_too(world):
 
     lines = sweep.run(world.store, world.city, later)
 
-    assert [(line.epoch, line.envelopes_erased) for line in lines] == [("2026-W47", 1)]
+    assert [(line.epoch, line.envelopes_erased) for line in lines] == [(Epoch(2026, 47), 1)]
     assert list(world.desk().pull(later)) == []
 
 

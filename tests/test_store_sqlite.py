@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 import pytest
 
 from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable
+from quietdesk.hpke import Kid
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.schema import SCHEMA_VERSION
+from quietdesk.weeks import Epoch
 from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from tests.waiting import CEILING
 from tests.world import ROOT
 
-KID = "main.visit.2026-W47.00000001"
+KID = Kid("main", "visit", WEEK, "00000001")
 
 
 @pytest.fixture
@@ -460,8 +463,8 @@ def test_processes_that_open_an_older_file_together_upgrade_it_once(path):
     [
         lambda store: store.put(make()),
         lambda store: store.publish("new", b"", 0),
-        lambda store: store.erase_epoch("main", "2026-W49"),
-        lambda store: store.destroy_keys("main", "2026-W49"),
+        lambda store: store.erase_epoch("main", Epoch(2026, 49)),
+        lambda store: store.destroy_keys("main", Epoch(2026, 49)),
     ],
 )
 def test_nothing_is_written_into_a_file_that_a_newer_release_upgraded_meanwhile(path, write):
@@ -479,10 +482,11 @@ def test_nothing_is_written_into_a_file_that_a_newer_release_upgraded_meanwhile(
 
 # --- Several processes, and kills ----------------------------------------------------------------
 
-WRITER = """
+WRITER = f"""
 import sys
-from quietdesk.store import open_store
-from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from quietdesk.store import open_store, sqlite
+from tests.rows import make
+sqlite.BUSY_SECONDS = {CEILING}
 store = open_store("sqlite:" + sys.argv[1])
 for _ in range(int(sys.argv[2])):
     envelope = make()

@@ -17,6 +17,7 @@ from quietdesk.staff.commands import naming
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.opener import Opener
 from quietdesk.store import open_store
+from quietdesk.weeks import Epoch
 from tests.emulators import make_tables
 from tests.world import NOON, PASSPHRASE, WEEK
 
@@ -141,8 +142,8 @@ def test_story(world, served, browser, tmp_path):
     )
     device = keyring.unlock(forgotten, PASSPHRASE)
     assert [(line.epoch, line.envelopes_erased) for line in lines] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+        (Epoch(2026, 47), 1),
+        (Epoch(2026, 48), 0),
     ]
 
     # Nothing waits any more; and both sides together cannot open what they kept in hand.
@@ -152,7 +153,7 @@ def test_story(world, served, browser, tmp_path):
             world.desk(ring).open(left.envelope)
 
     # Nor does last week's store, restored beside today's keyring, help.
-    (sealed,) = restored.pull("main", ["2026-W47"], NOON)
+    (sealed,) = restored.pull("main", [Epoch(2026, 47)], NOON)
     with pytest.raises(CannotOpen):
         Opener(restored, world.city, world.trust, device).open(sealed)
 

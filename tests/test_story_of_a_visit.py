@@ -14,10 +14,12 @@ from quietdesk.errors import Conflict
 from quietdesk.openings import Opening
 from quietdesk.staff.desk import queue
 from quietdesk.staff.device import upload
+from quietdesk.weeks import Epoch
 from tests.test_story import fill_in, phone
 from tests.world import NOON, WEEK
 
-FIRST = "bronx-library.2026-11-19.0900"
+FIRST = Opening.parse("bronx-library.2026-11-19.0900")
+LATER = Opening.parse("corona.2026-12-03.1300")
 
 
 def seats(world, opening):
@@ -87,7 +89,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     take(page, ("Corona", "corona.2026-12-03.1300"))
     about_me(page, "রহিমা")
     assert send(page) == code
-    assert (seats(world, FIRST), seats(world, "corona.2026-12-03.1300")) == (before, before - 1)
+    assert (seats(world, FIRST), seats(world, LATER)) == (before, before - 1)
     look(page, served.url, code)
     page.wait_for_selector("#mine dl")
     assert "jueves 3 de diciembre" in page.inner_text("#mine")
@@ -97,7 +99,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     page.click("#mine [data-do=yes]")
     page.wait_for_selector("#mine h1:has-text('Está cancelada')")
     assert list(world.desk().pull(NOON)) == []
-    assert seats(world, "corona.2026-12-03.1300") == before
+    assert seats(world, LATER) == before
     look(page, served.url, code)
     page.wait_for_selector("#mine [data-do=again]")
     assert "No encontramos nada" in page.inner_text("#mine")
@@ -123,16 +125,16 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     # She asked for Monday evening or Saturday morning at Corona; there are none, so staff choose.
     assert proposal.opening is None
     chosen = Opening(date(2026, 12, 7), "15:00", "corona", "desk")
-    left = seats(world, str(chosen))
+    left = seats(world, chosen)
     desk.place(item, chosen, NOON)
-    assert seats(world, str(chosen)) == left - 1
+    assert seats(world, chosen) == left - 1
 
     # A second scheduler had the queue open and comes too late. She is told, and nothing is lost.
     with pytest.raises(Conflict):
         other.place(theirs, Opening(date(2026, 12, 8), "10:00", "corona", "desk"), NOON)
     (standing,) = other.pull(NOON)
     assert standing.opening == chosen
-    assert seats(world, str(chosen)) == left - 1
+    assert seats(world, chosen) == left - 1
 
     # She reads the answer on a phone without scripts.
     context = phone(browser, java_script_enabled=False)
@@ -164,6 +166,6 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     page.click("#look-form button")
     assert "Look again on Saturday, December 5" in page.inner_text("main")
     carried = {it.request.name: it for it in world.desk(device).pull(served.clock.now)}
-    assert carried["Jean"].envelope.born == "2026-W47"
-    assert carried["Jean"].envelope.epoch == "2026-W48"
+    assert carried["Jean"].envelope.born == Epoch(2026, 47)
+    assert carried["Jean"].envelope.epoch == Epoch(2026, 48)
     context.close()

@@ -10,6 +10,7 @@ import pytest
 
 from quietdesk import bundles, sweep
 from quietdesk.errors import BadRecord, CannotOpen, KeyDestroyed, StoreUnavailable
+from quietdesk.hpke import Kid
 from quietdesk.signed import signed_document
 from quietdesk.staff.custodian import ceremony
 from quietdesk.sweep import Line
@@ -43,9 +44,9 @@ def test_on_its_day_the_keys_the_envelopes_and_the_line(world):
 
     (line,) = sweep.run(world.store, world.city, KEY_DAY)
 
-    assert (line.epoch, line.kids, line.envelopes_erased) == ("2026-W47", kids, 1)
+    assert (line.epoch, line.kids, line.envelopes_erased) == (Epoch(2026, 47), kids, 1)
     assert record(world) == [line]
-    assert world.store.find("main", envelope.id, ["2026-W47"], NOON) is None
+    assert world.store.find("main", envelope.id, [Epoch(2026, 47)], NOON) is None
     for kid in kids:
         with pytest.raises(KeyDestroyed):
             world.store.server_half(kid)
@@ -113,7 +114,12 @@ def test_sweeping_again_changes_nothing(world):
 def test_weeks_missed_by_a_stopped_timer_are_destroyed_in_order(world):
     lines = sweep.run(world.store, world.city, KEY_DAY + 3 * WEEK)
 
-    assert [line.epoch for line in lines] == ["2026-W47", "2026-W48", "2026-W49", "2026-W50"]
+    assert [line.epoch for line in lines] == [
+        Epoch(2026, 47),
+        Epoch(2026, 48),
+        Epoch(2026, 49),
+        Epoch(2026, 50),
+    ]
     assert record(world) == lines
 
 
@@ -144,7 +150,7 @@ def test_the_next_minting_signs_the_record(world):
         "main",
     )
 
-    assert [line.epoch for line in lines] == ["2026-W47", "2026-W48"]
+    assert [line.epoch for line in lines] == [Epoch(2026, 47), Epoch(2026, 48)]
 
 
 def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
@@ -155,8 +161,8 @@ def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
     lines = sweep.run(world.store, world.city, KEY_DAY + WEEK)
 
     assert [(line.epoch, line.envelopes_erased) for line in lines] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+        (Epoch(2026, 47), 1),
+        (Epoch(2026, 48), 0),
     ]
     assert all(len(line.kids) == 2 for line in lines)
     assert record(world) == lines
@@ -173,7 +179,7 @@ def test_damaged_record_hinders_no_destruction_and_is_said(world):
     for kid in (envelope.visit.kid, envelope.contact.kid):
         with pytest.raises(KeyDestroyed):
             world.store.server_half(kid)
-    assert world.store.find("main", envelope.id, ["2026-W47"], NOON) is None
+    assert world.store.find("main", envelope.id, [Epoch(2026, 47)], NOON) is None
     assert world.store.read("record#main") == (b"junk", 1)
 
 
@@ -181,7 +187,7 @@ def test_week_that_is_hindered_hinders_no_other(world, monkeypatch):
     real = world.store.erase_epoch
 
     def busy(queue, epoch):
-        if epoch == "2026-W47":
+        if epoch == Epoch(2026, 47):
             raise StoreUnavailable("busy")
         return real(queue, epoch)
 
@@ -189,20 +195,20 @@ def test_week_that_is_hindered_hinders_no_other(world, monkeypatch):
         patched.setattr(world.store, "erase_epoch", busy)
         with pytest.raises(StoreUnavailable):
             sweep.run(world.store, world.city, KEY_DAY + WEEK)
-    assert [line.epoch for line in record(world)] == ["2026-W48"]
+    assert [line.epoch for line in record(world)] == [Epoch(2026, 48)]
 
     (line,) = sweep.run(world.store, world.city, KEY_DAY + WEEK)
-    assert line.epoch == "2026-W47"
+    assert line.epoch == Epoch(2026, 47)
     assert len(record(world)) == 2
 
 
 def test_halves_of_a_minting_that_was_not_finished_go_with_their_week(world):
-    kid = "main.visit.2026-W45.00000001"
+    kid = Kid("main", "visit", Epoch(2026, 45), "00000001")
     world.store.put_keys(kid, bytes(32), {})
 
     (line,) = sweep.run(world.store, world.city, NOON)
 
-    assert (line.epoch, line.kids) == ("2026-W45", (kid,))
+    assert (line.epoch, line.kids) == (Epoch(2026, 45), (kid,))
     with pytest.raises(KeyDestroyed):
         world.store.server_half(kid)
 
@@ -216,8 +222,8 @@ def chain(count):
         epoch = Epoch(2026, 40).plus(number)
         line = Line(
             queue="main",
-            epoch=str(epoch),
-            kids=(f"main.visit.{epoch}.00000000",),
+            epoch=epoch,
+            kids=(Kid("main", "visit", epoch, "00000000"),),
             envelopes_erased=number,
             destroyed_at=date(2026, 10, 12),
             prev=sweep.line_hash(lines[-1]) if lines else "",

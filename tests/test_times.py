@@ -12,6 +12,7 @@ from quietdesk.city import City
 from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
 from quietdesk.staff.device.opener import Unopened
+from quietdesk.weeks import Epoch
 from tests.events import by_code, check, error, fill_in, get, post, submit, text
 from tests.world import ASKED, NOON, WEEK
 
@@ -21,7 +22,7 @@ LATER = Opening(date(2026, 12, 3), "13:00", "corona")
 
 
 def left(world, opening):
-    return world.store.seats([str(opening)])[str(opening)]
+    return world.store.seats([opening])[opening]
 
 
 def stored(world, now=NOON):
@@ -49,7 +50,7 @@ def test_free_times_are_told_with_the_lists_that_prove_them(open_world):
 
 
 def test_time_without_a_seat_is_not_told(open_world):
-    open_world.store.set_seats({str(FIRST): 0})
+    open_world.store.set_seats({FIRST: 0})
 
     assert str(FIRST) not in free(get(submit(open_world), "/api/openings"))
     assert str(LATER) in free(get(submit(open_world), "/api/openings"))
@@ -196,7 +197,7 @@ def test_taking_a_time_takes_a_seat_and_is_sealed_to_the_visits_week(open_world)
     assert answer["statusCode"] == 201
     (item,) = stored(open_world)
     assert (item.state, item.opening) == ("placed", LATER)
-    assert (item.envelope.epoch, item.envelope.born) == ("2026-W49", "2026-W47")
+    assert (item.envelope.epoch, item.envelope.born) == (Epoch(2026, 49), Epoch(2026, 47))
     ends = datetime.fromtimestamp(item.envelope.expires, UTC)
     assert ends == datetime(2026, 12, 14, 5, tzinfo=UTC)  # key day of the visit's week
     assert left(open_world, LATER) == before - 1
@@ -213,7 +214,7 @@ def test_retry_takes_no_second_seat(open_world):
 
 
 def test_last_seat_goes_to_one_and_the_other_is_told(open_world):
-    open_world.store.set_seats({str(LATER): 1})
+    open_world.store.set_seats({LATER: 1})
     handler = submit(open_world)
 
     first = post(handler, envelopes.write(open_world.taken(LATER)))
@@ -242,14 +243,14 @@ def test_opening_that_is_not_offered_is_refused(open_world, opening):
 
 def test_opening_of_another_week_than_the_key_is_refused(open_world):
 
-    envelope = replace(open_world.taken(LATER), opening=str(FIRST))
+    envelope = replace(open_world.taken(LATER), opening=FIRST)
 
     answer = post(submit(open_world), envelopes.write(envelope))
 
     assert (answer["statusCode"], error(answer)) == (400, "epoch")
 
 
-@pytest.mark.parametrize("born", ["2026-W46", "2026-W48", "2026-W49"])
+@pytest.mark.parametrize("born", [Epoch(2026, 46), Epoch(2026, 48), Epoch(2026, 49)])
 def test_week_of_first_sealing_is_this_one(open_world, born):
 
     envelope = replace(open_world.taken(LATER), born=born)
@@ -261,7 +262,7 @@ def test_week_of_first_sealing_is_this_one(open_world, born):
 
 def test_time_taken_outside_and_another_inside_is_not_opened(open_world):
 
-    envelope = replace(open_world.taken(LATER), opening="corona.2026-12-03.1400")
+    envelope = replace(open_world.taken(LATER), opening=Opening.parse("corona.2026-12-03.1400"))
     post(submit(open_world), envelopes.write(envelope))
 
     (item,) = stored(open_world)
@@ -290,7 +291,7 @@ def test_plain_form_takes_a_time(open_world):
 
 @pytest.mark.parametrize("id", [str(LATER), "corona.2026-11-18.0900", "corona.2026-12-03.1315"])
 def test_plain_form_keeps_everything_when_the_time_is_gone(open_world, id):
-    open_world.store.set_seats({str(LATER): 0})
+    open_world.store.set_seats({LATER: 0})
 
     answer = fill_in(submit(open_world), "send", code=[codes.new()], opening=[id])
 
@@ -411,7 +412,7 @@ def test_plain_form_of_a_week_that_is_over_and_was_not_kept_is_sealed_to_this_on
     answer = fill_in(submit(open_world, later), "send", code=[codes.new()], week=["2026-W47"])
 
     assert answer["statusCode"] == 201
-    assert [item.envelope.epoch for item in stored(open_world, later)] == ["2026-W48"]
+    assert [item.envelope.epoch for item in stored(open_world, later)] == [Epoch(2026, 48)]
 
 
 @pytest.mark.parametrize("second", [str(LATER), "corona.2026-11-19.1000", ""])

@@ -46,7 +46,7 @@ def work(world):
 def published(world):
     """Published openings, with room for many at VISIT."""
     world.publisher().publish(NOON)
-    world.store.set_seats({str(VISIT): 9})
+    world.store.set_seats({VISIT: 9})
 
 
 def ask(world, *names, **typed):
@@ -107,7 +107,7 @@ def test_what_was_not_done_says_why_and_stops_no_other(work, world, path, publis
     world.store.erase(opened(world)[gone].envelope, stub=True)
     world.desk().wait(opened(world)[changed], NOON)
     nowhere = replace(VISIT, day=date(2026, 12, 31))
-    world.store.set_seats({str(nowhere): 1})
+    world.store.set_seats({nowhere: 1})
     todo = [(gone, VISIT), (changed, VISIT), (full, replace(VISIT, at="13:07")), (early, nowhere)]
     todo += [("00" * 16, Decision.NONE), (good, VISIT)]
 

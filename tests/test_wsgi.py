@@ -7,6 +7,7 @@ import pytest
 
 from quietdesk import wsgi
 from quietdesk.web import Answer, Call, Route
+from tests.waiting import CEILING
 
 
 def told(call: Call, context: str) -> Answer:
@@ -148,7 +149,7 @@ def test_headers_of_an_answer_stand_before_those_of_every_answer():
 
 def test_two_calls_are_answered_at_the_same_time_each_with_its_own():
     """Neither view answers before the other has begun: with one at a time this would not end."""
-    both = Barrier(2, timeout=60)
+    both = Barrier(2, timeout=CEILING)
 
     def waiting(call: Call, context: str) -> Answer:
         both.wait()

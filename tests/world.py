@@ -1,6 +1,6 @@
 """A small programme for tests: city, store, custodian, device, keys. Time is an argument."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,7 +23,7 @@ from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Cost, Keyring
-from quietdesk.staff.device.opener import Opened, Opener
+from quietdesk.staff.device.opener import Opened, Opener, Unopened, waiting
 from quietdesk.store import Store, open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
@@ -61,11 +61,15 @@ def compiled_city() -> City:
 class Desk:
     """What opens and what answers, side by side."""
 
-    def __init__(self, opener: Opener, placing: Placing):
-        self.pull, self.open = opener.pull, opener.open
+    def __init__(self, world: "World", opener: Opener, placing: Placing):
+        self.open = opener.open
         self.place, self.wait, self.refuse = placing.place, placing.wait, placing.refuse
         self.enter = placing.enter
-        self._placing = placing
+        self._world, self._opener, self._placing = world, opener, placing
+
+    def pull(self, now: datetime) -> Iterator[Opened | Unopened]:
+        """Every envelope that waits in the queue, opened where that can be."""
+        return map(self._opener.tried, waiting(self._world.store, self._world.city, now))
 
     def erase(self, item: Opened) -> None:
         self._placing.erase(item.envelope)
@@ -105,7 +109,7 @@ class World:
         secrets = codes.derive(code, self.city.deployment) if code else any_secrets()
         parts = request.pack(asked, secrets.reply, rest)
         envelope = envelopes.seal(parts, self.bundle(now), secrets)
-        epoch = Epoch.parse(envelope.epoch)
+        epoch = envelope.epoch
         end = weeks.expires(epoch, epoch, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 
@@ -118,7 +122,7 @@ class World:
         return Opener(self.store, self.city, self.trust, device or self.device)
 
     def desk(self, device: Keyring | None = None) -> "Desk":
-        return Desk(self.opener(device), Placing(self.store, self.city, self.trust))
+        return Desk(self, self.opener(device), Placing(self.store, self.city, self.trust))
 
     def publisher(self, device: Keyring | None = None) -> Publisher:
         return Publisher(self.store, self.city, self.trust, device or self.device)
@@ -133,7 +137,7 @@ class World:
         center = self.city.center(opening.center)
         assert center is not None
         reply = replies.write(replies.placed(opening, center))
-        envelope = envelopes.seal(parts, bundle, secrets, str(opening), born, reply)
+        envelope = envelopes.seal(parts, bundle, secrets, opening, born, reply)
         end = weeks.expires(opening.epoch, born, self.city.zone, self.city.serve_days)
         return envelopes.admitted(envelope, "P", end)
 

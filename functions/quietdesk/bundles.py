@@ -28,7 +28,7 @@ class Bundle:
     epoch: Epoch
     not_before: int
     not_after: int
-    keys: dict[str, tuple[str, bytes]]
+    keys: dict[str, tuple[Kid, bytes]]
     number: int = 0
     signed_on: date | None = None
 
@@ -43,7 +43,7 @@ def body(
     deployment: str,
     epoch: Epoch,
     zone: ZoneInfo,
-    keys: Iterable[tuple[str, bytes]],
+    keys: Iterable[tuple[Kid, bytes]],
     number: int,
     day: date,
 ) -> bytes:
@@ -58,7 +58,7 @@ def body(
         epoch=str(epoch),
         not_before=int(epoch.start(zone).timestamp()),
         not_after=int((epoch.end(zone) + GRACE).timestamp()),
-        keys=[{"kid": kid, "part": Kid.parse(kid).part, "pk": b64(pk)} for kid, pk in keys],
+        keys=[{"kid": str(kid), "part": kid.part, "pk": b64(pk)} for kid, pk in keys],
     )
 
 
@@ -105,14 +105,14 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
         not_before=document["not_before"],
         not_after=document["not_after"],
         keys={
-            row["part"]: (row["kid"], unb64(row["pk"], PUBLIC_KEY_BYTES))
+            row["part"]: (Kid.parse(row["kid"]), unb64(row["pk"], PUBLIC_KEY_BYTES))
             for row in document["keys"]
         },
     )
     if type(bundle.not_before) is not int or type(bundle.not_after) is not int:
         raise ValueError("times are whole seconds")
     for part in PARTS:
-        kid = Kid.parse(bundle.keys[part][0])
+        kid, _ = bundle.keys[part]
         if (kid.queue, kid.part, kid.epoch) != (bundle.queue, part, bundle.epoch):
             raise ValueError("a key of another queue, part or week")
     return bundle

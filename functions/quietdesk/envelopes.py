@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from quietdesk.bundles import Bundle
 from quietdesk.codes import Secrets
 from quietdesk.errors import BadEnvelope, CannotOpen
-from quietdesk.hpke import Kid, PrivateKey, seal_to
+from quietdesk.hpke import NO_KEY, Kid, PrivateKey, seal_to
+from quietdesk.openings import Opening, named
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 
@@ -48,7 +49,7 @@ class Parts:
 class SealedPart:
     """One sealed part and the name of the key it is sealed to; 2,160 bytes."""
 
-    kid: str
+    kid: Kid
     sealed: bytes
 
 
@@ -60,8 +61,8 @@ class Envelope:
     queue: str
     id: bytes
     auth_hash: bytes
-    born: str
-    opening: str
+    born: Epoch
+    opening: Opening | None
     visit: SealedPart
     contact: SealedPart
     reply: bytes
@@ -74,19 +75,18 @@ class Envelope:
         return "<Envelope>"
 
     @property
-    def epoch(self) -> str:
+    def epoch(self) -> Epoch:
         """The week whose key opens it. Raises CannotOpen when its row in the store is damaged."""
-        try:
-            return str(Kid.parse(self.visit.kid).epoch)
-        except ValueError:
-            raise CannotOpen("its row in the store is damaged", "damaged") from None
+        if self.visit.kid == NO_KEY:
+            raise CannotOpen("its row in the store is damaged", "damaged")
+        return self.visit.kid.epoch
 
 
 def seal(
     parts: Parts,
     bundle: Bundle,
     secrets: Secrets,
-    opening: str = "",
+    opening: Opening | None = None,
     born: Epoch | None = None,
     reply: Mapping[str, Any] = WAITING,
 ) -> Envelope:
@@ -95,7 +95,7 @@ def seal(
     Its digest depends on what the request says, not on the randomness of this sealing, so that
     a plain form sent twice is stored once. Raises ValueError for parts of another size.
     """
-    week = str(born or bundle.epoch)
+    week = born or bundle.epoch
     sealed = _sealed(parts, bundle, secrets.id, week)
     return Envelope(
         queue=bundle.queue,
@@ -115,7 +115,9 @@ def digest(parts: Parts, secrets: Secrets) -> bytes:
     return hmac.digest(secrets.reply, b"digest|" + parts.visit + parts.contact, "sha256")
 
 
-def reseal(old: Envelope, parts: Parts, bundle: Bundle, opening: str, reply: bytes) -> Envelope:
+def reseal(
+    old: Envelope, parts: Parts, bundle: Bundle, opening: Opening | None, reply: bytes
+) -> Envelope:
     """The envelope with other parts, sealed to the key of another week, and with another sealed
     reply. Id, hash of the cancel secret and the week of first sealing stay; its end is for the
     caller to set."""
@@ -125,8 +127,8 @@ def reseal(old: Envelope, parts: Parts, bundle: Bundle, opening: str, reply: byt
     )
 
 
-def unseal(envelope: Envelope, private_keys: Mapping[str, PrivateKey]) -> Parts:
-    """The parts of an envelope; `private_keys` maps a kid to its key. Raises CannotOpen."""
+def unseal(envelope: Envelope, private_keys: Mapping[Kid, PrivateKey]) -> Parts:
+    """The parts of an envelope; `private_keys` has the keys by their names. Raises CannotOpen."""
     opened = []
     for part in (envelope.visit, envelope.contact):
         if part.kid not in private_keys:
@@ -167,10 +169,10 @@ def write(envelope: Envelope) -> bytes:
             "queue": envelope.queue,
             "id": b64(envelope.id),
             "auth_hash": b64(envelope.auth_hash),
-            "born": envelope.born,
-            "opening": envelope.opening,
-            "visit": {"kid": envelope.visit.kid, "sealed": b64(envelope.visit.sealed)},
-            "contact": {"kid": envelope.contact.kid, "sealed": b64(envelope.contact.sealed)},
+            "born": str(envelope.born),
+            "opening": str(envelope.opening or ""),
+            "visit": {"kid": str(envelope.visit.kid), "sealed": b64(envelope.visit.sealed)},
+            "contact": {"kid": str(envelope.contact.kid), "sealed": b64(envelope.contact.sealed)},
             "reply": b64(envelope.reply),
         },
         separators=(",", ":"),
@@ -193,23 +195,24 @@ def read(raw: bytes) -> Envelope:
     if set(doc) != _FIELDS:
         raise BadEnvelope("malformed")
     visit, contact = _part(doc["visit"], "visit"), _part(doc["contact"], "contact")
-    if not isinstance(doc["opening"], str) or len(doc["opening"]) > 64:
-        raise BadEnvelope("opening")
     try:
-        born = str(Epoch.parse(doc["born"]))
-        kids = Kid.parse(visit.kid), Kid.parse(contact.kid)
+        opening = named(doc["opening"])
+    except ValueError:
+        raise BadEnvelope("opening") from None
+    try:
+        born = Epoch.parse(doc["born"])
     except (ValueError, TypeError):
         raise BadEnvelope("epoch") from None
-    if kids[0].epoch != kids[1].epoch:
+    if visit.kid.epoch != contact.kid.epoch:
         raise BadEnvelope("epoch")
-    if doc["queue"] != kids[0].queue or kids[1].queue != kids[0].queue:
+    if not doc["queue"] == visit.kid.queue == contact.kid.queue:
         raise BadEnvelope("queue")
     return Envelope(
-        queue=kids[0].queue,
+        queue=visit.kid.queue,
         id=_exactly(doc["id"], 16),
         auth_hash=_exactly(doc["auth_hash"], 32),
         born=born,
-        opening=doc["opening"],
+        opening=opening,
         visit=visit,
         contact=contact,
         reply=_exactly(doc["reply"], REPLY_BYTES),
@@ -222,7 +225,7 @@ def admitted(envelope: Envelope, lane: str, expires: int) -> Envelope:
     return replace(envelope, lane=lane, rev=1, expires=expires)
 
 
-def _sealed(parts: Parts, bundle: Bundle, id: bytes, born: str) -> dict[str, SealedPart]:
+def _sealed(parts: Parts, bundle: Bundle, id: bytes, born: Epoch) -> dict[str, SealedPart]:
     sealed = {}
     for name, data in (("visit", parts.visit), ("contact", parts.contact)):
         if len(data) != PART_BYTES:
@@ -236,11 +239,12 @@ def _part(value: object, name: str) -> SealedPart:
     if not isinstance(value, dict) or set(value) != {"kid", "sealed"}:
         raise BadEnvelope("malformed")
     try:
-        if Kid.parse(value["kid"]).part != name:
-            raise BadEnvelope("malformed")
+        kid = Kid.parse(value["kid"])
     except ValueError:
         raise BadEnvelope("malformed") from None
-    return SealedPart(value["kid"], _exactly(value["sealed"], SEALED_BYTES))
+    if kid.part != name:
+        raise BadEnvelope("malformed")
+    return SealedPart(kid, _exactly(value["sealed"], SEALED_BYTES))
 
 
 def _exactly(text: object, length: int) -> bytes:
@@ -250,7 +254,7 @@ def _exactly(text: object, length: int) -> bytes:
         raise BadEnvelope("size") from None
 
 
-def _info(kid: str, id: bytes, born: str) -> bytes:
+def _info(kid: Kid, id: bytes, born: Epoch) -> bytes:
     return f"quietdesk/1|part|{kid}|{b64(id)}|{born}".encode()
 
 

@@ -7,13 +7,14 @@ at a time; nothing with threads may call this.
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from quietdesk.intake.answers import answering, broken, not_found
 from quietdesk.programme import Programme
-from quietdesk.web import BODY_BYTES, JSON, Answer, Call, Route, View, unread
+from quietdesk.web import JSON, Answer, Call, Route, View
 
 Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
 
@@ -64,22 +65,18 @@ def _viewed(
 ) -> Answer:
     headers = event.get("headers") or {}
     http = event["requestContext"]["http"]
-    try:
-        body = _body(event)
-    except ValueError:
-        return unread(400)
-    if len(body) > BODY_BYTES:
-        return unread(413)
     query = str(event.get("rawQueryString", ""))
-    call = Call(http["method"], event["rawPath"], query, headers, body, captured)
+    call = Call(http["method"], event["rawPath"], query, headers, _body(event), captured)
     return view(call, programme)
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
-    """The body of an event. API Gateway sends what is not text as base64. Raises ValueError."""
+    """The body of an event. API Gateway sends what is not text as base64. What says that it is and
+    is not stays as it is: no view takes it."""
     body = str(event.get("body") or "")
     if event.get("isBase64Encoded"):
-        return base64.b64decode(body, validate=True)
+        with suppress(ValueError):
+            return base64.b64decode(body, validate=True)
     return body.encode()
 
 

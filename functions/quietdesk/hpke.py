@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hpke import (
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from quietdesk.errors import CannotOpen
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import NO_WEEK, Epoch
 
 PARTS = ("visit", "contact")
 PUBLIC_KEY_BYTES = 1216
@@ -56,7 +56,10 @@ class Kid:
         return f"{self.queue}.{self.part}.{self.epoch}.{self.nonce}"
 
 
-def seed(device_half: bytes, server_half: bytes, kid: str) -> bytes:
+NO_KEY = Kid("", "", NO_WEEK, "")  # what a damaged row names: no key has that name
+
+
+def seed(device_half: bytes, server_half: bytes, kid: Kid) -> bytes:
     """The 32-byte private seed that the two 32-byte halves make together."""
     if len(device_half) != 32 or len(server_half) != 32:
         raise ValueError("a half is 32 bytes")

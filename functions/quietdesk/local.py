@@ -26,7 +26,7 @@ from quietdesk.intake import CHECK, SUBMIT
 from quietdesk.intake.answers import answering, not_found
 from quietdesk.pages import Pages
 from quietdesk.programme import Programme
-from quietdesk.web import BODY_BYTES, HEADERS, NO_STORE, Answer, unread
+from quietdesk.web import HEADERS, NO_STORE, Answer, unread
 from quietdesk.wsgi import Router
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 TIMER_SECONDS = 3600
 THREADS = 4
 _AT = re.compile(r"/([^/]+)/request/at(?:/.*)?", re.DOTALL)
+# Views refuse far less, in a page or a code. Of twice as much waitress would make a file.
+BODY_BYTES = 256 * 1024
 
 
 def functions(programme: Programme) -> "WSGIApplication":

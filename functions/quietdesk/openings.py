@@ -38,7 +38,7 @@ class Opening:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError unless `text` is exactly the id of an opening on a day that exists."""
-        match = _ID.fullmatch(text) if text.isascii() else None
+        match = _ID.fullmatch(text) if isinstance(text, str) and text.isascii() else None
         if match is None or (match[5] and not PATH.fullmatch(match[5])):
             raise ValueError("not an opening")
         return cls(date.fromisoformat(match[2]), f"{match[3]}:{match[4]}", match[1], match[5] or "")
@@ -60,6 +60,11 @@ class Opening:
     def starts(self, zone: ZoneInfo) -> datetime:
         """When the visit begins, as UTC."""
         return datetime.combine(self.day, time.fromisoformat(self.at), zone).astimezone(UTC)
+
+
+def named(text: str) -> Opening | None:
+    """The opening of an id, where "" is none. Raises ValueError for any other text."""
+    return None if text == "" else Opening.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

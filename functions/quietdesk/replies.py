@@ -11,7 +11,7 @@ from typing import Any
 
 from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
-from quietdesk.openings import Opening
+from quietdesk.openings import Opening, named
 
 _KEYS = ("state", "look_again", "opening", "name", "address")
 STATES = ("waiting", "placed", "none")
@@ -67,6 +67,6 @@ def read(values: Mapping[str, Any]) -> Reply:
         look_again = date.fromisoformat(day) if day else None
         if look_again and look_again.isoformat() != day:
             raise ValueError("another spelling of a day")
-        return Reply(state, look_again, Opening.parse(opening) if opening else None, name, address)
+        return Reply(state, look_again, named(opening), name, address)
     except (ValueError, TypeError, AttributeError):
         raise CannotOpen("the reply says nothing that we know") from None

@@ -15,7 +15,7 @@ from typing import Any
 from quietdesk.city import City
 from quietdesk.envelopes import PART_BYTES, Parts
 from quietdesk.errors import CannotOpen, Invalid, TooLong
-from quietdesk.openings import Opening
+from quietdesk.openings import Opening, named
 from quietdesk.wire import b64, unb64
 
 ANY = "any"
@@ -53,7 +53,7 @@ class Request:
 
     centers: tuple[str, ...]
     windows: tuple[str, ...]
-    opening: str
+    opening: Opening | None
     people: int
     children: int
     visit_type: str
@@ -136,10 +136,13 @@ def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
         return most
 
     # Who takes a time has said where and when.
+    centers: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
-    if opening := one("opening"):
-        centers = _center_of(opening, city)
-        if not centers:
+    opening: Opening | None = None
+    if text := one("opening"):
+        if opening := _opening(text, city):
+            centers = (opening.center,)
+        else:
             problems["opening"] = "unknown"
     else:
         listed = [center.id for center in city.listed]
@@ -178,14 +181,19 @@ def parse(typed: Mapping[str, Sequence[str]], city: City) -> Request:
     )  # fmt: skip
 
 
+def values(request: Request) -> dict[str, Any]:
+    """Its fields as JSON has them."""
+    return asdict(request) | {"opening": str(request.opening or "")}
+
+
 def pack(request: Request, reply_key: bytes, rest: Rest = NO_REST, number: int = WRITES) -> Parts:
     """The two parts of a request, JSON padded with spaces to 1,024 bytes each; the 32-byte reply
     key travels inside `contact`. `rest` is what it had beside when it was opened: its number of
     fields is never lowered. Raises TooLong with the field to shorten."""
-    values = asdict(request)
-    contact = {field: values.pop(field) for field in CONTACT} | {"reply_key": b64(reply_key)}
+    visit = values(request)
+    contact = {field: visit.pop(field) for field in CONTACT} | {"reply_key": b64(reply_key)}
     return Parts(
-        _padded(values, rest.visit, number, "name"), _padded(contact, rest.contact, number, "phone")
+        _padded(visit, rest.visit, number, "name"), _padded(contact, rest.contact, number, "phone")
     )
 
 
@@ -197,18 +205,19 @@ def unpack(parts: Parts) -> tuple[Request, bytes, Rest]:
         visit, visit_rest = _read(parts.visit, _VISIT)
         contact, contact_rest = _read(parts.contact, (*CONTACT, "reply_key"))
         reply_key = unb64(contact.pop("reply_key"), 32)
-        values: dict[str, Any] = {it: _typed(it, value) for it, value in (visit | contact).items()}
+        found: dict[str, Any] = {it: _typed(it, value) for it, value in (visit | contact).items()}
     except (ValueError, TypeError, KeyError, RecursionError):
         raise CannotOpen("the parts do not hold a request", "malformed") from None
-    return Request(**values), reply_key, Rest(visit_rest, contact_rest)
+    return Request(**found), reply_key, Rest(visit_rest, contact_rest)
 
 
-def _center_of(opening: str, city: City) -> tuple[str, ...]:
+def _opening(text: str, city: City) -> Opening | None:
+    """The opening of that id, if it is at a center of ours."""
     try:
-        center = city.center(Opening.parse(opening).center)
+        opening = Opening.parse(text)
     except ValueError:
-        return ()
-    return (center.id,) if center else ()
+        return None
+    return opening if city.center(opening.center) else None
 
 
 def _plain(text: str) -> str:
@@ -256,5 +265,5 @@ def _typed(field: str, value: object) -> object:
             return value
     elif isinstance(value, str):
         value.encode()  # half of a surrogate pair is no text, and could not be shown
-        return value
+        return named(value) if field == "opening" else value
     raise TypeError(field)

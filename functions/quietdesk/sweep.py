@@ -34,8 +34,8 @@ class Line:
     first); `destroyed_at` is a day."""
 
     queue: str
-    epoch: str
-    kids: tuple[str, ...]
+    epoch: Epoch
+    kids: tuple[Kid, ...]
     envelopes_erased: int
     destroyed_at: date
     prev: str
@@ -45,8 +45,8 @@ class Line:
         return json.dumps(
             {
                 "queue": self.queue,
-                "epoch": self.epoch,
-                "kids": list(self.kids),
+                "epoch": str(self.epoch),
+                "kids": [str(kid) for kid in self.kids],
                 "envelopes_erased": self.envelopes_erased,
                 "destroyed_at": self.destroyed_at.isoformat(),
                 "prev": self.prev,
@@ -74,8 +74,8 @@ def read_record(raw: bytes) -> list[Line]:
             row = json.loads(text)
             line = Line(
                 queue=row["queue"],
-                epoch=str(Epoch.parse(row["epoch"])),
-                kids=tuple(str(Kid.parse(kid)) for kid in row["kids"]),
+                epoch=Epoch.parse(row["epoch"]),
+                kids=tuple(Kid.parse(kid) for kid in row["kids"]),
                 envelopes_erased=row["envelopes_erased"],
                 destroyed_at=date.fromisoformat(row["destroyed_at"]),
                 prev=row["prev"],
@@ -162,7 +162,7 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
     lines: list[Line] = []
     current = weeks.epoch_at(now, city.zone)
     for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
-        if str(epoch) in recorded or not weeks.over(epoch, now, city.zone, city.serve_days):
+        if epoch in recorded or not weeks.over(epoch, now, city.zone, city.serve_days):
             continue
         try:
             destroyed = _destroy(store, city, epoch)
@@ -170,7 +170,7 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
                 kids, erased = destroyed
                 line = Line(
                     queue=city.queue,
-                    epoch=str(epoch),
+                    epoch=epoch,
                     kids=kids,
                     # In this run; after a crash before this line, the count starts anew.
                     envelopes_erased=erased,
@@ -186,15 +186,15 @@ def run(store: Store, city: City, now: datetime) -> list[Line]:
     if troubles:
         raise troubles[0]
     live = weeks.live(now, city.zone, city.serve_days)
-    store.erase_expired(city.queue, [str(epoch) for epoch in live], now)
+    store.erase_expired(city.queue, live, now)
     return lines
 
 
-def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[str, ...], int] | None:
+def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[Kid, ...], int] | None:
     """Keys, then envelopes: the names of the week's keys, and how many envelopes. None when the
     week never had any; halves left by a minting that was not finished go all the same."""
-    destroyed = store.destroy_keys(city.queue, str(epoch))
-    erased = store.erase_epoch(city.queue, str(epoch))
+    destroyed = store.destroy_keys(city.queue, epoch)
+    erased = store.erase_epoch(city.queue, epoch)
     bundle = store.read(bundles.name(city.queue, epoch))
     if bundle is None and not destroyed:
         return None
@@ -215,11 +215,11 @@ def record(store: Store, queue: str) -> tuple[list[Line], int]:
     return (read_record(held[0]), held[1]) if held else ([], 0)
 
 
-def _kids(bundle: bytes) -> tuple[str, ...]:
+def _kids(bundle: bytes) -> tuple[Kid, ...]:
     # Only names are read here, of keys that are gone already; nothing rests on the signature. A
     # damaged document must not keep this week's envelopes, or later weeks, from being erased.
     try:
         body = json.loads(unb64(json.loads(bundle)["body"]))
-        return tuple(str(Kid.parse(row["kid"])) for row in body["keys"])
+        return tuple(Kid.parse(row["kid"]) for row in body["keys"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return ()

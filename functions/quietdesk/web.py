@@ -81,9 +81,6 @@ class Answer:
         return replace(self, headers={**self.headers, name: text})
 
 
-BODY_BYTES = 64 * 1024  # more than any view of ours needs; views set tighter limits
-
-
 def unread(status: int) -> Answer:
     """The answer to what nobody reads: it is too long, or is not HTTP. It quotes nothing."""
     return Answer.of(status, "text/plain", "Bad request").under(NO_STORE)

@@ -56,6 +56,9 @@ class Epoch:
         return self.plus(1).start(zone)
 
 
+NO_WEEK = Epoch(0, 0)  # what a damaged row names: it is in no calendar
+
+
 def epoch_at(now: datetime, zone: ZoneInfo) -> Epoch:
     """The week that `now` lies in."""
     return Epoch.of(now.astimezone(zone).date())

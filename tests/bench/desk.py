@@ -14,7 +14,7 @@ from quietdesk.bundles import Bundle
 from quietdesk.envelopes import Parts
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.desk import queue
-from quietdesk.staff.device.opener import Opened, Opener
+from quietdesk.staff.device.opener import Opened, Opener, waiting
 from tests.bench.peak import peak_mb
 from tests.bench.table import Row, seconds, taking_turns
 from tests.world import ASKED, NOON, Desk, World, any_secrets, make_world
@@ -55,7 +55,8 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
     wanted = queue.Filter(access="step_free", language="bn")
 
     def open_all() -> list[Opened]:
-        return [it for it in opener.pull(NOON) if isinstance(it, Opened)]
+        sealed = waiting(world.store, world.city, NOON)
+        return [it for it in map(opener.tried, sealed) if isinstance(it, Opened)]
 
     def first_screen(items: list[Opened]) -> list[Opened]:
         shown = (it for it in queue.ordered(items) if wanted.takes(it))
@@ -86,7 +87,7 @@ def _opened(world: World, count: int, turns: int) -> list[Row]:
 
 def _bare(world: World, opener: Opener, count: int) -> float:
     """The seconds of unsealing alone: no store, and no look at what is inside."""
-    held = list(world.store.pull(world.city.queue, [str(world.bundle().epoch)], NOON))
+    held = list(world.store.pull(world.city.queue, [world.bundle().epoch], NOON))
     assert len(held) == count
     private_keys = {
         part.kid: opener._private_key(part.kid) for part in (held[0].visit, held[0].contact)
@@ -99,7 +100,7 @@ def _placed(world: World, count: int, turns: int) -> list[Row]:
     publisher = world.publisher()
     publisher.publish(NOON)
     openings = {Opening(it.day, it.at, it.center, DESK) for it in publisher.free(NOON)}
-    world.store.set_seats({str(it): turns * count for it in openings})
+    world.store.set_seats({it: turns * count for it in openings})
     desk = world.desk()
     waiting = [it for it in desk.pull(NOON) if isinstance(it, Opened)]
     assert len(waiting) >= turns * count

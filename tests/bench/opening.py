@@ -14,14 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from quietdesk import envelopes, request
 from quietdesk.bundles import Bundle
-from quietdesk.hpke import PARTS, PrivateKey
+from quietdesk.hpke import PARTS, Kid, PrivateKey
 from quietdesk.weeks import Epoch
 from tests.bench.peak import peak_mb
 from tests.bench.table import FOLDER, Row, cores
 from tests.world import ASKED, any_secrets, compiled_city
 
 EPOCH = Epoch(2026, 47)
-SEEDS = {f"main.{part}.{EPOCH}.00000000": hashlib.sha256(part.encode()).digest() for part in PARTS}
+SEEDS = {
+    Kid("main", part, EPOCH, "00000000"): hashlib.sha256(part.encode()).digest() for part in PARTS
+}
 
 
 def measure(quick: bool) -> list[Row]:
@@ -143,5 +145,5 @@ def _sealed(count: int) -> bytes:
 
 
 def bench_bundle() -> Bundle:
-    keys = {kid.split(".")[1]: (kid, PrivateKey(seed).public_key) for kid, seed in SEEDS.items()}
+    keys = {kid.part: (kid, PrivateKey(seed).public_key) for kid, seed in SEEDS.items()}
     return Bundle("main", "demo", EPOCH, 0, 1 << 32, keys)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from quietdesk.store import Store, open_store
+from quietdesk.weeks import Epoch
 from tests import rows as envelopes
 from tests.bench.table import FOLDER, Row, seconds, taking_turns
 from tests.emulators import emulator, make_tables
@@ -21,9 +22,9 @@ SEALED = 2 * 2160 + 284  # bytes of a row that nobody can compress
 class Side(Protocol):
     """What is measured, and what it is measured beside: each gives the seconds it took."""
 
-    def put(self, week: str, count: int) -> float: ...
-    def pull(self, week: str, count: int) -> float: ...
-    def sweep(self, week: str, count: int) -> float: ...
+    def put(self, week: Epoch, count: int) -> float: ...
+    def pull(self, week: Epoch, count: int) -> float: ...
+    def sweep(self, week: Epoch, count: int) -> float: ...
     def close(self) -> None: ...
 
 
@@ -33,7 +34,7 @@ class Ours:
     def __init__(self, store: Store):
         self._store = store
 
-    def put(self, week: str, count: int) -> float:
+    def put(self, week: Epoch, count: int) -> float:
         made = [envelopes.make(week) for _ in range(count)]
 
         def put() -> None:
@@ -42,14 +43,14 @@ class Ours:
 
         return seconds(put)
 
-    def pull(self, week: str, count: int) -> float:
+    def pull(self, week: Epoch, count: int) -> float:
         def pull() -> None:
             found = sum(1 for _ in self._store.pull("main", [week], envelopes.NOW))
             assert found == count, f"{found} of {count} pulled"
 
         return seconds(pull)
 
-    def sweep(self, week: str, count: int) -> float:
+    def sweep(self, week: Epoch, count: int) -> float:
         def sweep() -> None:
             erased = self._store.erase_epoch("main", week)
             assert erased == count, f"{erased} of {count} erased"
@@ -72,8 +73,8 @@ class Bare:
             "WITHOUT ROWID"
         )
 
-    def put(self, week: str, count: int) -> float:
-        blobs = [(week, os.urandom(16), os.urandom(SEALED)) for _ in range(count)]
+    def put(self, week: Epoch, count: int) -> float:
+        blobs = [(str(week), os.urandom(16), os.urandom(SEALED)) for _ in range(count)]
 
         def put() -> None:
             for blob in blobs:  # a transaction each
@@ -81,18 +82,20 @@ class Bare:
 
         return seconds(put)
 
-    def pull(self, week: str, count: int) -> float:
+    def pull(self, week: Epoch, count: int) -> float:
         def pull() -> None:
             found = self._db.execute(
-                "SELECT id, sealed FROM rows WHERE week = ? ORDER BY id", [week]
+                "SELECT id, sealed FROM rows WHERE week = ? ORDER BY id", [str(week)]
             )
             assert sum(1 for _ in found) == count
 
         return seconds(pull)
 
-    def sweep(self, week: str, count: int) -> float:
+    def sweep(self, week: Epoch, count: int) -> float:
         def sweep() -> None:
-            assert self._db.execute("DELETE FROM rows WHERE week = ?", [week]).rowcount == count
+            assert (
+                self._db.execute("DELETE FROM rows WHERE week = ?", [str(week)]).rowcount == count
+            )
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
         return seconds(sweep)
@@ -132,10 +135,10 @@ def _emulated(folder: Path, name: str, turns: int, count: int) -> list[Row]:
 
 def _rows(name: str, side: Side, beside: Side, against: str, turns: int, count: int) -> list[Row]:
     """Puts and pulls a second, and the seconds of a sweep, with `count` rows a turn."""
-    weeks = [f"2026-W{number}" for number in range(53 - turns, 53)]
+    weeks = [Epoch(2026, number) for number in range(53 - turns, 53)]
     batches = [min(BATCH, count - start) for start in range(0, count, BATCH)]
 
-    def put(week: str) -> list[float]:
+    def put(week: Epoch) -> list[float]:
         both = taking_turns(batches, partial(side.put, week), partial(beside.put, week))
         return [sum(times) for times in both]
 

@@ -5,6 +5,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from quietdesk import codes
+from quietdesk.openings import Opening
 from tests.browser.locales import EVERY_DAY, TAGS
 from tests.browser.test_every_page import addresses
 from tests.serving import go
@@ -45,7 +46,7 @@ HIDDEN = """() => {
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
     programme.publisher().publish(NOON, taking=True)
-    programme.store.set_seats({OPENING: 100})
+    programme.store.set_seats({Opening.parse(OPENING): 100})
     yield
     programme.publisher().publish(NOON, taking=False)
 

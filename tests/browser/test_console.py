@@ -58,7 +58,7 @@ def test_unlock_wait_propose_accept(visit, desk, world, open_world, monkeypatch)
     opens = StaffDesk.open
 
     def slow(self, envelope):
-        if desk.console._session.job.done == 1:
+        if desk.console._desk.peek().job.done == 1:
             half.set()
             assert going.wait(CEILING)
         return opens(self, envelope)
@@ -122,7 +122,9 @@ def test_code_is_shown_big_printed_alone_and_not_carried_over(visit, desk, open_
     code = codes.parse(page.inner_text(".code"))
     size = "parseFloat(getComputedStyle(document.querySelector('.code')).fontSize)"
     assert page.evaluate(size) >= 36
-    assert desk.console._session.items[codes.derive(code, "demo").id.hex()].request.name == "Rosa"
+    assert (
+        desk.console._desk.peek().items[codes.derive(code, "demo").id.hex()].request.name == "Rosa"
+    )
     page.click("[data-print]")
     assert page.title() == "printed"
     page.emulate_media(media="print")

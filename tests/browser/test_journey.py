@@ -19,7 +19,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}}
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
     programme.publisher().publish(NOON, taking=True)
-    programme.store.set_seats({OPENING: 100})
+    programme.store.set_seats({Opening.parse(OPENING): 100})
     yield
     programme.publisher().publish(NOON, taking=False)
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from quietdesk.pages import Pages
 from quietdesk.website import outreach
 from quietdesk.website.outreach import Link, Sheets
+from tests.browser.locales import TAGS as EACH_TAG
 from tests.serving import ADDRESS, serving
 from tests.tongues import with_tongues
 from tests.world import ROOT, compiled_city
@@ -71,7 +72,7 @@ def codes_in(png):
     return [(code.text, code.ec_level) for code in found]
 
 
-@pytest.mark.parametrize("second", ["", "en", "ur"])
+@pytest.mark.parametrize("second", ["", "ur", pytest.param("en", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("kind", outreach.KINDS)
 def test_sheet_is_one_page_on_letter_and_on_a4_and_shows_all_of_its_text(
@@ -98,10 +99,11 @@ def test_codes_on_a_sheet_lead_to_its_center_in_its_language(sheets, page, kind,
 
 
 def test_every_address_can_be_read_from_its_picture_even_from_a_bad_copy(page):
-    """Dozens of addresses, from the shortest to the longest, each copied and with a stain on it."""
+    """Two dozen, from the shortest to the longest, each copied and with a stain on it."""
     sites = ("https://a.co", ADDRESS, "https://" + "a-long-name." * 4 + "example.org")
     centers = (replace(LONG, id="x"), LONG, replace(LONG, id="c" * 32), replace(LONG, path="word"))
-    links = [Link(tag, center) for tag in TAGS for center in centers]
+    tags = (min(TAGS, key=len), max(TAGS, key=len))
+    links = [Link(tag, center) for tag in tags for center in centers]
     for site in sites:
         made = Sheets(Pages(CITY, (), 1), site)
         for link in links:
@@ -153,18 +155,21 @@ def there(programme, site_with_address):
         yield running.url
 
 
-def test_sheets_of_the_website_print_alone_and_fit_a_small_phone(visit, there, site_with_address):
+@pytest.mark.parametrize("tag", EACH_TAG)
+def test_sheets_of_the_website_print_alone_and_fit_a_small_phone(
+    visit, there, site_with_address, tag
+):
     page = visit(viewport={"width": 320, "height": 640})
     page.add_init_script(
         "window.refused = []; addEventListener('securitypolicyviolation',"
         " (event) => refused.push(event.blockedURI + ' ' + event.violatedDirective))"
     )
     found = [
-        *site_with_address.glob("*/organisers/index.html"),
-        *site_with_address.glob("*/organisers/cards/**/index.html"),
-        *site_with_address.glob("*/organisers/*/corona/**/index.html"),
+        *site_with_address.glob(f"{tag}/organisers/index.html"),
+        *site_with_address.glob(f"{tag}/organisers/cards/**/index.html"),
+        *site_with_address.glob(f"{tag}/organisers/*/corona/**/index.html"),
     ]
-    assert len(found) == (1 + 3 * 2) * len(compiled_city().locales)
+    assert len(found) == 1 + 3 * 2
     for file in found:
         address = f"/{file.parent.relative_to(site_with_address)}/"
         page.goto(there + address)

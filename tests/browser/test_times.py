@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from quietdesk import codes
+from quietdesk.openings import Opening
 from quietdesk.pages import EXIT
 from tests.shots import fill_in
 from tests.world import ASKED, NOON
@@ -17,7 +18,7 @@ OPENING = "corona.2026-11-24.1000"
 @pytest.fixture(scope="module", autouse=True)
 def published(programme):
     programme.publisher().publish(NOON, taking=True)
-    programme.store.set_seats({OPENING: 100})  # many tests take it
+    programme.store.set_seats({Opening.parse(OPENING): 100})  # many tests take it
     yield
     programme.publisher().publish(NOON, taking=False)
 
@@ -113,8 +114,9 @@ def test_time_that_somebody_else_took_is_said_beside_it_and_nothing_typed_is_los
     about_me(page)
     page.click("#request-form button[type=submit]")
     page.wait_for_selector("#review dl")
-    left = programme.store.seats([other])[other]
-    programme.store.set_seats({other: 0})
+    seat = Opening.parse(other)
+    left = programme.store.seats([seat])[seat]
+    programme.store.set_seats({seat: 0})
     page.click("#review [data-do=send]")
     page.wait_for_selector("#problem-opening:not([hidden])")
 
@@ -124,7 +126,7 @@ def test_time_that_somebody_else_took_is_said_beside_it_and_nothing_typed_is_los
     # The list that shows it may be a minute old.
     assert page.locator(f"input[name=opening][value='{other}']").count() == 0
     assert page.is_checked("#f-opening")
-    programme.store.set_seats({other: left})
+    programme.store.set_seats({seat: left})
 
 
 def test_times_that_no_admitted_device_signed_are_not_shown(visit, url):

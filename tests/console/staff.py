@@ -79,7 +79,7 @@ class Staff:
 
     def wait(self):
         """Until the work in the background is done."""
-        self.console._background.wait()
+        self.console._background._worker.submit(lambda: None).result()
 
     def get(self, path="/", **more):
         return self.ask("GET", path, **more)
@@ -104,6 +104,11 @@ def made(world, folder, clock, store=None, lang="en"):
     )
     yield made
     made.close()
+
+
+def unlocked(staff):
+    """The unlocked desk of a console."""
+    return staff.console._desk
 
 
 class Failing:

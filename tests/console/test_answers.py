@@ -14,7 +14,17 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import Opening
 from quietdesk.staff.desk.placing import Placing
-from tests.console.staff import Failing, Staff, accept, made, names, opened, put, readable
+from tests.console.staff import (
+    Failing,
+    Staff,
+    accept,
+    made,
+    names,
+    opened,
+    put,
+    readable,
+    unlocked,
+)
 from tests.hostile import sealed_with
 from tests.waiting import CEILING
 from tests.world import ASKED, NOON, any_secrets
@@ -33,7 +43,7 @@ def test_desk_proposes_and_places_who_is_accepted(staff, world, publish):
     done = accept(staff, page)
 
     assert "Placed: 3" in done.text
-    assert {id: opened(world)[id].envelope.opening for id in ids} == proposed
+    assert {id: str(opened(world)[id].opening) for id in ids} == proposed
     assert sorted(names(staff.get("/?state=placed"))) == ["N0", "N1", "N2"]
 
 
@@ -48,9 +58,28 @@ def test_proposals_can_be_changed(staff, world, publish):
 
     assert "Placed: 1 Kept waiting: 1 Answered that there is no place: 1" in done.text
     items = opened(world)
-    assert items[ids[0]].envelope.opening == other
+    assert str(items[ids[0]].opening) == other
     assert [items[id].state for id in ids[1:]] == ["waiting", "none", "waiting"]
     assert items[ids[1]].reply.look_again and not items[ids[3]].reply.look_again
+
+
+@pytest.mark.parametrize("answer", ["erase", "ERASE", "none ", "anything"])
+@pytest.mark.parametrize("more", [{}, {"page": "1"}])
+def test_proposals_take_no_other_answer_and_erase_nothing(
+    staff, world, publish, loud, answer, more
+):
+    publish()
+    ids = [put(world) for _ in range(2)]
+    staff.unlock()
+    page = staff.post("/propose", id=ids)
+    number = page.fields("number")[0]
+
+    odd = staff.post("/accept", number=number, **{f"c-{ids[0]}": answer}, **more)
+
+    assert odd.status == 500 and len(loud) == 1
+    loud.clear()
+    assert [it.envelope.rev for it in opened(world).values()] == [1, 1]
+    assert "Placed: 2" in accept(staff, page).text  # the proposals stand as they were
 
 
 def test_everything_that_matches_is_proposed_with_one_click(staff, world, publish):
@@ -135,7 +164,7 @@ def test_seat_that_is_gone_is_a_shown_conflict(staff, world, publish):
     staff.unlock()
     page = staff.post("/propose", id=ids)
     wanted = page.chosen(ids[0])
-    world.store.set_seats({wanted: 0})
+    world.store.set_seats({Opening.parse(wanted): 0})
 
     done = accept(staff, page, **{ids[1]: "wait"})
 
@@ -149,7 +178,7 @@ def test_week_without_a_key_is_a_shown_conflict(staff, world, publish):
     id = put(world)
     staff.unlock()
     far = Opening(NOON.date() + timedelta(weeks=8), "09:00", "corona", "desk")
-    world.store.set_seats({str(far): 1})
+    world.store.set_seats({far: 1})
 
     done = staff.post("/answer", id=id, do=str(far))
 
@@ -215,7 +244,7 @@ def test_one_request_gets_a_place_of_its_own_page(staff, world, publish):
 
     done = staff.post("/answer", id=id, do=other)
 
-    assert "Placed: 1" in done.text and opened(world)[id].envelope.opening == other
+    assert "Placed: 1" in done.text and str(opened(world)[id].opening) == other
 
 
 def test_what_waits_is_told_when_to_look_again(staff, world):
@@ -316,7 +345,7 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     refuse = Placing.refuse
 
     def slow(self, item, now):
-        if staff.console._session.job.done == 12:
+        if unlocked(staff).peek().job.done == 12:
             at_half.set()
             assert going.wait(CEILING)
         return refuse(self, item, now)

@@ -14,6 +14,7 @@ from quietdesk.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from quietdesk.openings import Opening
 from quietdesk.pages.speech import Words
 from tests.console.staff import TYPED, Failing, Staff, made, names, opened
 from tests.world import ASKED, PASSPHRASE
@@ -47,7 +48,7 @@ def test_who_is_entered_can_take_a_free_time(staff, world, publish):
 
     code = codes.parse(code_on(page))
     item = opened(world)[codes.derive(code, world.city.deployment).id.hex()]
-    assert item.envelope.opening == time and item.state == "placed"
+    assert str(item.opening) == time and item.state == "placed"
     # The slip is in the language of the visit.
     assert Words(world.city, "bn")("You have an appointment") in page.text
     assert world.city.center(item.opening.center).address in page.text
@@ -90,7 +91,7 @@ def test_time_that_was_just_taken_keeps_everything_typed(staff, world, publish):
     publish()
     staff.unlock()
     time = re.findall(r'<option value="([^"]+)"', staff.get("/enter").body)[0]
-    world.store.set_seats({time: 0})
+    world.store.set_seats({Opening.parse(time): 0})
 
     page = staff.post("/enter", **{**TYPED, "opening": time})
 

@@ -97,7 +97,7 @@ def test_who_fits_nowhere_else_waits(staff, world, publish):
     ids = placed_on_the_same_day(world, publish)
     staff.unlock()
     free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
-    world.store.set_seats({str(it): 0 for it in free if it.center == "corona"})
+    world.store.set_seats({it: 0 for it in free if it.center == "corona"})
 
     page = staff.post("/closing", center="corona", day="2026-11-23")
     assert page.chosen(ids["Callista"]) == "wait" and "Leave as it is" not in page.text

@@ -160,7 +160,7 @@ def test_what_does_not_open_is_counted_by_reason_and_stops_nobody(staff, world):
 
 def test_destroyed_weeks_are_counted_with_their_name(staff, world):
     put(world)
-    week = str(weeks.epoch_at(NOON, world.city.zone))
+    week = weeks.epoch_at(NOON, world.city.zone)
     world.store.destroy_keys(world.city.queue, week)
 
     page = staff.unlock()

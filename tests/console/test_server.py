@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from importlib.resources import files
 from io import BytesIO
 from urllib.parse import urlencode
 
@@ -105,7 +106,8 @@ def test_unknown_paths_and_methods_are_not_found(staff):
 
     for method, path in (("GET", "/nothing"), ("GET", "/touch"), ("PUT", "/"), ("HEAD", "/x")):
         assert staff.ask(method, path).status == 404
-    assert staff.get("/assets/../console.py").status == 404
+    assert (files("quietdesk.staff.console") / "assets/../server.py").is_file()
+    assert staff.get("/assets/../server.py").status == 404
 
 
 def test_every_answer_has_the_headers(staff, world):

@@ -4,23 +4,37 @@ What is readable is one value that is swapped whole. After the lock nothing is r
 """
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from http.client import HTTPConnection
 from itertools import count
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
+from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk.errors import Locked
+from quietdesk import local
+from quietdesk.errors import Locked, StoreBusy
+from quietdesk.staff.console import answers, server
 from quietdesk.staff.console.session import Unlocked
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device.opener import Opener
 from quietdesk.staff.work import Decision, Work
-from tests.console.staff import accept, opened, put, readable
+from tests.console.staff import TOKEN, Failing, opened, put, readable, unlocked
 from tests.console.test_enter import TYPED, code_on
+from tests.serving import beside
 from tests.waiting import CEILING
-from tests.world import NOON, PASSPHRASE
+from tests.world import ASKED, NOON, PASSPHRASE
+
+
+def is_locked(desk):
+    try:
+        desk.peek()
+    except Locked:
+        return True
+    return False
 
 
 class Held:
@@ -62,13 +76,26 @@ class Tab:
         return answer
 
 
+@contextmanager
+def served(console):
+    """The console on a free port; gives a function that posts a form and does not wait."""
+    with local.reserve("127.0.0.1", 0) as reserved, ExitStack() as connections:
+        port = reserved.getsockname()[1]
+
+        def post(path, **form):
+            it = HTTPConnection("127.0.0.1", port, timeout=CEILING)
+            connections.callback(it.close)
+            headers = {"Origin": f"http://127.0.0.1:{port}"}
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            it.request("POST", f"/{TOKEN}{path}", urlencode(form, doseq=True), headers)
+            return it
+
+        with beside(local.listen(console.app(TOKEN, port), reserved)):
+            yield post
+
+
 def ask(staff, method, path, form):
     return staff.ask(method, path, form, follow=False)
-
-
-def unlocked(staff):
-    """The unlocked desk of a console."""
-    return staff.console._desk
 
 
 def test_page_is_shown_while_another_is_made(staff, world, publish, monkeypatch):
@@ -93,7 +120,7 @@ def test_lock_during_a_pull_lets_go_at_once_and_nothing_is_written_back(staff, w
     staff.post("/unlock", follow=False, passphrase=PASSPHRASE)
     with held.meanwhile():
         desk = unlocked(staff)
-        assert staff.console._session.job.running
+        assert desk.peek().job.running
 
         staff.post("/lock", follow=False)
 
@@ -108,6 +135,62 @@ def test_lock_during_a_pull_lets_go_at_once_and_nothing_is_written_back(staff, w
     del desk
     assert len(readable()) == before
     assert staff.console.locked
+
+
+@pytest.mark.parametrize("let_go", ["lock", "close"])
+def test_lock_while_the_passphrase_is_checked_is_not_overtaken(staff, world, monkeypatch, let_go):
+    before = len(readable())
+    put(world, name=["Marisol"])
+    held = Held(monkeypatch, staff.console, "_unlock")
+
+    tab = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
+    with held.meanwhile():
+        getattr(staff.console, let_go)()
+
+    assert tab.answer().status == 303
+    assert staff.console.locked
+    assert len(readable()) == before
+    assert "The desk was locked" in staff.get("/").text
+
+
+def test_lock_while_a_second_passphrase_waits_its_turn_is_not_overtaken(staff, monkeypatch):
+    waits, waiting = staff.console._unlocking, Event()
+
+    class Turn:
+        def __enter__(self):
+            waiting.set()
+            return waits.__enter__()
+
+        def __exit__(self, *raised):
+            return waits.__exit__(*raised)
+
+    monkeypatch.setattr(staff.console, "_unlocking", Turn())
+    with waits:  # as while another passphrase is checked
+        tab = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
+        assert waiting.wait(CEILING)
+        staff.post("/lock", follow=False)
+
+    assert tab.answer().status == 303
+    assert staff.console.locked
+
+
+def test_idle_desk_that_was_replaced_meanwhile_leaves_the_new_one_open(staff, clock, monkeypatch):
+    """The timer judged the desk that stood there; somebody has unlocked since."""
+    staff.unlock()
+    old, looks = unlocked(staff), staff.console._clock
+
+    def meanwhile():
+        monkeypatch.setattr(staff.console, "_clock", looks)
+        clock.now += timedelta(hours=1)
+        staff.unlock()
+        return looks()
+
+    monkeypatch.setattr(staff.console, "_clock", meanwhile)
+    staff.console.tick()
+
+    assert unlocked(staff) not in (None, old)
+    with pytest.raises(Locked):
+        old.peek()
 
 
 def test_old_pull_changes_nothing_after_the_next_unlocking(staff, world, monkeypatch):
@@ -208,31 +291,105 @@ def test_page_asked_for_while_another_tab_works_says_how_far_it_is(staff, world,
     assert "Answered that there is no place: 3" in staff.get("/look").text
 
 
-def test_proposals_accepted_in_two_tabs_are_done_once(staff, world, publish):
+def test_proposals_accepted_in_two_tabs_at_once_are_done_once(staff, world, publish, monkeypatch):
     publish()
     id = put(world)
     staff.unlock()
-    page = staff.post("/propose", id=id)
+    number = staff.post("/propose", id=id).fields("number")[0]
+    both, one = Barrier(2), answers.one
 
-    pages = [accept(staff, page) for _ in range(2)]
+    def together(form, name, default=""):
+        if name == "page":  # which accepting looks for first
+            both.wait(CEILING)
+        return one(form, name, default)
 
-    assert "Placed: 1" in pages[0].text
-    assert "That page was an old one" in pages[1].text
+    monkeypatch.setattr(answers, "one", together)
+    tabs = [Tab(staff, "POST", "/accept", number=number) for _ in range(2)]
+
+    said = {tab.answer().status: tab.answer().text for tab in tabs}
+    assert sorted(said) == [200, 303]
+    assert "That page was an old one" in said[200]
+    assert "Placed: 1" in staff.get("/look").text
     assert opened(world)[id].envelope.rev == 2
 
 
-def test_form_sent_twice_at_once_enters_one_person(staff, world, monkeypatch):
+def test_form_sent_twice_at_once_enters_one_person_and_both_see_the_code(staff, world, monkeypatch):
+    """The second press holds no thread: it goes to a page that asks until the code is there."""
     staff.unlock()
     form = staff.get("/enter").fields("form")[0]
     held = Held(monkeypatch, Work, "enter")
 
-    tabs = [Tab(staff, "POST", "/enter", form=form, **TYPED)]
+    first = Tab(staff, "POST", "/enter", form=form, **TYPED)
     with held.meanwhile():
-        tabs.append(Tab(staff, "POST", "/enter", form=form, **TYPED))
+        pages = [staff.post("/enter", form=form, **TYPED) for _ in range(3)]
 
-    assert [tab.answer().status for tab in tabs] == [303, 303]
+    assert all("This is being sent" in page.text for page in pages)
+    assert all(f'content="1;url={staff.base}/sending"' in page.body for page in pages)
+    assert first.answer().headers["Location"] == f"{staff.base}/slip"
     assert len(opened(world)) == 1
-    assert code_on(staff.get("/slip"))
+    shown = [code_on(staff.get(path)) for path in ("/slip", "/sending")]
+    assert shown[0] and shown[0] == shown[1]
+
+
+def test_form_sent_twice_that_cannot_be_kept_shows_both_what_was_typed(staff, world, monkeypatch):
+    staff.unlock()
+    monkeypatch.setattr(world.store, "put", Failing(world.store, "put", StoreBusy("no")).put)
+    held = Held(monkeypatch, Work, "enter")
+
+    first = Tab(staff, "POST", "/enter", form="one", **TYPED)
+    with held.meanwhile():
+        staff.post("/enter", form="one", **TYPED)
+
+    assert first.answer().headers["Location"] == f"{staff.base}/again"
+    again = staff.get("/sending")
+    assert "The store is busy" in again.text and ASKED["name"][0] in again.body
+
+
+def test_another_person_sent_meanwhile_keeps_what_was_typed(staff, world, monkeypatch):
+    staff.unlock()
+    held = Held(monkeypatch, Work, "enter")
+
+    first = Tab(staff, "POST", "/enter", form="one", **TYPED)
+    with held.meanwhile():
+        other = staff.post("/enter", form="two", **{**TYPED, "name": "Rosa"})
+
+    assert first.answer().status == 303 and code_on(staff.get("/slip"))
+    assert "Try again in a moment" in other.text and other.fields("name") == ["Rosa"]
+    assert code_on(staff.post("/enter", form="three", **{**TYPED, "name": "Rosa"}))
+    assert {it.request.name for it in opened(world).values()} == {ASKED["name"][0], "Rosa"}
+
+
+def test_desk_that_is_locked_while_somebody_is_entered_says_so(staff, monkeypatch):
+    staff.unlock()
+    held = Held(monkeypatch, Work, "enter")
+
+    first = Tab(staff, "POST", "/enter", form="one", **TYPED)
+    with held.meanwhile():
+        staff.post("/lock", follow=False)
+
+        page = staff.get("/sending")  # which asks again by itself
+
+    assert first.answer().status == 409
+    assert staff.console.locked
+    assert "Passphrase" in page.text and "Nothing was changed" not in page.text
+
+
+def test_lock_is_answered_while_the_store_hangs_however_often_somebody_presses(
+    staff, world, monkeypatch
+):
+    """Over the server that the desk runs on, which has so many threads and no more."""
+    staff.unlock()
+    held = Held(monkeypatch, Work, "enter")
+
+    with served(staff.console) as ask_served:
+        presses = [ask_served("/enter", form="one", **TYPED)]
+        with held.meanwhile():
+            presses += [ask_served("/enter", form="one", **TYPED) for _ in range(local.THREADS)]
+            lock = ask_served("/lock")
+            assert lock.getresponse().status == 303
+            assert staff.console.locked
+        said = {press.getresponse().status for press in presses}
+        assert said <= {303, 409}  # as they were read before the lock, or after it
 
 
 def test_who_is_entered_during_other_work_stays_on_the_screen(staff, world, monkeypatch):
@@ -252,14 +409,21 @@ def test_who_is_entered_during_other_work_stays_on_the_screen(staff, world, monk
 
 def test_two_passphrases_at_once_leave_one_desk(staff, world, monkeypatch):
     put(world, name=["Marisol"])
-    held = Held(monkeypatch, staff.console, "_unlock")
+    held, desks = Held(monkeypatch, staff.console, "_unlock"), []
 
+    def kept(*args):
+        desks.append(Unlocked(*args))
+        return desks[-1]
+
+    monkeypatch.setattr(server, "Unlocked", kept)
     first = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
     with held.meanwhile():
-        second = Tab(staff, "POST", "/unlock", passphrase="wrong")
+        second = Tab(staff, "POST", "/unlock", passphrase=PASSPHRASE)
     assert (first.answer().status, second.answer().status) == (303, 303)
     staff.wait()
 
+    (left,) = [desk for desk in desks if not is_locked(desk)]
+    assert len(desks) == 2 and left is unlocked(staff)
     assert "Marisol" in staff.get("/").text
 
 

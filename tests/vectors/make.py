@@ -126,7 +126,7 @@ def make_request() -> dict[str, Any]:
                 "visit": parts.visit.decode().rstrip(),
                 "contact": parts.contact.decode().rstrip(),
             }
-            valid.append({"typed": typed, "request": asdict(asked), **packed})
+            valid.append({"typed": typed, "request": request.values(asked), **packed})
     rules = {
         "centers": centers,
         "opening_centers": centers,
@@ -142,7 +142,7 @@ def make_request() -> dict[str, Any]:
             asked = request.parse(typed, with_centers(city, eight))
         except Invalid as error:
             invalid.append({"centers": eight, "typed": typed, "problems": error.fields})
-    short = asdict(request.parse(ASKED, city))
+    short = request.values(request.parse(ASKED, city))
     too_long = [
         {"request": short | {"name": "ব" * 400}, "field": "name"},
         {"request": short | {"phone": "7" * 1000}, "field": "phone"},
@@ -317,7 +317,7 @@ def make_envelope() -> dict[str, Any]:
     city = compiled_city()
     halves, seeds, bundle_keys = {}, {}, {}
     for n, part in enumerate(hpke.PARTS):
-        kid = str(Kid("main", part, WEEK, f"0000000{n}"))
+        kid = Kid("main", part, WEEK, f"0000000{n}")
         halves[kid] = {
             "device": bytes([0xD0 + n] * 32).hex(),
             "server": bytes([0x50 + n] * 32).hex(),
@@ -339,9 +339,9 @@ def make_envelope() -> dict[str, Any]:
     flipped = bytearray(sealed)
     flipped[1500] ^= 1
     moved = visit["kid"].replace("W47", "W48")
-    plain = {kid: seed.hex() for kid, seed in seeds.items()}
+    plain = {str(kid): seed.hex() for kid, seed in seeds.items()}
     alone = {
-        side: {kid: hpke.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
+        side: {str(kid): hpke.seed(*((bytes.fromhex(pair["device"]), bytes(32)) if side == "device" else (bytes(32), bytes.fromhex(pair["server"]))), kid).hex() for kid, pair in halves.items()}
         for side in ("device", "server")
     }  # fmt: skip
     shut = "cannot open"
@@ -362,9 +362,9 @@ def make_envelope() -> dict[str, Any]:
     return {
         "code": CODE,
         "deployment": "demo",
-        "halves": halves,
+        "halves": {str(kid): pair for kid, pair in halves.items()},
         "seeds": plain,
-        "public_keys": {kid: b64(pk) for kid, pk in bundle_keys.values()},
+        "public_keys": {str(kid): b64(pk) for kid, pk in bundle_keys.values()},
         "visit": parts.visit.decode().rstrip(),
         "contact": parts.contact.decode().rstrip(),
         "cases": cases,
@@ -440,7 +440,7 @@ def make_sealed_with_numbers() -> dict[str, Any]:
     """The requests of sealed-1, in parts that carry the number of their fields; and as a newer
     release seals them, with fields that this one does not know."""
     before = json.loads((FOLDER / "sealed-1.json").read_text())
-    seeds = {kid: bytes.fromhex(seed) for kid, seed in before["seeds"].items()}
+    seeds = {Kid.parse(it): bytes.fromhex(seed) for it, seed in before["seeds"].items()}
     private_keys = {kid: hpke.PrivateKey(seed) for kid, seed in seeds.items()}
     newer = request.Rest('{"f":3,"ticket":"C-014","called":null}', '{"f":4,"voice":{"from":9.5}}')
     cases = []
@@ -448,10 +448,9 @@ def make_sealed_with_numbers() -> dict[str, Any]:
         old = envelopes.read(json.dumps(case["envelope"]).encode())
         asked, key, _ = request.unpack(envelopes.unseal(old, private_keys))
         keys = {
-            Kid.parse(it.kid).part: (it.kid, hpke.public_key(seeds[it.kid]))
-            for it in (old.visit, old.contact)
+            it.kid.part: (it.kid, hpke.public_key(seeds[it.kid])) for it in (old.visit, old.contact)
         }
-        bundle = Bundle("main", "demo", Epoch.parse(old.epoch), 0, 0, keys)
+        bundle = Bundle("main", "demo", old.epoch, 0, 0, keys)
         for rest in (request.NO_REST, newer) if case["opening"] else (request.NO_REST,):
             parts = request.pack(asked, key, rest, 2)
             sealed = envelopes.reseal(old, parts, bundle, old.opening, old.reply)

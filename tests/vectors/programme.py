@@ -9,13 +9,14 @@ ones requests wait, have places, were answered, cancelled or moved.
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from quietdesk import codes, envelopes, hpke, replies, request, sweep, weeks
 from quietdesk.envelopes import Envelope
+from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
 from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.custodian import ceremony
@@ -103,7 +104,7 @@ class Recorder:
         code = self.asked.setdefault(name, {"code": codes.new()})["code"]
         secrets = codes.derive(code, CITY.deployment)
         asked = request.parse({**typed, "opening": [str(opening or "")]}, CITY)
-        self.asked[name]["request"] = asdict(asked)
+        self.asked[name]["request"] = request.values(asked)
         born = weeks.epoch_at(LATER, CITY.zone)
         epoch = opening.epoch if opening else born
         held = self.world.bundle(LATER + timedelta(weeks=epoch.week - born.week))
@@ -113,7 +114,7 @@ class Recorder:
             assert center is not None
             reply = replies.placed(opening, center)
         envelope = envelopes.seal(
-            request.pack(asked, secrets.reply), held, secrets, str(opening or ""), born,
+            request.pack(asked, secrets.reply), held, secrets, opening, born,
             replies.write(reply),
         )  # fmt: skip
         end = weeks.expires(epoch, born, CITY.zone, CITY.serve_days)
@@ -165,7 +166,7 @@ class Recorder:
     def sealed(self) -> dict[str, Any]:
         """The requests that stand in the store, each as it went over the wire, and what opens it;
         `request` is what the person asked, `opening` where the desk placed it since."""
-        live = [str(it) for it in weeks.live(LATER, CITY.zone, CITY.serve_days)]
+        live = weeks.live(LATER, CITY.zone, CITY.serve_days)
         cases, seeds = [], {}
         for name, asked in self.asked.items():
             secrets = codes.derive(asked["code"], CITY.deployment)
@@ -173,15 +174,15 @@ class Recorder:
             if envelope is None:
                 continue
             for part in (envelope.visit, envelope.contact):
-                seeds[part.kid] = self._seed(part.kid).hex()
+                seeds[str(part.kid)] = self._seed(part.kid).hex()
             wire = json.loads(envelopes.write(envelope))
             reply = envelopes.open_reply(envelope.reply, secrets.reply, secrets.id)
-            more = {"opening": envelope.opening, "reply": reply, "envelope": wire}
+            more = {"opening": str(envelope.opening or ""), "reply": reply, "envelope": wire}
             cases.append({"name": name, **asked, **more})
         return {"deployment": CITY.deployment, "seeds": seeds, "cases": cases}
 
-    def _seed(self, kid: str) -> bytes:
+    def _seed(self, kid: Kid) -> bytes:
         device = self.world.device
         wrap = self.store.wrap(kid, device.id)
-        half = device.unwrap(kid, str(hpke.Kid.parse(kid).epoch), wrap)
+        half = device.unwrap(kid, wrap)
         return hpke.seed(half, self.store.server_half(kid), kid)

@@ -7,25 +7,24 @@ from quietdesk.bundles import Bundle
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadBundle, BadEnvelope
 from quietdesk.intake import offer
+from quietdesk.openings import Opening
 from quietdesk.programme import Programme
 from quietdesk.weeks import Epoch
 
 
-def admitted(programme: Programme, envelope: Envelope, held: str = "") -> Envelope:
+def admitted(programme: Programme, envelope: Envelope, held: Opening | None = None) -> Envelope:
     """A phone's envelope in its lane and with its end, if it may come in now; `held` is the opening
     of the request it replaces. Raises BadEnvelope, BadBundle and BadSignature."""
     now, zone = programme.clock(), programme.city.zone
     if envelope.queue != programme.city.queue:
         raise BadEnvelope("queue")
-    epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-    if born not in weeks.accepted(now, zone):
+    if envelope.born not in weeks.accepted(now, zone):
         raise BadEnvelope("epoch")
     if envelope.opening:
-        if offer.offered(programme, envelope.opening, held).epoch != epoch:
-            raise BadEnvelope("epoch")
-    elif epoch != born:
+        offer.require(programme, envelope.opening, held)
+    if envelope.epoch != (envelope.opening.epoch if envelope.opening else envelope.born):
         raise BadEnvelope("epoch")
-    expected = bundle(programme, epoch)
+    expected = bundle(programme, envelope.epoch)
     if {envelope.visit.kid, envelope.contact.kid} != {kid for kid, _ in expected.keys.values()}:
         raise BadEnvelope("epoch")
     return in_lane(programme, envelope, "P")
@@ -33,8 +32,8 @@ def admitted(programme: Programme, envelope: Envelope, held: str = "") -> Envelo
 
 def in_lane(programme: Programme, envelope: Envelope, lane: str) -> Envelope:
     """An envelope in that lane and with its end."""
-    epoch, born = Epoch.parse(envelope.epoch), Epoch.parse(envelope.born)
-    end = weeks.expires(epoch, born, programme.city.zone, programme.city.serve_days)
+    city = programme.city
+    end = weeks.expires(envelope.epoch, envelope.born, city.zone, city.serve_days)
     return envelopes.admitted(envelope, lane, end)
 
 

@@ -31,7 +31,7 @@ class Held:
 def find(programme: Programme, id: bytes) -> Envelope | None:
     """The envelope of that id in any live week: one question, whether there is one or not."""
     now, city = programme.clock(), programme.city
-    live = [str(it) for it in weeks.live(now, city.zone, city.serve_days)]
+    live = weeks.live(now, city.zone, city.serve_days)
     return programme.store.find(city.queue, id, live, now)
 
 

@@ -41,8 +41,8 @@ def published(programme: Programme, path: str) -> Published:
 def free(programme: Programme, listing: Listing) -> list[Opening]:
     """What of a list may be taken and has a seat left."""
     takeable = _takeable(programme, listing)
-    left = programme.store.seats([str(opening) for opening in takeable])
-    return [opening for opening in takeable if left[str(opening)] > 0]
+    left = programme.store.seats(takeable)
+    return [opening for opening in takeable if left[opening] > 0]
 
 
 def times(programme: Programme, path: str) -> list[Opening] | None:
@@ -53,18 +53,13 @@ def times(programme: Programme, path: str) -> list[Opening] | None:
         return None
 
 
-def offered(programme: Programme, text: str, held: str = "") -> Opening:
-    """The opening of that id, if a resident may take it now, or may keep it: `held` is what they
-    have, from whomever. Raises BadEnvelope."""
-    try:
-        opening = Opening.parse(text)
-    except ValueError:
-        raise BadEnvelope("opening") from None
-    if text == held and ahead(programme, opening):
-        return opening
+def require(programme: Programme, opening: Opening, held: Opening | None = None) -> None:
+    """That a resident may take the opening now, or may keep it: `held` is what they have, from
+    whomever. Raises BadEnvelope."""
+    if opening == held and ahead(programme, opening):
+        return
     if opening not in _takeable(programme, published(programme, opening.path).listing):
         raise BadEnvelope("gone")
-    return opening
 
 
 def ahead(programme: Programme, opening: Opening) -> bool:

@@ -114,6 +114,8 @@ def _sent(form: Form, asked: Request, programme: Programme) -> Answer:
     secrets = codes.derive(form.code, programme.city.deployment)
     try:
         reply = (_move if form.moving else _put)(form, asked, secrets, programme)
+    except Invalid as error:  # it fits no part: only packing tells
+        return _again(form, programme, 400, error.fields)
     except (NoSeats, BadEnvelope):
         return _again(form, programme, 409, {"opening": "gone"})
     except Conflict as error:
@@ -160,7 +162,7 @@ def _kept(
     asked: Request, secrets: Secrets, digest: bytes, born: Epoch, programme: Programme
 ) -> bool:
     epoch = _first_reply(asked, born, programme)[0]
-    return programme.store.kept(programme.city.queue, str(epoch), secrets.id, digest)
+    return programme.store.kept(programme.city.queue, epoch, secrets.id, digest)
 
 
 class _Changed(Conflict):
@@ -198,12 +200,12 @@ def _week(form: Form, programme: Programme) -> Epoch:
 
 
 def _sealed(
-    asked: Request, secrets: Secrets, born: Epoch, programme: Programme, kept: str = ""
+    asked: Request, secrets: Secrets, born: Epoch, programme: Programme, kept: Opening | None = None
 ) -> Envelope:
     """The sealed request in its lane; `kept` is the opening that it may keep. Raises BadEnvelope,
     BadBundle and BadSignature."""
     if asked.opening:
-        offer.offered(programme, asked.opening, kept)
+        offer.require(programme, asked.opening, kept)
     epoch, reply = _first_reply(asked, born, programme)
     parts = request.pack(asked, secrets.reply)
     bundle = entry.bundle(programme, epoch)
@@ -215,8 +217,7 @@ def _first_reply(asked: Request, born: Epoch, programme: Programme) -> tuple[Epo
     """The week that a request is sealed to, and what its code shows at first."""
     if not asked.opening:
         return born, replies.waiting(entry.look_again(programme, born))
-    opening = Opening.parse(asked.opening)
-    center = programme.city.center(opening.center)
+    center = programme.city.center(asked.opening.center)
     if center is None:
         raise BadEnvelope("gone")
-    return opening.epoch, replies.placed(opening, center)
+    return asked.opening.epoch, replies.placed(asked.opening, center)

@@ -25,7 +25,7 @@ def _sealed(call: Call, programme: Programme) -> Answer:
         # A retry: what was taken in once is answered as before, whatever is offered now.
         if not programme.store.kept(envelope.queue, envelope.epoch, envelope.id, envelope.digest):
             raise
-    day = entry.look_again(programme, Epoch.parse(envelope.epoch))
+    day = entry.look_again(programme, envelope.epoch)
     return Answer.json(201, json.dumps({"look_again": day.isoformat()}))
 
 

@@ -277,7 +277,7 @@ def _answers(words: Words, request: Request) -> list[tuple[Markup, list[Markup]]
     choices = speech.choices(words)
     rows = []
     if request.opening:
-        visit = visits.visit(words, Reply("placed", None, Opening.parse(request.opening)))
+        visit = visits.visit(words, Reply("placed", None, request.opening))
         said = [escape(visit[key]) for key in ("name", "address")]
         said.append(words("{day}, {time}", day=visit["day"], time=visit["time"]))
         rows.append((words("Your time"), said))

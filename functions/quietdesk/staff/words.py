@@ -23,9 +23,12 @@ SAID = {
     "too_old": "The request would be destroyed before that day. Nothing was changed.",
     "too_long": "It is too long to be changed. Nothing was changed.",
     "signature": "Something in the store is not signed by whom it must be. Nothing was changed.",
+    "document": "A signed document in the store is not the one that belongs there. "
+    "Nothing was changed.",
     "bundle": "The key of that week cannot be used. Nothing was changed.",
     "no_key_yet": "There is no key for that week. Nothing was changed.",
     "traces": "It was done. Erased bytes stay in the file of the store while somebody reads it.",
+    "too_new": "The store was written by a newer Quietdesk. Nothing was changed.",
     "busy": "The store is busy. Nothing was changed.",
     "refused": "The cloud does not accept your sign-in any more. Nothing was changed.",
     "not_allowed": "You are signed in, and your role may not do this. Nothing was changed.",

@@ -331,9 +331,12 @@ class Work:
         return replace(became, did=Decision.ERASE.value)
 
     def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
-        named = f"{closing[0]}.{closing[1].isoformat()}."
         sealed = opener.waiting(self._store, self._city, self._clock())
-        return tuple(self._tried(it) for it in sealed if it.opening.startswith(named))
+        return tuple(
+            self._tried(it)
+            for it in sealed
+            if it.opening and (it.opening.center, it.opening.day) == closing
+        )
 
     def _tried(self, envelope: Envelope) -> Opened | Unopened:
         if self._opener is None:

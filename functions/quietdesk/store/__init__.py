@@ -11,11 +11,15 @@ from typing import Protocol
 
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadSetting
+from quietdesk.hpke import Kid
+from quietdesk.openings import Opening
+from quietdesk.weeks import Epoch
 
 
 class Store(Protocol):
     """What every store does. Every method may raise StoreUnavailable: then nothing was written,
-    unless it says otherwise. Weeks are given as text, `2026-W47`."""
+    unless it says otherwise. A damaged value is read as an empty one, NO_WEEK, NO_KEY or no
+    opening: that envelope does not open, and the others do."""
 
     def begin(self) -> None:
         """A function begins an answer: it must be given while the person still waits, so a store
@@ -29,25 +33,27 @@ class Store(Protocol):
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
         second seat. Raises NoSeats or Conflict."""
 
-    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+    def kept(self, queue: str, epoch: Epoch, id: bytes, digest: bytes) -> bool:
         """Whether an envelope of that id and digest was kept in that week, erased since or not. It
         writes nothing, and tells nothing to who does not have the digest."""
 
-    def set_seats(self, seats: Mapping[str, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int]) -> None:
         """Say how many seats each of the openings has in all. Those that are taken stay taken:
         where there are more of them than seats, none is left until enough come back. Saying the
         same again changes nothing."""
 
-    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+    def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         """How many seats each opening has left; 0 for one that is not known."""
 
-    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         """How many seats of each opening are taken; 0 for one that is not known."""
 
-    def drop_seats(self, openings: Iterable[str]) -> None:
+    def drop_seats(self, openings: Iterable[Opening]) -> None:
         """Forget openings: nobody can take them any more."""
 
-    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+    def find(
+        self, queue: str, id: bytes, epochs: Iterable[Epoch], now: datetime
+    ) -> Envelope | None:
         """The live envelope of that id in one of the weeks."""
 
     def replace(self, old: Envelope, new: Envelope) -> None:
@@ -63,26 +69,26 @@ class Store(Protocol):
         `old` is not the latest, and TracesRemain while traces may remain: then it is erased; do not
         call it again."""
 
-    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+    def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         """Every live envelope of the weeks, week by week, within a week in order of id."""
 
-    def erase_epoch(self, queue: str, epoch: str) -> int:
+    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
         """Erase every envelope and stub of a week; gives how many envelopes. Raises
         StoreUnavailable while traces may remain: call it again."""
 
-    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
         """Erase what has ended in these weeks; gives how many envelopes."""
 
-    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+    def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
 
-    def server_half(self, kid: str) -> bytes:
+    def server_half(self, kid: Kid) -> bytes:
         """Raises KeyDestroyed when there is none."""
 
-    def wrap(self, kid: str, device: str) -> bytes:
+    def wrap(self, kid: Kid, device: str) -> bytes:
         """Raises KeyDestroyed when the key is gone, CannotOpen when this device has no wrap."""
 
-    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+    def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         """Delete every server half and wrap of a week; gives the names of the keys deleted. Raises
         StoreUnavailable while traces may remain: call it again."""
 

@@ -79,20 +79,20 @@ def list_(at: Here, _: argparse.Namespace) -> int:
     current = weeks.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
         destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
-        for epoch in (current.plus(n) for n in range(-8, keyring.WEEKS_AHEAD + 1)):
-            if line := destroyed.get(str(epoch)):
+        for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
+            if line := destroyed.get(epoch):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
             elif store.read(bundles.name(at.city.queue, epoch)) is not None:
                 day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
-                here = "on this device too" if str(epoch) in held else "not on this device"
+                here = "on this device too" if epoch in held else "not on this device"
                 local_day = day.astimezone(at.city.zone).date()
                 print(f"{epoch}  key made, {here}; destroyed on {local_day}")
     return 0
 
 
 def forget(at: Here, _: argparse.Namespace) -> int:
-    """Say what is left in the keyring: every command has just deleted the ended weeks, and this one
-    exists for a computer's own timer."""
+    """Say what is left in the keyring: the ended weeks were deleted before this began, as before
+    nearly every command. It exists for a computer's own timer."""
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
     left = len(keyring.epochs(at.settings.keyring.read_bytes()))

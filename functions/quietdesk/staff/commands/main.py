@@ -1,7 +1,8 @@
 """The command `quietdesk`: one function per verb that staff say. Output to stdout, talk to stderr.
 
 Exit codes: 0 done, 1 refused or failed (one line of what, one of what to do), 2 wrong usage.
-Every command first deletes the keys of ended weeks from this device's keyring.
+Before it does its work, every command but `translations` deletes the keys of ended weeks from this
+device's keyring: `run` once its store is open, the others first of all.
 """
 
 import os

@@ -33,15 +33,15 @@ def list_(at: Here, args: argparse.Namespace) -> int:
         today = at.now.astimezone(at.city.zone).date()
         seats = {it: n for each in published.values() for it, n in each.seats.items()}
         coming = sorted(it for it in seats if it.day > today)
-        left = store.seats([str(it) for it in coming])
+        left = store.seats(coming)
     for it in coming:
         who = {"": "residents", DESK: "desk"}.get(it.path, f"path {it.path}")
         if args.json:
             row = {"opening": str(it), "center": it.center, "day": it.day.isoformat()}
             row |= {"time": it.at, "who": who}
-            print(json.dumps({**row, "seats": seats[it], "left": left[str(it)]}))
+            print(json.dumps({**row, "seats": seats[it], "left": left[it]}))
         else:
-            counts = f"{left[str(it)]} of {seats[it]} left"
+            counts = f"{left[it]} of {seats[it]} left"
             print(f"{it.day} {it.at}  {it.center:<20} {who:<12} {counts:<14} {it}")
     if not coming and not args.json:
         print("No openings are published. Run: quietdesk openings publish")

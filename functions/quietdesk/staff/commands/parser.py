@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from quietdesk.errors import BadSetting
 from quietdesk.staff.commands import demo, keys, openings, requests, serving, website
-from quietdesk.staff.device.keyring import WEEKS_AHEAD
+from quietdesk.staff.device.keyring import WRAP_WEEKS_AHEAD
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-MIN_WEEKS, MAX_WEEKS = 1, WEEKS_AHEAD + 1
+MIN_WEEKS, MAX_WEEKS = 1, WRAP_WEEKS_AHEAD + 1
 _ID_HELP = "an id, or its first 8 digits or more"
 
 

@@ -8,10 +8,9 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
-from quietdesk import codes
+from quietdesk import codes, request
 from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.pages import speech
@@ -31,7 +30,9 @@ def pull(at: Here, args: argparse.Namespace) -> int:
         items = list(queue.items.values())
         if args.json:
             for item in items:
-                print(json.dumps({"id": item.id, "state": item.state, **asdict(item.request)}))
+                print(
+                    json.dumps({"id": item.id, "state": item.state, **request.values(item.request)})
+                )
         else:
             for number, item in enumerate(items, 1):
                 print(wording.in_words(item, f"{number} of {len(items)}", at.city))
@@ -71,7 +72,7 @@ def wait(at: Here, args: argparse.Namespace) -> int:
 
 
 def reply(at: Here, args: argparse.Namespace) -> int:
-    """Decision that there is no place."""
+    """Answer that there is no place."""
     return _each(at, args, Decision.NONE)
 
 

@@ -18,7 +18,7 @@ from quietdesk.web import Answer
 
 def answer(at: At, sent: Sent) -> Answer:
     """Answer what is ticked. What takes something from somebody asks first."""
-    items, text = queue.chosen(at, sent), one(sent.form, "do")
+    items, text = queue.chosen(at, at.session(), sent), one(sent.form, "do")
     if not items or not text:
         return queue.show(at, sent, "nobody")
     wanted = choice(text)
@@ -43,10 +43,11 @@ def sure(at: At, sent: Sent) -> Answer:
 
 def propose(at: At, sent: Sent) -> Answer:
     """A place for each that is ticked and has none."""
-    items = [item for item in queue.chosen(at, sent) if item.state != "placed"]
+    session = at.session()
+    items = [item for item in queue.chosen(at, session, sent) if item.state != "placed"]
     if not items:
         return queue.show(at, sent, "nobody")
-    return plan_for(at, items, None)
+    return plan_for(at, session, items, None)
 
 
 def accept(at: At, sent: Sent) -> Answer:
@@ -58,7 +59,7 @@ def accept(at: At, sent: Sent) -> Answer:
         return queue.show(at, sent, "old_page")
     plan = replace(plan, choices=_changed(plan, sent))
     if page:
-        return _plan_page(at, plan, number(page, len(plan.choices)))
+        return _plan_page(at, at.session(), plan, number(page, len(plan.choices)))
     todo = [(id, it) for id, it in plan.choices.items() if it != LEAVE]
     closed = plan.closing
     if closed is None:
@@ -70,21 +71,20 @@ def accept(at: At, sent: Sent) -> Answer:
     )
 
 
-def plan_for(at: At, items: Sequence[Opened], closing: Closing | None) -> Answer:
+def plan_for(at: At, session: Session, items: Sequence[Opened], closing: Closing | None) -> Answer:
     """Make a plan for the items, and show it. Who has to leave a closed day and fits nowhere else
     waits."""
-    session = at.session()
     otherwise: Choice | Literal["leave"] = Decision.WAIT if closing else LEAVE
     proposals = session.work.propose(session.queue, items, closing)
     choices = {it.item.id: it.opening or otherwise for it in proposals}
     before = at.desk.swap(
         lambda it: replace(it, number=it.number + 1, plan=Plan(it.number + 1, choices, closing))
     )
-    return _plan_page(at, Plan(before.number + 1, choices, closing), 1)
+    return _plan_page(at, session, Plan(before.number + 1, choices, closing), 1)
 
 
-def _plan_page(at: At, plan: Plan, page: int) -> Answer:
-    session, now = at.session(), at.clock()
+def _plan_page(at: At, session: Session, plan: Plan, page: int) -> Answer:
+    now = at.clock()
     free = session.work.free(plan.closing)
     items = [session.items[id] for id in plan.choices if id in session.items]
     pages = max(1, -(-len(items) // ROWS))
@@ -113,14 +113,18 @@ def _with_changes(session: Session, sent: Sent, keep: bool) -> Session:
     plan = session.plan
     if plan is None or one(sent.form, "number") != str(plan.number):
         return session
-    return replace(session, plan=replace(plan, choices=_changed(plan, sent)) if keep else None)
+    changed = replace(plan, choices=_changed(plan, sent))  # first: what is odd leaves the plan
+    return replace(session, plan=changed if keep else None)
 
 
 def _changed(plan: Plan, sent: Sent) -> Mapping[str, Choice | Literal["leave"]]:
-    """The choices with those on a page in the place of what they were."""
+    """The choices with those on a page in the place of what they were. Raises ValueError for what
+    no proposal offers: erasing asks first, elsewhere."""
 
     def changed(id: str) -> Choice | Literal["leave"]:
         text = one(sent.form, f"c-{id}", str(plan.choices[id]))
+        if text == Decision.ERASE:
+            raise ValueError("no proposal erases")
         return LEAVE if text == LEAVE else choice(text)
 
     return {id: changed(id) for id in plan.choices}

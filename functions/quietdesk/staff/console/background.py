@@ -43,10 +43,6 @@ class Background:
             if total is not None and total <= AT_ONCE:
                 done.result()
 
-    def wait(self) -> None:
-        """Until nothing is left to do."""
-        self._worker.submit(lambda: None).result()
-
     def close(self) -> None:
         """Wait until the work has noticed that the desk is locked, and take no more."""
         self._worker.shutdown()

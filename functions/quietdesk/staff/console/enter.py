@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from quietdesk import codes
-from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
+from quietdesk.errors import Invalid, Locked, QuietdeskError, StoreBusy, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.request import FIELDS
 from quietdesk.staff import words
@@ -23,36 +23,71 @@ from quietdesk.web import Answer
 def form(at: At, _: Sent) -> Answer:
     """The empty form: nothing is carried over to the next person."""
     at.desk.swap(lambda it: replace(it, slip=None, draft=None))
-    return _form_page(at, {"children": ["0"]}, None)
+    return _form_page(at, at.session(), {"children": ["0"]}, None)
 
 
 def again(at: At, _: Sent) -> Answer:
     """The form as it was typed, with what is wrong with it."""
-    draft = at.session().draft
-    if draft is None:
+    session = at.session()
+    if session.draft is None:
         return at.pages.to("/enter")
-    return _form_page(at, draft.typed, draft.error)
+    return _form_page(at, session, session.draft.typed, session.draft.error)
 
 
 def enter(at: At, sent: Sent) -> Answer:
-    """Ask for somebody. What was typed is gone with the answer; the code stays to be shown."""
+    """Ask for somebody. What was typed is gone with the answer; the code stays to be shown. One
+    form at a time, and none waits for another: the store may take long, and threads are few."""
     form = one(sent.form, "form")
-    with at.desk.entering:
-        session = at.session()
-        # The same form again, as a double click sends it, is answered with the same slip.
-        if session.slip is None or not form or session.slip.form != form:
-            code = _code(session.draft)
-            typed = {name: values for name, values in sent.form.items() if name in FIELDS}
-            try:
-                entered = session.work.enter(typed, code).entered
-            except QuietdeskError as error:
-                draft = Draft(sent.form, error.with_traceback(None), code)
-                at.desk.swap(lambda it: replace(it, draft=draft))
-                return at.pages.to("/again")
-            at.desk.swap(lambda it: replace(it, slip=Slip(form, entered)))
-            _look(at, session, entered.id)
-        at.desk.swap(lambda it: replace(it, draft=None))
+    before = at.desk.swap(lambda it: _begun(it, form))
+    if before.entering is not None:
+        if form and before.entering == form:  # as a double click sends it
+            return at.pages.to("/sending")
+        busy = Draft(sent.form, StoreBusy("another form is being sent"), codes.new())
+        at.desk.swap(lambda it: replace(it, draft=busy))
+        return at.pages.to("/again")
+    try:
+        return _enter(at, before, sent, form)
+    finally:
+        with suppress(Locked):
+            at.desk.swap(lambda it: replace(it, entering=None))
+
+
+def _begun(session: Session, form: str) -> Session:
+    """With that form being sent, if none is. A slip that is there then is of that form."""
+    if session.entering is not None:
+        return session
+    slip = session.slip if session.slip and session.slip.form == form else None
+    return replace(session, entering=form, slip=slip)
+
+
+def _left(session: Session, before: Session) -> Draft | None:
+    """The draft that stays: what another tab sent meanwhile."""
+    return None if session.draft is before.draft else session.draft
+
+
+def _enter(at: At, session: Session, sent: Sent, form: str) -> Answer:
+    # The same form again is answered with the same slip.
+    if session.slip is None or not form or session.slip.form != form:
+        code = _code(session.draft)
+        typed = {name: values for name, values in sent.form.items() if name in FIELDS}
+        try:
+            entered = session.work.enter(typed, code).entered
+        except QuietdeskError as error:
+            draft = Draft(sent.form, error.with_traceback(None), code)
+            at.desk.swap(lambda it: replace(it, draft=draft))
+            return at.pages.to("/again")
+        made = Slip(form, entered)
+        at.desk.swap(lambda it: replace(it, slip=made, draft=_left(it, session)))
+        _look(at, session, entered.id)
     return at.pages.to("/slip")
+
+
+def sending(at: At, _: Sent) -> Answer:
+    """What became of a form that was sent twice at once, or that it is still being sent."""
+    session = at.session()
+    if session.entering is not None:
+        return at.page("sending.html")
+    return at.pages.to("/slip" if session.slip or not session.draft else "/again")
 
 
 def slip(at: At, _: Sent) -> Answer:
@@ -75,11 +110,11 @@ def _look(at: At, session: Session, id: bytes) -> None:
         at.desk.swap(lambda it: replace(it, queue=it.queue.changed(became)))
 
 
-def _form_page(at: At, typed: Form, error: QuietdeskError | None) -> Answer:
+def _form_page(at: At, session: Session, typed: Form, error: QuietdeskError | None) -> Answer:
     problems = error.fields if isinstance(error, Invalid) else {}
     what, next = ("", "") if error is None or problems else words.said(error)
     try:
-        times = distinct(list(at.session().work.free()))[:OTHER_TIMES]
+        times = distinct(list(session.work.free()))[:OTHER_TIMES]
     except StoreUnavailable:
         if error is None:
             raise

@@ -63,8 +63,9 @@ def closing(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
-    there = queues.placed_on(at.session().items.values(), center, closed)
-    return plan_for(at, there, (center, closed))
+    session = at.session()
+    there = queues.placed_on(session.items.values(), center, closed)
+    return plan_for(at, session, there, (center, closed))
 
 
 def _capacity(

@@ -7,6 +7,7 @@ from quietdesk.errors import KeyDestroyed
 from quietdesk.staff import words
 from quietdesk.staff.console.at import At, distinct
 from quietdesk.staff.console.forms import Sent, fields_of, filter_in, number, one
+from quietdesk.staff.console.session import Session
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.web import Answer
@@ -91,9 +92,9 @@ def request(at: At, sent: Sent) -> Answer:
     )
 
 
-def chosen(at: At, sent: Sent) -> list[Opened]:
+def chosen(at: At, session: Session, sent: Sent) -> list[Opened]:
     """The requests that a form is about: due, promised, all that match, or those ticked."""
-    items, now = at.session().items, at.clock()
+    items, now = session.items, at.clock()
     if one(sent.form, "due"):
         return queues.due(items.values(), now)
     if one(sent.form, "promised"):

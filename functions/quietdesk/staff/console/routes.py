@@ -38,6 +38,7 @@ LINES = (
     Line("POST", "/reopen", openings.reopen),
     Line("GET", "/enter", enter.form, beside=True, keeps=True),
     Line("POST", "/enter", enter.enter, beside=True, keeps=True),
+    Line("GET", "/sending", enter.sending, touches=False, beside=True, keeps=True),
     Line("GET", "/again", enter.again, beside=True, keeps=True),
     Line("GET", "/slip", enter.slip, beside=True, keeps=True),
 )

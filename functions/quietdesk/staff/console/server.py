@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MOST_LOCK_MINUTES = 30
 TICK_SECONDS = 1.0
 
+_ASKED_AGAIN = {"/", "/look", "/sending"}  # pages ask for these by themselves: nothing is lost
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
 # `no-referrer` would make browsers send `Origin: null` with our own forms. To others nothing goes.
 _HEADERS = {**NO_STORE, "Referrer-Policy": "same-origin"}
@@ -90,8 +91,9 @@ class Console:
         self._begin_sign_in = begin_sign_in
         self._pages = Pages(city, lang, clock, self._idle, begin_sign_in is not None)
         self._background = Background(clock)
-        self._swapping = Lock()  # around the next three lines; nothing waits inside it
+        self._swapping = Lock()  # around the next four lines; nothing waits inside it
         self._desk: Unlocked | None = None
+        self._locks = 0  # how often somebody locked: an unlocking that began before ends locked
         self._refusal = ("", "")
         self._signing: Waiting | None = None
         self._unlocking = Lock()  # one at a time: it rewrites the keyring's file
@@ -120,22 +122,23 @@ class Console:
         """Whether nothing is readable here."""
         return self._desk is None
 
-    @property
-    def _session(self) -> Session | None:
-        """What is readable now, if the desk is unlocked."""
-        return self._desk.peek() if self._desk else None
-
     def lock(self) -> None:
-        """Let go of the keyring and of everything that was opened."""
-        self._exchange(None)
-        gc.collect()  # now, not some time later: errors and their traces refer to each other
+        """Let go of the keyring and of everything that was opened, also where a passphrase is just
+        being checked."""
+        with self._swapping:
+            self._locks += 1
+            before, self._desk = self._desk, None
+        _let_go(before)
 
     def tick(self) -> None:
         """Lock when nobody has touched the desk for so long, and on a key day: no open desk keeps
         what is destroyed."""
         desk, now = self._desk, self._clock()
         if desk and (now - desk.touched >= self._idle or now >= desk.key_day):
-            self.lock()
+            with self._swapping:
+                if self._desk is desk:  # and not one that was unlocked meanwhile
+                    self._desk = None
+            _let_go(desk)
 
     def close(self) -> None:
         """Lock, and stop the work in the background."""
@@ -144,12 +147,14 @@ class Console:
             self._signing.stop()
         self._background.close()
 
-    def _exchange(self, desk: Unlocked | None) -> None:
-        """Another unlocked desk, or none, in the place of this one."""
+    def _open(self, desk: Unlocked, locks: int) -> None:
+        """That desk in the place of the one that is there. Raises Locked when somebody locked since
+        there were so many `locks`."""
         with self._swapping:
+            if self._locks != locks:
+                raise Locked("the desk was locked meanwhile")
             before, self._desk = self._desk, desk
-        if before:
-            before.lock()
+        _let_go(before)
 
     # --- From the socket to a view ---------------------------------------------------------------
 
@@ -199,7 +204,7 @@ class Console:
         def answer(sent: Sent) -> Answer:
             desk = self._desk
             if desk is None:
-                lost = sent.path not in ("/", "/look")
+                lost = sent.path not in _ASKED_AGAIN
                 return self._locked_page("locked") if lost else self._locked_page()
             try:
                 return self._shown(self._at(desk), line, sent)
@@ -225,18 +230,18 @@ class Console:
     # --- Views of a desk that may be locked ------------------------------------------------------
 
     def _unlock_with(self, sent: Sent) -> Answer:
+        locks = self._locks  # as it was when somebody pressed: the check takes a second, or waits
         try:
             with self._unlocking:
                 keyring = self._unlock(forms.one(sent.form, "passphrase"))
+            work = Work(self._store, self._city, keyring.trust, self._clock, keyring)
+            desk = Unlocked(work, self._city, self._clock())
+            self._open(desk, locks)
+            return queue.pull(self._at(desk), sent)
         except (QuietdeskError, OSError) as error:
             with self._swapping:
                 self._refusal = words.said(error)
             return self._pages.to("/")
-        work = Work(self._store, self._city, keyring.trust, self._clock, keyring)
-        self.lock()
-        desk = Unlocked(work, self._city, self._clock())
-        self._exchange(desk)
-        return queue.pull(self._at(desk), sent)
 
     def _lock_now(self, _: Sent) -> Answer:
         self.lock()
@@ -273,6 +278,12 @@ class Console:
         return self._pages.page(
             self._desk, "signin.html", running=running, code=signing.code, what=what, next=next
         )
+
+
+def _let_go(desk: Unlocked | None) -> None:
+    if desk:
+        desk.lock()
+    gc.collect()  # now, not some time later: errors and their traces refer to each other
 
 
 def _moved_on(session: Session) -> Session:

@@ -1,7 +1,7 @@
 """What is readable while the desk is unlocked: one value, swapped whole, and gone when it locks.
 
-A page reads one Session and nothing that changes under it. Work beside it makes another and swaps
-it in. After the lock nothing can be read any more, and nothing written back.
+A page is made of one Session and of nothing that changes under it. Work beside it makes another
+and swaps it in. After the lock nothing can be read any more, and nothing written back.
 """
 
 from collections.abc import Callable, Mapping
@@ -74,7 +74,8 @@ class Job:
 class Session:
     """Everything readable at one moment, and the work that reads and writes it. `ready`: this
     device has keys for the coming weeks. `number` is the last by which a page was told from an
-    older one. It has no repr."""
+    older one. `entering` is the number of the form that is being sent, None when none is. It has no
+    repr."""
 
     work: Work
     queue: Pulled = NOTHING
@@ -84,6 +85,7 @@ class Session:
     asked: Asked | None = None
     slip: Slip | None = None
     draft: Draft | None = None
+    entering: str | None = None
     number: int = 0
 
     @property
@@ -104,7 +106,6 @@ class Unlocked:
         self.touched = now
         weeks = live(now, city.zone, city.serve_days)
         self.key_day = min(destroyed_at(it, city.zone, city.serve_days) for it in weeks)
-        self.entering = Lock()  # a form that is sent twice at once enters one person
 
     def read(self, now: datetime) -> Session:
         """What is readable now: requests that are over are not. Raises Locked."""

@@ -56,7 +56,7 @@ def mint(
     minted = []
     for epoch in (current.plus(n) for n in range(count)):
         if store.read(bundles.name(city.queue, epoch)) is None:
-            ready = {d: offer[str(epoch)] for d, offer in wrap_keys.items() if str(epoch) in offer}
+            ready = {d: offer[epoch] for d, offer in wrap_keys.items() if epoch in offer}
             if not ready:
                 raise NotAdmitted(f"no admitted device has a key for week {epoch}")
             _mint_week(store, city, trust, custodians, epoch, ready, now)
@@ -83,7 +83,7 @@ def _mint_week(
     now: datetime,
 ) -> None:
     halves = {
-        str(Kid(city.queue, part, epoch, secrets.token_hex(4))): (
+        Kid(city.queue, part, epoch, secrets.token_hex(4)): (
             secrets.token_bytes(32),
             secrets.token_bytes(32),
         )

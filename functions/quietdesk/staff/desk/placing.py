@@ -54,7 +54,7 @@ class Placing:
         self._refuse_past(opening, now)
         if self._expires(opening.epoch, item) < self._day_after(opening.day):
             raise TooOld("the request would be destroyed before the visit")
-        return self._write(item, str(opening), opening.epoch, self._placed(opening), now)
+        return self._write(item, opening, opening.epoch, self._placed(opening), now)
 
     def wait(self, item: Opened, now: datetime) -> Opened:
         """Keep the request for another week, in its order, and tell the person when to look again.
@@ -64,7 +64,7 @@ class Placing:
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
             if self._expires(epoch, item) >= self._day_after(again):
-                return self._write(item, "", epoch, replies.waiting(again), now)
+                return self._write(item, None, epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
     def refuse(self, item: Opened, now: datetime) -> Opened:
@@ -72,7 +72,7 @@ class Placing:
         back."""
         answer = replies.Reply("none")
         if item.envelope.opening:
-            return self._write(item, "", weeks.epoch_at(now, self._city.zone), answer, now)
+            return self._write(item, None, weeks.epoch_at(now, self._city.zone), answer, now)
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
@@ -85,7 +85,7 @@ class Placing:
         city, current = self._city, weeks.epoch_at(now, self._city.zone)
         again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
         parts = request.pack(asked, secrets.reply)
-        opening = Opening.parse(asked.opening) if asked.opening else None
+        opening = asked.opening
         if opening:
             self._refuse_past(opening, now)
             answer, epoch = self._placed(opening), opening.epoch
@@ -95,7 +95,7 @@ class Placing:
             parts,
             self._bundle(epoch, now),
             secrets,
-            asked.opening,
+            opening,
             born=current,
             reply=replies.write(answer),
         )
@@ -123,7 +123,7 @@ class Placing:
         return replies.placed(opening, center)
 
     def _write(
-        self, item: Opened, opening: str, epoch: Epoch, answer: Reply, now: datetime
+        self, item: Opened, opening: Opening | None, epoch: Epoch, answer: Reply, now: datetime
     ) -> Opened:
         asked = replace(item.request, opening=opening)
         parts = request.pack(asked, item.reply_key, item.rest)
@@ -142,8 +142,7 @@ class Placing:
         return Opened(held, asked, item.reply_key, answer, item.rest)
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
-        born = Epoch.parse(item.envelope.born)
-        return weeks.expires(epoch, born, self._city.zone, self._city.serve_days)
+        return weeks.expires(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
 
     def _day_after(self, day: date) -> float:
         return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()

@@ -58,14 +58,13 @@ class Publisher:
         and day of `closing` were closed already."""
         today = now.astimezone(self._city.zone).date()
         listed = sorted(it for each in self.published().values() for it in each.seats)
-        left = self._store.seats([str(it) for it in listed if it.day > today])
+        left = self._store.seats(it for it in listed if it.day > today)
         open_ones = (it for it in listed if (it.center, it.day) != closing)
-        return {it: left[str(it)] for it in open_ones if left.get(str(it), 0) > 0}
+        return {it: left[it] for it in open_ones if left.get(it, 0) > 0}
 
     def left(self, listed: Iterable[Opening]) -> dict[Opening, int]:
         """How many seats each opening has left."""
-        wanted = {str(it): it for it in listed}
-        return {wanted[id]: n for id, n in self._store.seats(wanted).items()}
+        return self._store.seats(listed)
 
     def preview(self, now: datetime) -> Changes:
         """What `publish` would do now."""
@@ -124,13 +123,13 @@ class Publisher:
         for path, wanted in plan.items():
             before, seq = held[path]
             # Who has a place on a day that is closed keeps it; nobody else gets one.
-            self._store.set_seats({str(it): 0 for it in gone[path] if it.day > today})
+            self._store.set_seats({it: 0 for it in gone[path] if it.day > today})
             if not seq or lists[path] != before:
                 name = openings.listing_name(self._city.queue, path)
                 self._store.publish(name, signed[path], seq)
             # Last: a scheduler who came too late has changed no count.
-            self._store.set_seats({str(it): seats for it, seats in wanted.items()})
-            self._store.drop_seats([str(it) for it in gone[path] if it.day <= today])
+            self._store.set_seats(wanted)
+            self._store.drop_seats(it for it in gone[path] if it.day <= today)
         return _changes({path: listing for path, (listing, _) in held.items()}, plan)
 
     def _signed(self, listing: Listing, devices: bytes | None, number: int, today: date) -> bytes:
@@ -177,13 +176,13 @@ class Publisher:
             if _opens(center, day) and (center.id, day) not in closed
             for at, seats in center.times
         ]
-        taken = self._store.taken([str(it) for offered, kept, _ in pairs for it in (offered, kept)])
+        taken = self._store.taken(it for offered, kept, _ in pairs for it in (offered, kept))
         plan: dict[str, dict[Opening, int]] = {path: {} for path in self.paths}
         for offered, kept, seats in pairs:
             # Of an odd seat the residents' half is the larger. What one side has taken beyond its
             # share, the other has less.
             share = -(-seats * self._city.offered_share // 100)
-            share = max(min(taken[str(offered)], seats), min(share, seats - taken[str(kept)]))
+            share = max(min(taken[offered], seats), min(share, seats - taken[kept]))
             for opening, count in ((offered, share), (kept, seats - share)):
                 if count > 0:
                     plan[opening.path][opening] = count

@@ -86,8 +86,9 @@ class Pulled:
         """The same with what became of some: another state, nothing that opens, or nothing."""
         opened = {it.id: it for it in became.values() if isinstance(it, Opened)}
         kept = {id: item for id, item in self.items.items() if id not in became}
+        still_shut = [it for it in self.shut if it.id not in became]
         shut = [it for it in became.values() if isinstance(it, Unopened)]
-        return Pulled.of(self.at, (kept | opened).values(), [*self.shut, *shut])
+        return Pulled.of(self.at, (kept | opened).values(), [*still_shut, *shut])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def ordered(items: Iterable[Opened]) -> list[Opened]:
     """Lane by lane, in each the oldest week first. Within a week nobody knows who came first: the
     order of ids is random, and stays the same for as long as a request waits."""
 
-    def key(item: Opened) -> tuple[int, str, str]:
+    def key(item: Opened) -> tuple[int, Epoch, str]:
         lane = item.envelope.lane
         return [*LANES, lane].index(lane), item.envelope.born, item.id
 
@@ -164,7 +165,7 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
         centers |= {center.id for center in city.listed}
     # The visit's day, and one more to erase it in, must be over before the request is destroyed:
     # with its week's key, which is later in any case, or 60 days after its first week began.
-    end = weeks.oldest(Epoch.parse(item.envelope.born), city.zone).astimezone(city.zone)
+    end = weeks.oldest(item.envelope.born, city.zone).astimezone(city.zone)
     last = end.date() - timedelta(days=2)
     found = [
         it

@@ -31,12 +31,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from quietdesk.city import City
 from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
-from quietdesk.hpke import PrivateKey, public_key
+from quietdesk.hpke import Kid, PrivateKey, public_key
 from quietdesk.signed import Trust, document_body, key_id, signed_bytes
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
-WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
+WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Keyring:
     kind: str
     signing_key: bytes
     trust: Trust
-    wrap_seeds: Mapping[str, bytes]
+    wrap_seeds: Mapping[Epoch, bytes]
     cost: Cost
     salt: bytes
     box_key: bytes
@@ -90,23 +90,24 @@ class Keyring:
 
     def topped_up(self, epochs: Iterable[Epoch]) -> "Keyring":
         """The keyring with a fresh random wrap key for each of the epochs that has none."""
-        fresh = {str(epoch): secrets.token_bytes(32) for epoch in epochs}
+        fresh = {epoch: secrets.token_bytes(32) for epoch in epochs}
         return replace(self, wrap_seeds=fresh | dict(self.wrap_seeds))
 
     def wrap_keys(self, number: int, day: date) -> bytes:
         """The body of this device's upload, signed on a day: one public wrap key for each epoch."""
-        keys = {epoch: b64(public_key(seed)) for epoch, seed in sorted(self.wrap_seeds.items())}
+        seeds = sorted(self.wrap_seeds.items())
+        keys = {str(epoch): b64(public_key(seed)) for epoch, seed in seeds}
         says = {"spki": b64(self.public_key), "keys": keys}
         return document_body("wrap-keys", self.trust.deployment, number, day, **says)
 
-    def unwrap(self, kid: str, epoch: str, wrap: bytes) -> bytes:
+    def unwrap(self, kid: Kid, wrap: bytes) -> bytes:
         """The 32-byte device half in a wrap. Raises CannotOpen."""
-        if epoch not in self.wrap_seeds:
+        if kid.epoch not in self.wrap_seeds:
             raise CannotOpen("this device has no key for that week", "no_key")
-        return PrivateKey(self.wrap_seeds[epoch]).open(wrap_info(kid, self.id), wrap)
+        return PrivateKey(self.wrap_seeds[kid.epoch]).open(wrap_info(kid, self.id), wrap)
 
 
-def wrap_info(kid: str, device: str) -> bytes:
+def wrap_info(kid: Kid, device: str) -> bytes:
     """The HPKE info that binds a wrap to one key and one device."""
     return f"quietdesk/1|wrap|{kid}|{device}".encode()
 
@@ -141,7 +142,7 @@ def lock(keyring: Keyring) -> bytes:
     }
     boxes = {"main": _box(keyring.box_key, _aad(clear, "main"), json.dumps(main).encode())}
     for epoch, seed in sorted(keyring.wrap_seeds.items()):
-        boxes[epoch] = _box(keyring.box_key, _aad(clear, epoch), seed)
+        boxes[str(epoch)] = _box(keyring.box_key, _aad(clear, str(epoch)), seed)
     return json.dumps(clear | {"boxes": boxes}, indent=1).encode()
 
 
@@ -163,9 +164,9 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
         box_key = _stretch(passphrase, salt, cost)
         main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
         seeds = {
-            epoch: _unbox(box_key, _aad(clear, epoch), box)
-            for epoch, box in boxes.items()
-            if epoch != "main"
+            Epoch.parse(name): _unbox(box_key, _aad(clear, name), box)
+            for name, box in boxes.items()
+            if name != "main"
         }
         custodians = tuple(unb64(spki) for spki in main["custodians"])
         trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
@@ -182,18 +183,21 @@ def forget(data: bytes, over: Callable[[Epoch], bool]) -> bytes:
     clear, boxes = _read(data)
     try:
         kept = {
-            epoch: box
-            for epoch, box in boxes.items()
-            if epoch == "main" or not over(Epoch.parse(epoch))
+            name: box
+            for name, box in boxes.items()
+            if name == "main" or not over(Epoch.parse(name))
         }
     except (ValueError, OverflowError):  # a week beyond the calendar has no end
         raise BadKeyring("the keyring file is damaged") from None
     return json.dumps(clear | {"boxes": kept}, indent=1).encode()
 
 
-def epochs(data: bytes) -> list[str]:
+def epochs(data: bytes) -> list[Epoch]:
     """The weeks that a locked file holds keys for. Needs no passphrase. Raises BadKeyring."""
-    return sorted(epoch for epoch in _read(data)[1] if epoch != "main")
+    try:
+        return sorted(Epoch.parse(name) for name in _read(data)[1] if name != "main")
+    except ValueError:
+        raise BadKeyring("the keyring file is damaged") from None
 
 
 def made_for(data: bytes) -> tuple[str, str]:

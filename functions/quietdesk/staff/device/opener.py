@@ -11,14 +11,14 @@ from quietdesk import bundles, envelopes, hpke, replies, request, weeks
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadBundle, BadSignature, CannotOpen, KeyDestroyed, OpeningMismatch
-from quietdesk.hpke import Kid, PrivateKey
+from quietdesk.hpke import NO_KEY, Kid, PrivateKey
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
 from quietdesk.request import NO_REST, Request, Rest
 from quietdesk.signed import Trust
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import NO_WEEK, Epoch
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,7 +43,7 @@ class Opened:
     @property
     def opening(self) -> Opening | None:
         """Where and when the visit is, if it has a place."""
-        return Opening.parse(self.envelope.opening) if self.envelope.opening else None
+        return self.envelope.opening
 
     @property
     def state(self) -> str:
@@ -70,14 +70,10 @@ class Opener:
         self._city = city
         self._trust = trust
         self._keyring = keyring
-        self._private_keys: dict[str, PrivateKey] = {}
-
-    def pull(self, now: datetime) -> Iterator[Opened | Unopened]:
-        """Every envelope waiting in the queue. One that does not open never stops the others."""
-        return map(self.tried, waiting(self._store, self._city, now))
+        self._private_keys: dict[Kid, PrivateKey] = {}
 
     def tried(self, envelope: Envelope) -> Opened | Unopened:
-        """The request in an envelope, or why it does not open."""
+        """The request in an envelope, or why it does not open: which stops no other."""
         try:
             return self.open(envelope)
         except CannotOpen as error:
@@ -91,34 +87,27 @@ class Opener:
         opened, reply_key, rest = request.unpack(parts)
         if opened.opening != envelope.opening:
             raise OpeningMismatch("the opening outside is not the one inside")
-        try:
-            if Epoch.parse(envelope.born) > Epoch.parse(envelope.epoch):
-                raise ValueError("sealed before it was born")
-            if envelope.opening:
-                Opening.parse(envelope.opening)
-        except ValueError:
-            raise CannotOpen("its header names no week or no opening") from None
+        if not NO_WEEK < envelope.born <= envelope.epoch:
+            raise CannotOpen("its header names no week of ours")
         return Opened(envelope, opened, reply_key, _reply(envelope, reply_key), rest)
 
-    def _private_key(self, text: str) -> PrivateKey:
-        if text not in self._private_keys:
+    def _private_key(self, kid: Kid) -> PrivateKey:
+        if kid == NO_KEY:
+            raise CannotOpen("its row in the store is damaged", "damaged")
+        if kid not in self._private_keys:
+            server_half = self._store.server_half(kid)
+            wrap = self._store.wrap(kid, self._keyring.id)
+            device_half = self._keyring.unwrap(kid, wrap)
             try:
-                kid = Kid.parse(text)
-            except ValueError:
-                raise CannotOpen("its row in the store is damaged", "damaged") from None
-            server_half = self._store.server_half(text)
-            wrap = self._store.wrap(text, self._keyring.id)
-            device_half = self._keyring.unwrap(text, str(kid.epoch), wrap)
-            try:
-                private_key = PrivateKey(hpke.seed(device_half, server_half, text))
+                private_key = PrivateKey(hpke.seed(device_half, server_half, kid))
             except ValueError:
                 raise CannotOpen("its key in the store is damaged") from None
-            if (text, private_key.public_key) != self._published(kid):
+            if (kid, private_key.public_key) != self._published(kid):
                 raise CannotOpen("the key is not the one that custodians signed")
-            self._private_keys[text] = private_key
-        return self._private_keys[text]
+            self._private_keys[kid] = private_key
+        return self._private_keys[kid]
 
-    def _published(self, kid: Kid) -> tuple[str, bytes]:
+    def _published(self, kid: Kid) -> tuple[Kid, bytes]:
         held = self._store.read(bundles.name(kid.queue, kid.epoch))
         if held is None:
             raise KeyDestroyed(str(kid.epoch))
@@ -138,8 +127,8 @@ def find(store: Store, city: City, id: bytes, now: datetime) -> Envelope | None:
     return store.find(city.queue, id, _live(city, now), now)
 
 
-def _live(city: City, now: datetime) -> list[str]:
-    return [str(epoch) for epoch in weeks.live(now, city.zone, city.serve_days)]
+def _live(city: City, now: datetime) -> tuple[Epoch, ...]:
+    return weeks.live(now, city.zone, city.serve_days)
 
 
 def _reply(envelope: Envelope, key: bytes) -> Reply | None:

@@ -13,7 +13,7 @@ from quietdesk.city import City
 from quietdesk.errors import BadSignature, NotAdmitted
 from quietdesk.signed import Paper, Trust, key_id, own_key, read_signed, signed_document
 from quietdesk.staff.device import keyring
-from quietdesk.staff.device.keyring import WEEKS_AHEAD, Keyring
+from quietdesk.staff.device.keyring import WRAP_WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
@@ -32,7 +32,8 @@ def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -
 
 def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
     """The device's keyring with a wrap key for every coming week, saved at `path` and uploaded
-    where the store lacks one. Run at every unlock: a device that is used never runs out."""
+    where the store lacks one. Run for a new device and after every pull: one that is used never
+    runs out."""
     full = device.topped_up(coming(city, now))
     if full.wrap_seeds.keys() != device.wrap_seeds.keys():
         keyring.save(path, keyring.lock(full))  # first: what is uploaded must never be lost
@@ -48,17 +49,17 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
 def coming(city: City, now: datetime) -> list[Epoch]:
     """The weeks a device holds wrap keys for: this one and ten more."""
     current = weeks.epoch_at(now, city.zone)
-    return [current.plus(n) for n in range(WEEKS_AHEAD + 1)]
+    return [current.plus(n) for n in range(WRAP_WEEKS_AHEAD + 1)]
 
 
-def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[str, bytes]]:
+def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[Epoch, bytes]]:
     """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
     Raises NotAdmitted when there is no upload that the device itself signed."""
     spki, paper = _offer(store, device, trust)
     return spki, paper.says
 
 
-def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[str, bytes]]]:
+def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[Epoch, bytes]]]:
     held = store.read(_name(device))
     if held is None:
         raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
@@ -72,9 +73,9 @@ def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[s
     return spki, paper
 
 
-def _wrap_keys(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _wrap_keys(document: Mapping[str, Any]) -> dict[Epoch, bytes]:
     return {
-        str(Epoch.parse(epoch)): unb64(pk, hpke.PUBLIC_KEY_BYTES)
+        Epoch.parse(epoch): unb64(pk, hpke.PUBLIC_KEY_BYTES)
         for epoch, pk in document["keys"].items()
     }
 

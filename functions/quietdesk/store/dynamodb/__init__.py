@@ -22,10 +22,12 @@ from quietdesk.errors import (
     StoreUnavailable,
 )
 from quietdesk.hpke import Kid
+from quietdesk.openings import Opening
 from quietdesk.store.dynamodb import items
 from quietdesk.store.dynamodb.calls import CONFIG, TRANSACTION, Calls, delays, failed
 from quietdesk.store.dynamodb.items import Item
 from quietdesk.store.dynamodb.tables import TABLES
+from quietdesk.weeks import Epoch
 
 
 class DynamoDB:
@@ -57,11 +59,11 @@ class DynamoDB:
             "ConditionExpression": items.NEW,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        reasons = self._with_seats([{"Put": put}], "", envelope.opening)
+        reasons = self._with_seats([{"Put": put}], None, envelope.opening)
         if reasons:
             items.same_or_conflict(reasons[0].get("Item", {}), envelope)
 
-    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+    def kept(self, queue: str, epoch: Epoch, id: bytes, digest: bytes) -> bool:
         # Who may only put, as `submit`, learns it from a put that cannot happen.
         refused = self._calls.put(
             TableName=self._requests,
@@ -72,7 +74,9 @@ class DynamoDB:
             raise StoreUnavailable("the store wrote where it could not")
         return items.same_digest(refused.held, digest)
 
-    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+    def find(
+        self, queue: str, id: bytes, epochs: Iterable[Epoch], now: datetime
+    ) -> Envelope | None:
         keys = [items.request_key(queue, epoch, id) for epoch in epochs]
         # One call however many weeks: known and unknown ids cost the same.
         found = self._calls.batch_get(self._requests, keys)
@@ -86,7 +90,7 @@ class DynamoDB:
             "digest": {"B": old.digest},
             "rev": {"N": str(old.rev + 1)},
         }
-        back, wanted = (old.opening, new.opening) if new.opening != old.opening else ("", "")
+        back, wanted = (old.opening, new.opening) if new.opening != old.opening else (None, None)
         if new.epoch == old.epoch:
             if not back and not wanted:
                 self._write_over(old, item)
@@ -116,7 +120,7 @@ class DynamoDB:
                 if stub
                 else {"Delete": {"Key": key, **where}}
             )
-            if self._with_seats([write], old.opening, ""):
+            if self._with_seats([write], old.opening, None):
                 raise Conflict("somebody else wrote first, or it is gone")
         elif stub:
             self._write_over(old, items.stub_of(old))
@@ -131,7 +135,7 @@ class DynamoDB:
             **items.unchanged(old),
         )
 
-    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+    def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
             for item in self._calls.query(
                 self._requests,
@@ -141,7 +145,7 @@ class DynamoDB:
             ):
                 yield items.envelope_of(item)
 
-    def erase_epoch(self, queue: str, epoch: str) -> int:
+    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
         week = items.week_of(queue, epoch)
         # visit_kid tells an envelope from a stub, and is much shorter than what is sealed.
         found = list(self._calls.query(self._requests, week, ProjectionExpression="id, visit_kid"))
@@ -150,7 +154,7 @@ class DynamoDB:
         )
         return sum("visit_kid" in item for item in found)
 
-    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
         count = 0
         for epoch in epochs:
             week = items.week_of(queue, epoch)
@@ -176,7 +180,7 @@ class DynamoDB:
 
     # --- Seats ---
 
-    def set_seats(self, seats: Mapping[str, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int]) -> None:
         wanted = list(seats.items())
         for start in range(0, len(wanted), TRANSACTION):
             chunk = dict(wanted[start : start + TRANSACTION])
@@ -194,26 +198,26 @@ class DynamoDB:
             else:
                 raise StoreBusy("others are writing the same; try again in a moment")
 
-    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+    def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         left = dict.fromkeys(openings, 0)
         return left | {it: max(0, left) for it, (_, left) in self._counts(left).items()}
 
-    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         none = dict.fromkeys(openings, 0)
         return none | {it: of - left for it, (of, left) in self._counts(none).items()}
 
-    def drop_seats(self, openings: Iterable[str]) -> None:
+    def drop_seats(self, openings: Iterable[Opening]) -> None:
         self._calls.batch_delete(self._public, map(items.seats_key, openings))
 
-    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+    def _counts(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
         """Seats in all, and left, of the openings that are known."""
         keys = [items.seats_key(opening) for opening in openings]
         return items.counts_of(self._calls.batch_get(self._public, keys))
 
     def _with_seats(
-        self, writes: list[dict[str, Any]], back: str, wanted: str
+        self, writes: list[dict[str, Any]], back: Opening | None, wanted: Opening | None
     ) -> list[dict[str, Any]]:
-        """The writes, with one seat back to an opening and one from another ("" is none). Gives the
+        """The writes, with one seat back to an opening and one from another, if any. Gives the
         reasons why the writes are refused; none when all of it is done. Raises NoSeats."""
         seats = []
         if wanted:  # of which one is left
@@ -225,11 +229,11 @@ class DynamoDB:
             return reasons[: len(writes)]
         if wanted and failed(reasons, len(writes)):
             raise NoSeats("the opening has no seat left")
-        return self._with_seats(writes, "", wanted)  # the old opening is not known any more
+        return self._with_seats(writes, None, wanted)  # the old opening is not known any more
 
     # --- Keys ---
 
-    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
+    def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         item = {**items.half_key(kid), "half": {"B": server_half}}
         self._calls.put_over(
             already=lambda held: held == item,
@@ -245,20 +249,20 @@ class DynamoDB:
             ],
         )
 
-    def server_half(self, kid: str) -> bytes:
+    def server_half(self, kid: Kid) -> bytes:
         item = self._calls.get(self._keys, items.half_key(kid))
         if item is None:
-            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+            raise KeyDestroyed(str(kid.epoch))
         return items.data_of(item, "half")
 
-    def wrap(self, kid: str, device: str) -> bytes:
+    def wrap(self, kid: Kid, device: str) -> bytes:
         self.server_half(kid)
         item = self._calls.get(self._keys, items.wrap_key(kid, device))
         if item is None:
             raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return items.data_of(item, "wrap")
 
-    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+    def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         week = items.week_of(queue, epoch)
         names = [
             item["name"]["S"]

@@ -11,7 +11,10 @@ from typing import Any
 
 from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import Conflict, StoreUnavailable
-from quietdesk.hpke import Kid
+from quietdesk.hpke import NO_KEY, Kid
+from quietdesk.openings import Opening
+from quietdesk.store import typed
+from quietdesk.weeks import Epoch
 
 Item = dict[str, dict[str, Any]]
 
@@ -23,12 +26,12 @@ NOT_LIVE = "attribute_not_exists(visit)"
 NEVER = f"attribute_exists(id) AND {NEW}"
 
 
-def week_of(queue: str, epoch: str) -> str:
+def week_of(queue: str, epoch: Epoch) -> str:
     """The name of a week's partition, of requests and of keys."""
     return f"{queue}#{epoch}"
 
 
-def request_key(queue: str, epoch: str, id: bytes) -> Item:
+def request_key(queue: str, epoch: Epoch, id: bytes) -> Item:
     """Where an envelope is, or what stays of it."""
     return {"week": {"S": week_of(queue, epoch)}, "id": {"B": id}}
 
@@ -41,12 +44,12 @@ def item_of(envelope: Envelope) -> Item:
         "expires": {"N": str(envelope.expires)},
         "rev": {"N": str(envelope.rev)},
         "lane": {"S": envelope.lane},
-        "born": {"S": envelope.born},
-        "opening": {"S": envelope.opening},
+        "born": {"S": str(envelope.born)},
+        "opening": {"S": str(envelope.opening or "")},
         "auth_hash": {"B": envelope.auth_hash},
-        "visit_kid": {"S": envelope.visit.kid},
+        "visit_kid": {"S": str(envelope.visit.kid)},
         "visit": {"B": envelope.visit.sealed},
-        "contact_kid": {"S": envelope.contact.kid},
+        "contact_kid": {"S": str(envelope.contact.kid)},
         "contact": {"B": envelope.contact.sealed},
         "reply": {"B": envelope.reply},
     }
@@ -75,10 +78,10 @@ def envelope_of(item: Item) -> Envelope:
         queue=text("week").rpartition("#")[0],
         id=data("id"),
         auth_hash=data("auth_hash"),
-        born=text("born"),
-        opening=text("opening"),
-        visit=SealedPart(text("visit_kid"), data("visit")),
-        contact=SealedPart(text("contact_kid"), data("contact")),
+        born=typed.epoch(text("born")),
+        opening=typed.opening(text("opening")),
+        visit=SealedPart(typed.kid(text("visit_kid")), data("visit")),
+        contact=SealedPart(typed.kid(text("contact_kid")), data("contact")),
         reply=data("reply"),
         lane=text("lane"),
         digest=data("digest"),
@@ -121,38 +124,41 @@ def seconds(now: datetime) -> dict[str, str]:
 _HALF = "half#"
 
 
-def half_key(kid: str) -> Item:
+def half_key(kid: Kid) -> Item:
     """Where the server half of a key is."""
     return _key_of(kid, f"{_HALF}{kid}")
 
 
-def wrap_key(kid: str, device: str) -> Item:
+def wrap_key(kid: Kid, device: str) -> Item:
     """Where the wrap of a key for a device is."""
     return _key_of(kid, f"wrap#{kid}#{device}")
 
 
-def kids_of(names: list[str]) -> list[str]:
+def kids_of(names: list[str]) -> list[Kid]:
     """The keys whose halves are among the names of items."""
-    return sorted(name.removeprefix(_HALF) for name in names if name.startswith(_HALF))
+    halves = sorted(name.removeprefix(_HALF) for name in names if name.startswith(_HALF))
+    return [kid for kid in map(typed.kid, halves) if kid != NO_KEY]
 
 
-def _key_of(kid: str, name: str) -> Item:
-    parsed = Kid.parse(kid)
-    return {"week": {"S": week_of(parsed.queue, str(parsed.epoch))}, "name": {"S": name}}
+def _key_of(kid: Kid, name: str) -> Item:
+    return {"week": {"S": week_of(kid.queue, kid.epoch)}, "name": {"S": name}}
 
 
 # --- Seats: an item an opening, among the public documents ---------------------------------------
 
 
-def seats_key(opening: str) -> Item:
+_SEATS = "seats#"
+
+
+def seats_key(opening: Opening) -> Item:
     """Where the seats of an opening are counted."""
-    return {"name": {"S": f"seats#{opening}"}}
+    return {"name": {"S": f"{_SEATS}{opening}"}}
 
 
-def counts_of(items: list[Item]) -> dict[str, tuple[int, int]]:
+def counts_of(items: list[Item]) -> dict[Opening, tuple[int, int]]:
     """Opening to seats in all, and left."""
     return {
-        item["name"]["S"].partition("#")[2]: (
+        Opening.parse(item["name"]["S"].removeprefix(_SEATS)): (
             int(item["seats"]["N"]),
             int(item["seats_left"]["N"]),
         )
@@ -160,7 +166,7 @@ def counts_of(items: list[Item]) -> dict[str, tuple[int, int]]:
     }
 
 
-def one_seat(table: str, opening: str, sign: str, condition: str) -> dict[str, Any]:
+def one_seat(table: str, opening: Opening, sign: str, condition: str) -> dict[str, Any]:
     """One seat back (+) or one taken (-), as a part of a transaction."""
     return {
         "Update": {
@@ -173,7 +179,9 @@ def one_seat(table: str, opening: str, sign: str, condition: str) -> dict[str, A
     }
 
 
-def seats_in_all(table: str, opening: str, held: tuple[int, int] | None, of: int) -> dict[str, Any]:
+def seats_in_all(
+    table: str, opening: Opening, held: tuple[int, int] | None, of: int
+) -> dict[str, Any]:
     """So many seats `of` an opening, as a part of a transaction; `held` is how it counted when it
     was read."""
     if held is None:

@@ -20,10 +20,16 @@ from quietdesk.errors import (
     StoreUnavailable,
     TracesRemain,
 )
-from quietdesk.hpke import Kid
+from quietdesk.hpke import NO_KEY, Kid
+from quietdesk.openings import Opening
+from quietdesk.store import typed
 from quietdesk.store.sqlite import schema
+from quietdesk.weeks import Epoch
 
 BUSY_SECONDS = 5.0
+for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `_envelope` is how they come back
+    sqlite3.register_adapter(kind, str)
+
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
 
 _COLUMNS = (
@@ -71,9 +77,9 @@ class Sqlite:
     def take(self, envelope: Envelope) -> None:
         with self._write() as db:
             if self._insert(db, envelope):
-                _swap_seats(db, "", envelope.opening)
+                _swap_seats(db, None, envelope.opening)
 
-    def kept(self, queue: str, epoch: str, id: bytes, digest: bytes) -> bool:
+    def kept(self, queue: str, epoch: Epoch, id: bytes, digest: bytes) -> bool:
         with _named_errors():
             row = self._db.execute(
                 "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
@@ -81,7 +87,7 @@ class Sqlite:
             ).fetchone()
         return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
 
-    def set_seats(self, seats: Mapping[str, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int]) -> None:
         with self._write() as db:
             db.executemany(
                 "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
@@ -89,30 +95,32 @@ class Sqlite:
                 seats.items(),
             )
 
-    def seats(self, openings: Iterable[str]) -> dict[str, int]:
+    def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
 
-    def taken(self, openings: Iterable[str]) -> dict[str, int]:
+    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
 
-    def _counts(self, openings: Iterable[str]) -> dict[str, tuple[int, int]]:
+    def _counts(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
         """Seats in all, and left."""
-        names = list(openings)
+        named = {str(opening): opening for opening in openings}
         with _named_errors():
             rows = self._db.execute(
                 "SELECT opening, seats, seats_left FROM seats"
                 " WHERE opening IN (SELECT value FROM json_each(?))",
-                (json.dumps(names),),
+                (json.dumps([*named]),),
             ).fetchall()
-        return dict.fromkeys(names, (0, 0)) | {
-            name: (int(of), int(left)) for name, of, left in rows
+        return dict.fromkeys(named.values(), (0, 0)) | {
+            named[name]: (int(of), int(left)) for name, of, left in rows
         }
 
-    def drop_seats(self, openings: Iterable[str]) -> None:
+    def drop_seats(self, openings: Iterable[Opening]) -> None:
         with self._write() as db:
             db.executemany("DELETE FROM seats WHERE opening = ?", [(it,) for it in openings])
 
-    def find(self, queue: str, id: bytes, epochs: Iterable[str], now: datetime) -> Envelope | None:
+    def find(
+        self, queue: str, id: bytes, epochs: Iterable[Epoch], now: datetime
+    ) -> Envelope | None:
         # One question however many weeks: known and unknown ids cost the same.
         weeks = list(epochs)
         with _named_errors():
@@ -141,10 +149,10 @@ class Sqlite:
     def erase(self, old: Envelope, stub: bool = False) -> None:
         with self._write() as db:
             self._remove(db, old, stub)
-            _swap_seats(db, old.opening, "")
+            _swap_seats(db, old.opening, None)
         self.checkpoint()
 
-    def pull(self, queue: str, epochs: Iterable[str], now: datetime) -> Iterator[Envelope]:
+    def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
             last: object = float("-inf")  # before an id of any type, also a damaged one
             while True:
@@ -161,7 +169,7 @@ class Sqlite:
                     break
                 last = rows[-1][2]
 
-    def erase_epoch(self, queue: str, epoch: str) -> int:
+    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
         with self._write() as db:
             where, values = "queue = ? AND epoch = ?", (queue, epoch)
             count = _count(db, where, values)
@@ -169,7 +177,7 @@ class Sqlite:
         self.checkpoint()
         return count
 
-    def erase_expired(self, queue: str, epochs: Iterable[str], now: datetime) -> int:
+    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
         count = 0
         with self._write() as db:
             for epoch in epochs:
@@ -180,28 +188,27 @@ class Sqlite:
         self.checkpoint()
         return count
 
-    def put_keys(self, kid: str, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
-        name = Kid.parse(kid)
+    def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         with self._write() as db:
             if db.execute("SELECT 1 FROM keys WHERE kid = ?", (kid,)).fetchone():
                 raise Conflict("there is a key of that name")
             db.execute(
                 "INSERT INTO keys VALUES (?, ?, ?, ?)",
-                (kid, name.queue, str(name.epoch), server_half),
+                (kid, kid.queue, kid.epoch, server_half),
             )
             db.executemany(
                 "INSERT INTO wraps VALUES (?, ?, ?)",
                 [(kid, device, wrap) for device, wrap in wraps.items()],
             )
 
-    def server_half(self, kid: str) -> bytes:
+    def server_half(self, kid: Kid) -> bytes:
         with _named_errors():
             row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
         if row is None:
-            raise KeyDestroyed(str(Kid.parse(kid).epoch))
+            raise KeyDestroyed(str(kid.epoch))
         return _bytes(row[0])
 
-    def wrap(self, kid: str, device: str) -> bytes:
+    def wrap(self, kid: Kid, device: str) -> bytes:
         self.server_half(kid)
         with _named_errors():
             row = self._db.execute(
@@ -211,7 +218,7 @@ class Sqlite:
             raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return _bytes(row[0])
 
-    def destroy_keys(self, queue: str, epoch: str) -> list[str]:
+    def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         with self._write() as db:
             rows = db.execute(
                 "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
@@ -219,7 +226,7 @@ class Sqlite:
             db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
             db.executemany("DELETE FROM keys WHERE kid = ?", rows)
         self.checkpoint()
-        return [str(row[0]) for row in rows]
+        return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
         with self._write() as db:
@@ -341,7 +348,7 @@ class Sqlite:
             f" VALUES ({', '.join('?' * 15)})",
             (
                 envelope.queue, envelope.epoch, envelope.id, digest, envelope.expires, rev,
-                envelope.lane, envelope.born, envelope.opening, envelope.auth_hash,
+                envelope.lane, envelope.born, envelope.opening or "", envelope.auth_hash,
                 envelope.visit.kid, envelope.visit.sealed,
                 envelope.contact.kid, envelope.contact.sealed, envelope.reply,
             ),
@@ -367,8 +374,8 @@ class Sqlite:
         return _bytes(row[0])
 
 
-def _swap_seats(db: sqlite3.Connection, back: str, wanted: str) -> None:
-    """One seat back to an opening and one from another; "" is none. Raises NoSeats."""
+def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | None) -> None:
+    """One seat back to an opening and one from another, if any. Raises NoSeats."""
     if wanted:
         taken = db.execute(
             "UPDATE seats SET seats_left = seats_left - 1 WHERE opening = ? AND seats_left > 0",
@@ -395,10 +402,10 @@ def _envelope(row: tuple[object, ...]) -> Envelope:
         queue=str(queue),
         id=_bytes(id),
         auth_hash=_bytes(auth_hash),
-        born=str(born),
-        opening=str(opening),
-        visit=SealedPart(str(visit_kid), _bytes(visit)),
-        contact=SealedPart(str(contact_kid), _bytes(contact)),
+        born=typed.epoch(str(born)),
+        opening=typed.opening(str(opening)),
+        visit=SealedPart(typed.kid(str(visit_kid)), _bytes(visit)),
+        contact=SealedPart(typed.kid(str(contact_kid)), _bytes(contact)),
         reply=_bytes(reply),
         lane=str(lane),
         digest=_bytes(digest),
