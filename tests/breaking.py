@@ -24,6 +24,7 @@ from tests.waiting import CEILING
 from tests.world import ROOT
 
 HANGS_SECONDS = 4 * CEILING  # a run is of several tests
+SHOWN_SECONDS = 60  # so long a test may wait for what a broken page never shows
 RED = "red"
 SCRIPT = Path("site", "script")
 # What is not of the tree, or is in the way of a copy. The environment is shared.
@@ -101,7 +102,7 @@ def _verdicts(tree: Tree, before: dict[str, str], broken: Break) -> list[Verdict
         if trouble := apply(broken, tree, copy):
             said = dict.fromkeys(broken.tests, trouble)
         else:
-            said = _asked(copy, broken.tests)
+            said = _asked(copy, broken.tests, SHOWN_SECONDS)
     for test in broken.tests:
         if before[test] != "passed":
             said[test] = f"without the break: {before[test]}"
@@ -121,8 +122,9 @@ def apply(broken: Break, tree: Tree, copy: Path) -> str:
     return ""
 
 
-def _asked(copy: Path, tests: Sequence[str]) -> dict[str, str]:
-    """What the tests say in a copy: passed, RED, or why neither."""
+def _asked(copy: Path, tests: Sequence[str], ceiling: float = CEILING) -> dict[str, str]:
+    """What the tests say in a copy: passed, RED, or why neither. They wait for nothing longer than
+    the ceiling, in seconds."""
     report = copy.parent / "report.xml"
     command = [
         sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-p", "no:randomly",
@@ -130,7 +132,9 @@ def _asked(copy: Path, tests: Sequence[str]) -> dict[str, str]:
     ]  # fmt: skip
     # The copy's package comes before the one that the environment leads to.
     env = {**os.environ, "PYTHONPATH": str(copy / "functions")}
-    env.pop("PYTEST_ADDOPTS", None)
+    env["QUIETDESK_TEST_CEILING"] = str(ceiling)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):  # it is no part of the run that asks
+        env.pop(name, None)
     try:
         subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=HANGS_SECONDS)
     except subprocess.TimeoutExpired:

@@ -124,7 +124,7 @@ BREAKS: tuple[Break, ...] = (
           "        return False",
           "    except InvalidSignature:\n"
           "        return True",
-          ("tests/test_signed.py::test_one_changed_byte_of_a_bundle_is_refused",)),
+          ("tests/test_openings.py::test_signature_of_another_key_under_the_devices_name_is_refused",)),
     Break("threshold-not-asked", "as many custodians sign as the threshold says",
           "functions/quietdesk/signed.py",
           "if len(good) < threshold:",
