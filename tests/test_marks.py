@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests import marks, waiting
+from tests import marks
 
 NOTHING = [sys.executable, "-c", ""]
 
@@ -65,10 +65,3 @@ def test_test_that_uses_nothing_of_these_is_core(tmp_path, request):
 
 def marked(request):
     return {mark for mark in ("core", *marks.APART) if request.node.get_closest_marker(mark)}
-
-
-def test_no_two_servers_of_tests_get_one_port():
-    ports = {waiting.free_port() for _ in range(50)}
-
-    assert len(ports) == 50
-    assert not ports & set(range(32_768, 65_536))

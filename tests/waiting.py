@@ -4,7 +4,6 @@ CEILING is the one limit of time that tests have. It ends what hangs; whatever w
 near it, on however slow or busy a machine.
 """
 
-import errno
 import fcntl
 import os
 import random
@@ -12,6 +11,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -20,7 +20,7 @@ CEILING = float(os.environ.get("QUIETDESK_TEST_CEILING", "300"))
 
 # No kernel gives these to a socket that asks for any port: those begin at 32768, or later.
 _PORTS = range(20_000, 30_000)
-_held: list[IO[str]] = []
+_mine: set[int] = set()
 
 T = TypeVar("T")
 
@@ -38,24 +38,24 @@ def free_port() -> int:
     """A port of 127.0.0.1 for a server that is started later. No other test gets it while this
     process lives, in whatever process it runs."""
     for port in random.sample(_PORTS, len(_PORTS)):
-        if _reserved(port):
+        if port not in _mine and _reserved(port):
+            _mine.add(port)
             return port
     raise AssertionError("no port is free")
 
 
+@cache
+def _locks() -> IO[str]:
+    """A file with a byte for each port, which who has the port locks. To close it frees them all,
+    so it stays open as long as the process."""
+    return Path(tempfile.gettempdir(), f"quietdesk-test-ports-{os.getuid()}").open("a")
+
+
 def _reserved(port: int) -> bool:
     try:
-        lock = Path(tempfile.gettempdir(), f"quietdesk-test-port-{port}").open("a")
-    except PermissionError:  # of another person's tests
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
-    except OSError as error:
-        lock.close()
-        if error.errno in (errno.EWOULDBLOCK, errno.EADDRINUSE):
-            return False
-        raise
-    _held.append(lock)
+    except OSError:  # of another process of tests, or of somebody else's server
+        return False
     return True
