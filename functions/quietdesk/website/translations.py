@@ -52,12 +52,24 @@ class Translations:
 
     def texts(self, tag: str) -> list[str]:
         """The English texts that a language must translate, beside the pages."""
-        desk = words.of_desk() if self.language(tag).desk else []
-        return [words.NOTE, *self._of_site, *words.of_city(self.city), *desk]
+        desk = self._of_desk if self.language(tag).desk else []
+        return [words.NOTE, *self._of_site, *self._of_city, *desk]
 
     @cached_property
     def _of_site(self) -> list[str]:
         return words.of_site()
+
+    @cached_property
+    def _of_desk(self) -> list[str]:
+        return words.of_desk()
+
+    @cached_property
+    def _of_city(self) -> list[str]:
+        return words.of_city(self.city)
+
+    @cached_property
+    def _of_city_that_ships(self) -> list[str]:
+        return words.of_city(self._site / "city")
 
     def catalog(self, tag: str) -> dict[str, str]:
         """English text to translation, of what ships and of the city's own words."""
@@ -72,7 +84,7 @@ class Translations:
 
     def used(self, tag: str) -> set[str]:
         """The texts that a .po file may translate; the city that ships is never another's fault."""
-        return {*self.texts(tag), *words.of_city(self._site / "city")}
+        return {*self.texts(tag), *self._of_city_that_ships}
 
     def translated(self, tag: str) -> Iterator[tuple[str, Text, Text]]:
         """Name, English text and translation of each page that has one."""
@@ -84,21 +96,21 @@ class Translations:
     def vocabulary(self) -> frozenset[str]:
         """The words of the English pages and texts."""
         texts = [plain(self.sources.english(name).body) for name in self.sources.names]
-        texts += [*self._of_site, *words.of_desk(), *words.of_city(self.city)]
+        texts += [*self._of_site, *self._of_desk, *self._of_city]
         return frozenset(word.lower() for text in texts for word in words_in(text))
 
     def update(self) -> list[Path]:
         """Brings every .po file up to date, makes those that are missing, and gives those that
         changed. Another city than the one that ships gets files of its own, for what is new."""
         changed = []
-        ships = {*words.of_city(self._site / "city")}
+        ships = {*self._of_city_that_ships}
         for language in self.languages:
             shipped, own = self._files(language.tag)
             texts = self.texts(language.tag)
             if self.city.resolve() == (self._site / "city").resolve():
                 files = {shipped: texts}
             elif shipped.exists():
-                files = {own: [it for it in words.of_city(self.city) if it not in ships]}
+                files = {own: [it for it in self._of_city if it not in ships]}
             else:
                 files = {own: texts}
             changed += [path for path, it in files.items() if words.update(path, it, language.name)]
