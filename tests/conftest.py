@@ -2,12 +2,14 @@
 
 import fcntl
 import gc
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,14 @@ def patient_stores() -> Iterator[None]:
     """Who waits for another to have written to SQLite waits until that hangs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "BUSY_SECONDS", CEILING)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stretched_once() -> Iterator[None]:
+    """A code that several tests use is stretched by one of them: what comes out is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "pbkdf2_hmac", cache(hashlib.pbkdf2_hmac))
         yield
 
 
