@@ -104,9 +104,11 @@ class Served:
 
 
 @contextmanager
-def serving(world: World, site: Path, function: Handler | None = None) -> Iterator[Served]:
+def serving(
+    world: World, site: Path, function: Handler | None = None, **listening: Any
+) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
-    this process; a header tells it the time."""
+    this process; a header tells it the time. `listening` is for `listen`."""
     served = Served("")
     programme = world.programme(served.clock)
 
@@ -117,7 +119,7 @@ def serving(world: World, site: Path, function: Handler | None = None) -> Iterat
 
     functions = gateway.application(elsewhere) if function else local.functions(programme)
     app = local.application(site, programme.pages, functions)
-    server = local.listen(app, local.reserve("127.0.0.1", 0))
+    server = local.listen(app, local.reserve("127.0.0.1", 0), **listening)
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with beside(server):
         yield served
@@ -167,7 +169,8 @@ def beside(server: Any) -> Iterator[None]:
     def run() -> None:
         # As server.run() does, which only a signal can end.
         while not stopping.is_set():
-            server.asyncore.loop(timeout=0.05, map=server._map, count=1)
+            polls = server.adj.asyncore_use_poll
+            server.asyncore.loop(timeout=0.05, use_poll=polls, map=server._map, count=1)
         server.task_dispatcher.shutdown()
         wasyncore.close_all(server._map)
 

@@ -62,6 +62,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         )
         if built.returncode:
             raise BadCity("the site does not build; what is wrong stands above")
+        local.compress(chosen.site)
         pages = Pages(city, trust.custodians, trust.threshold)
         programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
         functions = local.functions(programme)
