@@ -1,7 +1,6 @@
 """A real server for tests: built site and functions on a free loopback port, with its own clock."""
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -153,10 +152,11 @@ def desk_open(world: World, folder: Path, lang: str = "en") -> Iterator[Desk]:
 
     console = Console(world.store, world.city, path, unlock, clock, lang)
     reserved = local.reserve("127.0.0.1", 0)
-    token, port = secrets.token_urlsafe(32), reserved.getsockname()[1]
+    port = reserved.getsockname()[1]
+    assert console.entrance.exchange(console.entrance.word())
     try:
-        with beside(local.listen(console.app(token, port), reserved)):
-            yield Desk(f"http://127.0.0.1:{port}/{token}", console, clock)
+        with beside(local.listen(console.app(port), reserved)):
+            yield Desk(f"http://127.0.0.1:{port}/{console.entrance.token}", console, clock)
     finally:
         console.close()
 

@@ -50,7 +50,8 @@ class Staff:
     def __init__(self, console, token=TOKEN):
         self.console = console
         self.base = f"/{token}"
-        self._app = console.app(TOKEN, PORT)
+        console.entrance.token = TOKEN
+        self._app = console.app(PORT)
 
     def ask(self, method, path, form=None, follow=True, **headers):
         path, _, query = path.partition("?")

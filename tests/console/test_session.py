@@ -90,7 +90,7 @@ def served(console):
             it.request("POST", f"/{TOKEN}{path}", urlencode(form, doseq=True), headers)
             return it
 
-        with beside(local.listen(console.app(TOKEN, port), reserved)):
+        with beside(local.listen(console.app(port), reserved)):
             yield post
 
 

@@ -52,6 +52,8 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
+    "used_address": "This address opens the desk once: it was used, or its time is over. "
+    "Another stands where the desk was started, and ends what this one opened.",
     "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "
     "If this stays, tell a custodian.",
 }

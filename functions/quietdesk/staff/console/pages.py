@@ -15,6 +15,7 @@ from quietdesk.pages.english import PARTS, QUESTIONS
 from quietdesk.pages.speech import Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
 from quietdesk.staff import words
+from quietdesk.staff.console.entrance import Entrance
 from quietdesk.staff.console.session import Unlocked
 from quietdesk.web import Answer
 
@@ -37,8 +38,7 @@ _TEMPLATES.filters["shown"] = shown
 
 class Pages:
     """Puts what is there into words and answers, in one language. `idle` is how long an unlocked
-    desk may be shown untouched; `may_sign_in` when its store is in the cloud. `base` is what every
-    address begins with."""
+    desk may be shown untouched; `may_sign_in` when its store is in the cloud."""
 
     def __init__(
         self,
@@ -47,8 +47,9 @@ class Pages:
         clock: Callable[[], datetime],
         idle: timedelta,
         may_sign_in: bool,
+        entrance: Entrance,
     ):
-        self.base = ""
+        self._entrance = entrance
         self._city = city
         self._clock = clock
         self._idle = idle
@@ -77,6 +78,11 @@ class Pages:
             "clock": lambda at: at.astimezone(city.zone).strftime("%H:%M"),
             "speak": self._speak,
         }
+
+    @property
+    def base(self) -> str:
+        """What every address begins with."""
+        return f"/{self._entrance.token}"
 
     def page(
         self, desk: Unlocked | None, template: str, status: int = 200, **values: Any

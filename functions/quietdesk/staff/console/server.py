@@ -6,8 +6,6 @@ address, a cookie or a log.
 """
 
 import gc
-import hmac
-import secrets
 import webbrowser
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,6 +23,7 @@ from quietdesk.staff import words
 from quietdesk.staff.console import forms, queue
 from quietdesk.staff.console.at import At
 from quietdesk.staff.console.background import Background
+from quietdesk.staff.console.entrance import WORD_MINUTES, Entrance
 from quietdesk.staff.console.forms import Sent
 from quietdesk.staff.console.pages import Pages
 from quietdesk.staff.console.routes import LINES, Line
@@ -46,17 +45,23 @@ _ASKED_AGAIN = {"/", "/look", "/sending"}  # pages ask for these by themselves: 
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
 # `no-referrer` would make browsers send `Origin: null` with our own forms. To others nothing goes.
 _HEADERS = {**NO_STORE, "Referrer-Policy": "same-origin"}
-_REFUSED = {403: "elsewhere", 404: "no_page"}  # a code of SAID
+_REFUSED = {403: "elsewhere", 404: "no_page", 410: "used_address"}  # a code of SAID
 
 
 def run(console: "Console", open_browser: bool) -> None:
     """Serve the console on a free port of this computer until Ctrl-C, then lock it."""
-    token = secrets.token_urlsafe(32)
     with local.reserve("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
-        server = local.listen(console.app(token, port), reserved)
-        address = f"http://127.0.0.1:{port}/{token}/"
+        server = local.listen(console.app(port), reserved)
+
+        def again(word: str) -> None:
+            print("Somebody asked for an address of the desk that was used or has run out.")
+            print(f"Another, which opens once: http://127.0.0.1:{port}/{word}", flush=True)
+
+        console.entrance.told = again
+        address = f"http://127.0.0.1:{port}/{console.entrance.word()}"
         print(f"The desk is open at {address}")
+        print(f"That address opens once, within {WORD_MINUTES} minutes.")
         print("Only this computer reaches it. Ctrl-C locks it and stops.", flush=True)
         try:
             if open_browser:
@@ -89,7 +94,9 @@ class Console:
         self._clock = clock
         self._idle = timedelta(minutes=min(city.lock_minutes, MOST_LOCK_MINUTES))
         self._begin_sign_in = begin_sign_in
-        self._pages = Pages(city, lang, clock, self._idle, begin_sign_in is not None)
+        self.entrance = Entrance(clock)
+        may_sign_in = begin_sign_in is not None
+        self._pages = Pages(city, lang, clock, self._idle, may_sign_in, self.entrance)
         self._background = Background(clock)
         self._swapping = Lock()  # around the next four lines; nothing waits inside it
         self._desk: Unlocked | None = None
@@ -99,10 +106,9 @@ class Console:
         self._unlocking = Lock()  # one at a time: it rewrites the keyring's file
         self._router = wsgi.Router(self._routes())
 
-    def app(self, token: str, port: int) -> "WSGIApplication":
+    def app(self, port: int) -> "WSGIApplication":
         """The WSGI application, for that port of this computer. Every address begins with the
         token, so that no other program or page knows one. It never raises."""
-        self._pages.base = f"/{token}"
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
         def application(
@@ -110,7 +116,7 @@ class Console:
         ) -> Iterable[bytes]:
             try:
                 self.tick()
-                answer = self._admitted(wsgi.read(environ), token, hosts)
+                answer = self._admitted(wsgi.read(environ), hosts)
             except Exception as error:  # the server would print it, with what it holds
                 answer = self._pages.failed(self._desk, error)
             return wsgi.send(answer.under(_HEADERS), environ, start_response)
@@ -170,13 +176,15 @@ class Console:
             views["GET", f"/assets/{name}"] = _fixed(Answer.of(200, kind, text))
         return [Route(method, path, self._read(view)) for (method, path), view in views.items()]
 
-    def _admitted(self, call: Call, token: str, hosts: set[str]) -> Answer:
+    def _admitted(self, call: Call, hosts: set[str]) -> Answer:
         """The answer to a call from a page of ours; a refusal for any other."""
         host, origin = call.headers.get("host", ""), call.headers.get("origin")
-        given, _, rest = call.path.removeprefix("/").partition("/")
+        given, slash, rest = call.path.removeprefix("/").partition("/")
         if host not in hosts or (origin is not None and origin != f"http://{host}"):
             return _refused(403)
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if call.method == "GET" and not slash:
+            return self._come_in(given)
+        if not self.entrance.admits(given):
             return _refused(404)
         same = origin is not None or call.headers.get("sec-fetch-site") == "same-origin"
         if call.method == "POST" and not same:
@@ -185,7 +193,17 @@ class Console:
         if found is None:
             return _refused(404)
         view, call = found
-        return view(call, None)
+        answer = view(call, None)
+        # Somebody came in meanwhile: what was made may link to their token.
+        return answer if self.entrance.admits(given) else _refused(404)
+
+    def _come_in(self, word: str) -> Answer:
+        """To the pages, with a token of one's own, for a word that is good; it finds them locked,
+        since who had the token before may have been let in by mistake."""
+        if self.entrance.exchange(word):
+            self.lock()
+            return self._pages.to("/")
+        return _refused(410 if self.entrance.was_good(word) else 404)
 
     def _read(self, view: Callable[[Sent], Answer]) -> View[None]:
         """A view of what a page of ours sent."""
