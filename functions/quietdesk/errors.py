@@ -226,6 +226,18 @@ class StoreBusy(StoreUnavailable):
     next = "Try again in a moment."
 
 
+class Unsure(StoreUnavailable):
+    """The store did not answer while somebody was entered: it may be kept, or not. `opening` is the
+    id of the time that was asked for, "" for none."""
+
+    code = "unsure"
+    next = "Send it once more, as it is or corrected: it is entered once, under one code."
+
+    def __init__(self, opening: str):
+        super().__init__("the store did not answer while somebody was entered")
+        self.opening = opening
+
+
 class StoreRefused(StoreUnavailable):
     """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was
     written."""

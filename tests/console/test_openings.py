@@ -45,7 +45,14 @@ def test_taking_by_residents_is_switched(staff, world, publish):
     publisher = publish()
     staff.unlock()
 
-    assert "Residents cannot take" in staff.post("/publish", taking="off").text
+    question = staff.post("/publish?week=2026-W49", taking="off")
+    seats = sum(it for opening, it in publisher.free(NOON).items() if not opening.path)
+    assert f"Seats that residents can take now: {seats}." in question.text
+    assert publisher.published()[""].taking
+    assert f'action="{staff.base}/publish?week=2026-W49"' in question.body
+
+    page = staff.post("/publish?week=2026-W49", taking="off", sure="yes")
+    assert "Published." in page.text and "Residents cannot take" in page.text
     assert not publisher.published()[""].taking
     assert "Residents can take" in staff.post("/publish", taking="on").text
     assert publisher.published()[""].taking

@@ -242,9 +242,11 @@ def test_locked_desk_does_nothing(staff, world):
     staff.unlock()
     staff.post("/lock")
 
-    for path, form in (("/answer", {"id": id, "do": "none"}), ("/pull", {}), ("/touch", {})):
+    for path, form in (("/answer", {"id": id, "do": "none"}), ("/pull", {})):
         answer = staff.post(path, **form)
-        assert answer.status == 409 and "Nothing was changed" in answer.text
+        assert "The desk was locked. Nothing was changed." in answer.text
+        assert "Nothing was changed" not in staff.get("/").text  # it is said once
+    assert staff.post("/touch").status == 409
     assert opened(world)[id].state == "waiting"
 
 

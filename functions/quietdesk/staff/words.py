@@ -44,6 +44,11 @@ SAID = {
     "no_key": "this computer has no key for its week",
     "damaged": "its row in the store is damaged",
     "cannot_open": "it does not open on this computer",
+    "unsure": "The store did not answer, and nobody knows whether this was entered.",
+    "corrected": "It had been entered the first time. What is written now has taken its place.",
+    "answered": "It had been entered the first time, and somebody has answered it since. "
+    "What was corrected is not stored.",
+    "working": "The desk was still at work. What was pressed meanwhile was not done.",
     "locked": "The desk was locked. Nothing was changed.",
     "old_page": "That page was an old one. Nothing was changed; this is how it stands.",
     "nobody": "No request was chosen. Tick some first.",

@@ -6,7 +6,7 @@ raised. What fails for one request stops no other, unless the store is gone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ from quietdesk.errors import (
     TooLong,
     TooOld,
     TracesRemain,
+    Unsure,
 )
 from quietdesk.openings import Opening
 from quietdesk.signed import Trust
@@ -241,15 +242,28 @@ class Work:
                 stopped = _bare(error)
         return replace(outcome, closing=closing, changes=changes, left=left, stopped=stopped)
 
-    def enter(self, typed: Mapping[str, Sequence[str]], code: str) -> Outcome:
-        """Ask for somebody, under a fresh code. Raises Invalid, Conflict, NoSeats and NoKeyYet, and
-        StoreUnavailable when the store did not answer twice: it may be kept, and the same code
-        again is stored once."""
+    def enter(
+        self,
+        typed: Mapping[str, Sequence[str]],
+        code: str,
+        tried: Collection[str] = (),
+    ) -> Outcome:
+        """Ask for somebody, under a fresh code; it is tried twice. Raises Invalid, Conflict,
+        NoSeats, NoKeyYet and StoreUnavailable, and Unsure when nobody knows whether it is kept:
+        then the same code is to be used again, with the openings that were `tried` under it."""
+
+        def enter(tried: Collection[str]) -> Outcome:
+            return Outcome(entered=self._placing.enter(typed, self._clock(), code, tried))
+
         try:
-            entered = self._placing.enter(typed, self._clock(), code)
-        except StoreUnavailable:  # perhaps only its answer was lost
-            entered = self._placing.enter(typed, self._clock(), code)
-        return Outcome(entered=entered)
+            return enter(tried)
+        except Unsure as error:
+            try:
+                return enter((*tried, error.opening))
+            except StoreUnavailable:  # whatever it says now, the first try may be kept
+                raise error from None
+        except StoreUnavailable:
+            return enter(tried)
 
     # --- Openings ----------------------------------------------------------------------------
 

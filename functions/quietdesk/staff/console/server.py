@@ -24,7 +24,7 @@ from quietdesk.staff.console import forms, queue
 from quietdesk.staff.console.at import At
 from quietdesk.staff.console.background import Background
 from quietdesk.staff.console.entrance import WORD_MINUTES, Entrance
-from quietdesk.staff.console.forms import Sent
+from quietdesk.staff.console.forms import Sent, Spot
 from quietdesk.staff.console.pages import Pages
 from quietdesk.staff.console.routes import LINES, Line
 from quietdesk.staff.console.session import Session, Unlocked
@@ -219,35 +219,67 @@ class Console:
         return answer
 
     def _unlocked_only(self, line: Line) -> Callable[[Sent], Answer]:
+        # No page is the answer to a form; what a script asks for is no page.
+        posted = line.method == "POST" and line.path != "/touch"
+
         def answer(sent: Sent) -> Answer:
-            desk = self._desk
+            desk, spot = self._desk, forms.spot_in(sent.query, self._city)
             if desk is None:
                 lost = sent.path not in _ASKED_AGAIN
-                return self._locked_page("locked") if lost else self._locked_page()
+                if posted:
+                    return self._too_late("locked", spot)
+                return self._locked_page(spot, "locked" if lost else None)
+            at = self._at(desk, spot)
             try:
-                return self._shown(self._at(desk), line, sent)
+                try:
+                    return self._shown(at, line, sent)
+                except Locked:
+                    raise
+                except Exception as error:
+                    if not posted:
+                        raise
+                    return self._failed(at, error)
             except Locked:  # by another page, or because nobody was there
-                return self._locked_page("")
+                return self._too_late("", spot) if posted else self._locked_page(spot, "")
 
         return answer
+
+    def _failed(self, at: At, error: Exception) -> Answer:
+        """To the page that says what went wrong with a form. Raises Locked."""
+        error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold what was read
+        at.desk.swap(lambda it: replace(it, problem=error))
+        return at.to("/problem")
+
+    def _too_late(self, lost: str, spot: Spot) -> Answer:
+        """To the way in, which says once what came too late; "" where nobody can say what was done
+        of it."""
+        with self._swapping:
+            self._refusal = words.SAID.get(lost, ""), ""
+        return self._pages.to(spot.address("/"))
 
     def _shown(self, at: At, line: Line, sent: Sent) -> Answer:
         if line.touches:
             at.desk.touched = self._clock()
         job = at.desk.swap(lambda it: it if line.keeps else _moved_on(it)).job
         if job and job.running and not line.beside:
+            if line.method == "POST":
+                at.say("working")
+                return at.to("/look")
             return at.page("progress.html", job=job)
         answer = line.view(at, sent)
         if answer.body:
             at.desk.peek()  # what was readable when the view began is not sent after the lock
         return answer
 
-    def _at(self, desk: Unlocked) -> At:
-        return At(desk, self._city, self._pages, self._clock, self._background, self._keyring_path)
+    def _at(self, desk: Unlocked, spot: Spot) -> At:
+        return At(
+            desk, self._city, self._pages, self._clock, self._background, self._keyring_path, spot
+        )
 
     # --- Views of a desk that may be locked ------------------------------------------------------
 
     def _unlock_with(self, sent: Sent) -> Answer:
+        spot = forms.spot_in(sent.query, self._city)
         locks = self._locks  # as it was when somebody pressed: the check takes a second, or waits
         try:
             with self._unlocking:
@@ -255,17 +287,17 @@ class Console:
             work = Work(self._store, self._city, keyring.trust, self._clock, keyring)
             desk = Unlocked(work, self._city, self._clock())
             self._open(desk, locks)
-            return queue.pull(self._at(desk), sent)
+            return queue.pull(self._at(desk, spot), sent)
         except (QuietdeskError, OSError) as error:
             with self._swapping:
                 self._refusal = words.said(error)
-            return self._pages.to("/")
+            return self._pages.to(spot.address("/"))
 
     def _lock_now(self, _: Sent) -> Answer:
         self.lock()
         return self._pages.to("/")
 
-    def _locked_page(self, lost: str | None = None) -> Answer:
+    def _locked_page(self, spot: Spot, lost: str | None = None) -> Answer:
         """The way in. `lost` is a code of SAID for what came too late, "" where nobody can say what
         was done of it; without it, the page says why the last passphrase was refused, once."""
         what, next = words.SAID.get(lost or "", ""), ""
@@ -274,7 +306,9 @@ class Console:
                 (what, next), self._refusal = self._refusal, ("", "")
         status = 200 if lost is None else 409
         may = self._begin_sign_in is not None
-        return self._pages.page(None, "locked.html", status, what=what, next=next, may_sign_in=may)
+        return self._pages.page(
+            None, "locked.html", status, spot, what=what, next=next, may_sign_in=may
+        )
 
     def _sign_in(self, _: Sent) -> Answer:
         """Sign in to the cloud, which has nothing to do with whether the desk is locked."""
@@ -308,7 +342,7 @@ def _moved_on(session: Session) -> Session:
     """Without what is shown once, when staff go on to another page."""
     if session.job and session.job.running:
         return session
-    return replace(session, job=None, slip=None, draft=None)
+    return replace(session, job=None, slip=None, draft=None, problem=None)
 
 
 def _refused(status: int) -> Answer:

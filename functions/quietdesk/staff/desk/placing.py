@@ -2,7 +2,7 @@
 week of the visit or of the waiting, with the reply that the code opens. No private key is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -11,11 +11,21 @@ from quietdesk import bundles, codes, envelopes, replies, request, weeks
 from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
-from quietdesk.errors import NoDay, NoKeyYet, NoSeats, TooOld, TracesRemain
+from quietdesk.errors import (
+    CannotOpen,
+    NoDay,
+    NoKeyYet,
+    NoSeats,
+    StoreUnavailable,
+    TooOld,
+    TracesRemain,
+    Unsure,
+)
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Request
 from quietdesk.signed import Trust
+from quietdesk.staff.device import opener
 from quietdesk.staff.device.opener import Opened
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
@@ -26,13 +36,15 @@ KIOSK = "K"  # the lane of what staff typed in for somebody
 @dataclass(frozen=True, slots=True, repr=False)
 class Entered:
     """Somebody who was entered: the code to read out and the id that it gives, the day to look
-    again or the time that was taken, and the language of the visit."""
+    again or the time that was taken, and the language of the visit. `note` is a code of SAID where
+    an earlier try turned out to be kept: corrected, or answered."""
 
     code: str
     id: bytes
     look_again: date
     opening: Opening | None
     language: str
+    note: str = ""
 
 
 NOBODY = Entered("", b"", date.min, None, "")
@@ -76,10 +88,18 @@ class Placing:
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
-    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime, code: str) -> Entered:
+    def enter(
+        self,
+        typed: Mapping[str, Sequence[str]],
+        now: datetime,
+        code: str,
+        tried: Collection[str] = (),
+    ) -> Entered:
         """Ask for somebody, on the telephone or at the door: the same fields as the form has, under
-        a fresh code to read out. After StoreUnavailable the same code again is stored once. Raises
-        Invalid, Conflict, NoSeats and NoKeyYet."""
+        a fresh code to read out. Raises Invalid, Conflict, NoSeats and NoKeyYet, and Unsure when
+        nobody knows whether it is kept. Then the same code is to be used again, with the openings
+        that were `tried` under it, "" for none: if an earlier try was kept, what is typed now takes
+        its place, unless somebody has answered it since."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
         city, current = self._city, weeks.epoch_at(now, self._city.zone)
@@ -101,11 +121,21 @@ class Placing:
         )
         end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
         ready = envelopes.admitted(sealed, KIOSK, end)
-        if opening:
-            self._store.take(ready)
-        else:
-            self._store.put(ready)
-        return Entered(code, secrets.id, again, opening, asked.language)
+        entered = Entered(code, secrets.id, again, opening, asked.language)
+        there = opener.find(self._store, city, secrets.id, now) if tried else None
+        if there and (str(there.opening or "") not in tried or _refused(there, secrets.reply)):
+            return replace(entered, opening=there.opening, note="answered")
+        try:
+            if there is None:
+                (self._store.take if opening else self._store.put)(ready)
+            elif there.digest != ready.digest:
+                self._replaced(there, ready)
+        except StoreUnavailable as error:
+            if type(error) is StoreUnavailable:  # the others know that nothing was written
+                raise Unsure(str(opening or "")) from None
+            raise
+        changed = there is not None and there.digest != ready.digest
+        return replace(entered, note="corrected") if changed else entered
 
     def erase(self, envelope: Envelope) -> None:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
@@ -135,11 +165,14 @@ class Placing:
         return self._replace(item, fresh, asked, answer)
 
     def _replace(self, item: Opened, fresh: Envelope, asked: Request, answer: Reply) -> Opened:
-        # Traces that remain in the file are the next sweep's work: it is replaced already.
-        with suppress(TracesRemain):
-            self._store.replace(item.envelope, fresh)
+        self._replaced(item.envelope, fresh)
         held = replace(fresh, rev=item.envelope.rev + 1)
         return Opened(held, asked, item.reply_key, answer, item.rest)
+
+    def _replaced(self, old: Envelope, fresh: Envelope) -> None:
+        # Traces that remain in the file are the next sweep's work: it is replaced already.
+        with suppress(TracesRemain):
+            self._store.replace(old, fresh)
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         return weeks.expires(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
@@ -152,6 +185,14 @@ class Placing:
         if held is None:
             raise NoKeyYet(f"there is no key for week {epoch} yet")
         return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
+
+
+def _refused(envelope: Envelope, key: bytes) -> bool:
+    """Whether somebody answered that there is no place; a reply of nobody's is an answer too."""
+    try:
+        return replies.read(envelopes.open_reply(envelope.reply, key, envelope.id)).state == "none"
+    except CannotOpen:
+        return True
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:
