@@ -13,9 +13,11 @@ from quietdesk.errors import (
     NoDay,
     NoKeyYet,
     NoSeats,
+    StoreBusy,
     StoreUnavailable,
     TooOld,
     TracesRemain,
+    Unsure,
 )
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.desk.placing import Placing
@@ -377,6 +379,22 @@ def test_entering_tries_a_second_time_and_stores_once(work, world, monkeypatch):
     work.enter(ASKED, codes.new())
 
     assert (len(calls), len(opened(world))) == (2, 1)
+
+
+def test_try_that_may_be_kept_stays_so_whatever_the_store_says_next(work, world, monkeypatch):
+    put, says = world.store.put, iter([StoreUnavailable("lost"), StoreBusy("busy")])
+
+    def fails(envelope):
+        put(envelope)
+        raise next(says)
+
+    monkeypatch.setattr(world.store, "put", fails)
+    monkeypatch.setattr(world.store, "find", lambda *_: None)
+
+    with pytest.raises(Unsure) as raised:
+        work.enter(ASKED, codes.new())
+
+    assert (raised.value.opening, raised.value.next) == ("", StoreBusy.next)
 
 
 def test_publishing_closing_and_reopening_say_what_changed(work, path):

@@ -228,14 +228,16 @@ class StoreBusy(StoreUnavailable):
 
 class Unsure(StoreUnavailable):
     """The store did not answer while somebody was entered: it may be kept, or not. `opening` is the
-    id of the time that was asked for, "" for none."""
+    id of the time that was asked for, "" for none; `next` is what to do first, where the store said
+    since why it does not answer."""
 
     code = "unsure"
     next = "Send it once more, as it is or corrected: it is entered once, under one code."
 
-    def __init__(self, opening: str):
+    def __init__(self, opening: str, next: str = ""):
         super().__init__("the store did not answer while somebody was entered")
         self.opening = opening
+        self.next = next or type(self).next
 
 
 class StoreRefused(StoreUnavailable):

@@ -6,7 +6,7 @@ raised. What fails for one request stops no other, unless the store is gone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -246,24 +246,25 @@ class Work:
         self,
         typed: Mapping[str, Sequence[str]],
         code: str,
-        tried: Collection[str] = (),
+        tried: Sequence[str] = (),
     ) -> Outcome:
         """Ask for somebody, under a fresh code; it is tried twice. Raises Invalid, Conflict,
         NoSeats, NoKeyYet and StoreUnavailable, and Unsure when nobody knows whether it is kept:
         then the same code is to be used again, with the openings that were `tried` under it."""
 
-        def enter(tried: Collection[str]) -> Outcome:
+        def enter(tried: Sequence[str]) -> Outcome:
             return Outcome(entered=self._placing.enter(typed, self._clock(), code, tried))
 
         try:
             return enter(tried)
-        except Unsure as error:
-            try:
-                return enter((*tried, error.opening))
-            except StoreUnavailable:  # whatever it says now, the first try may be kept
-                raise error from None
-        except StoreUnavailable:
-            return enter(tried)
+        except StoreUnavailable as error:
+            may_be_kept = (*tried, error.opening) if isinstance(error, Unsure) else tried
+        try:
+            return enter(may_be_kept)
+        except StoreUnavailable as error:  # whatever it says now, an earlier try may be kept
+            if may_be_kept and not isinstance(error, Unsure):
+                raise Unsure(may_be_kept[-1], error.next) from None
+            raise
 
     # --- Openings ----------------------------------------------------------------------------
 
