@@ -1,13 +1,14 @@
 """One machine left running for more than a year: the timer keeps it minted, swept and readable."""
 
+from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from quietdesk import openings, settings, sweep, weeks
-from quietdesk.errors import BadSetting
-from quietdesk.staff.commands import demo
+from quietdesk.errors import BadSetting, BadSignature, ForeignKeys
+from quietdesk.staff.commands import demo, serving
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
@@ -148,3 +149,19 @@ def test_demo_keys_are_made_for_the_demo_only(chosen, city):
     ):
         with pytest.raises(BadSetting):
             demo.set_up(*wrong, CHEAP)
+
+
+def test_keys_of_other_custodians_are_said_with_what_to_name(world, chosen, monkeypatch):
+    """Not that work is to stop: it is a setting of this machine."""
+
+    def foreign(*_):
+        raise BadSignature("0 of the 1 needed custodians signed")
+
+    monkeypatch.setattr(demo, "set_up", lambda *_: None)
+    monkeypatch.setattr(sweep, "run", foreign)
+    chosen = replace(chosen, store=world.spec)
+
+    with pytest.raises(ForeignKeys) as raised:
+        serving.run(chosen, Namespace(host="127.0.0.1", port=0))
+
+    assert "QUIETDESK_CUSTODIANS" in raised.value.next and "Stop" not in raised.value.next

@@ -73,6 +73,13 @@ class BadSignature(QuietdeskError):
     next = "Stop working and tell a custodian."
 
 
+class ForeignKeys(BadSignature):
+    """The keys in the store are signed by others than the custodians of this computer's setting."""
+
+    code = "foreign_keys"
+    next = "Name in QUIETDESK_CUSTODIANS who signed them, or name a store of theirs."
+
+
 class WrongDocument(BadSignature):
     """A properly signed document is not the one that was asked for; `reason` is malformed, number
     (it is older than one that was seen), or which of its words (such as queue or deployment) is
@@ -128,6 +135,13 @@ class NoKeyYet(CannotOpen):
 
     code = "no_key_yet"
     next = "Choose an earlier time. Custodians make keys with: quietdesk keys mint"
+
+
+class NoKeyNow(NoKeyYet):
+    """There is no key for this week: nothing can be sealed now, whatever time is chosen."""
+
+    code = "no_key_now"
+    next = "Custodians make keys with: quietdesk keys mint"
 
 
 class KeyDestroyed(CannotOpen):
@@ -203,6 +217,12 @@ class NoSeats(Conflict):
 
     code = "no_seats"
     next = "Choose another time."
+
+
+class TimeOver(NoSeats):
+    """The time of the opening has begun."""
+
+    code = "time_over"
 
 
 class StoreUnavailable(QuietdeskError):

@@ -14,6 +14,7 @@ SAID = {
     "keyring": "This computer’s keyring is damaged, or made for another programme.",
     "not_admitted": "Custodians have not admitted this computer yet.",
     "setting": "A setting of this computer is not right.",
+    "time_over": "That time is over. Nothing was changed.",
     "no_seats": "That time has no free seat any more. Nothing was changed.",
     "conflict": "Somebody else changed this meanwhile. Nothing of theirs was overwritten.",
     "changed": "Somebody else changed it meanwhile. Nothing of theirs was overwritten; "
@@ -27,6 +28,8 @@ SAID = {
     "Nothing was changed.",
     "bundle": "The key of that week cannot be used. Nothing was changed.",
     "no_key_yet": "There is no key for that week. Nothing was changed.",
+    "no_key_now": "There is no key for this week. Nothing was changed.",
+    "foreign_keys": "The keys in the store are not those of this computer’s custodians.",
     "traces": "It was done. Erased bytes stay in the file of the store while somebody reads it.",
     "too_new": "The store was written by a newer Quietdesk. Nothing was changed.",
     "busy": "The store is busy. Nothing was changed.",

@@ -14,9 +14,10 @@ from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     NoDay,
+    NoKeyNow,
     NoKeyYet,
-    NoSeats,
     StoreUnavailable,
+    TimeOver,
     TooOld,
     TracesRemain,
     Unsure,
@@ -144,7 +145,7 @@ class Placing:
 
     def _refuse_past(self, opening: Opening, now: datetime) -> None:
         if opening.starts(self._city.zone) <= now:
-            raise NoSeats("that time is over")
+            raise TimeOver("that time is over")
 
     def _placed(self, opening: Opening) -> Reply:
         center = self._city.center(opening.center)
@@ -183,7 +184,8 @@ class Placing:
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
         held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
-            raise NoKeyYet(f"there is no key for week {epoch} yet")
+            now_or_later = NoKeyNow if epoch == weeks.epoch_at(now, self._city.zone) else NoKeyYet
+            raise now_or_later(f"there is no key for week {epoch} yet")
         return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
 
 
