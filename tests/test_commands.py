@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import codes, envelopes, replies, settings, sweep, weeks
+from quietdesk import codes, envelopes, record, replies, settings, sweep, weeks
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
+from quietdesk.record import Line
 from quietdesk.request import Rest
+from quietdesk.signed import signed_document
 from quietdesk.staff.commands import openings, requests
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
@@ -780,14 +782,55 @@ def test_record_is_printed_as_it_stands_and_checked(run, office):
     status, said, told = run("record", now=later)
 
     rows = [json.loads(line) for line in said.splitlines()]
-    assert [(row["epoch"], row["envelopes_erased"]) for row in rows] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+    assert [(row["kind"], *row["epochs"]) for row in rows] == [
+        ("keys", "2026-W47"),
+        ("keys", "2026-W48"),
+        ("rows", "2026-W47"),
+        ("rows", "2026-W48"),
     ]
     assert (status, told) == (
         0,
-        "The record is in order: 2 weeks; nothing was changed since custodians signed it.\n",
+        "The record is in order: 4 lines; nothing was changed since custodians signed it.\n",
     )
+
+
+def test_record_of_the_release_before_is_printed_with_what_came_after(run, office):
+    """Its head covers its own lines; whoever changes one of them is found out by either."""
+    world, _ = office
+    line = Line(record.BOTH, "main", (Epoch(2026, 40),), NOON.date(), (), 7)
+    says = {"v": 1, "queue": "main", "lines": 1, "head": line.hash()}
+    body = json.dumps(says, separators=(",", ":")).encode()
+    signed = signed_document(body, [world.custodian.sign("record", body)])
+    world.store.publish("record#main", line.write() + b"\n", 0)
+    world.store.publish("record-head#main", signed, 0)
+    assert run("record")[0] == 0
+
+    later = NOON + 3 * WEEK
+    sweep.run(world.store, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
+    status, said, told = run("record", now=later)
+    assert (status, len(said.splitlines())) == (0, 5)
+    assert "5 lines" in told
+
+    world.store.publish("record#main", b"", 1)
+    assert "record" in run("record", now=later)[0]
+
+
+def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
+    world, _ = office
+    world.store.put(world.sealed())
+    later = NOON + 2 * WEEK
+
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: keys destroyed.\nWeek 2026-W47: all requests erased, fewer than 10.\n"
+    )
+    for _ in range(25):
+        world.store.put(world.sealed())
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: 0 keys and 20 or a few more requests had come back, and were destroyed"
+        " again.\n"
+    )
+    assert run("sweep", now=later)[1] == "No week's keys were due to be destroyed.\n"
 
 
 def test_record_that_was_changed_is_not_in_order(run, office):
@@ -795,11 +838,9 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     later = NOON + 3 * WEEK
     sweep.run(world.store, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
-    raw, seq = world.store.read(sweep.record_name("main"))
+    raw, seq = world.store.read(record.name("main", 2026))
     world.store.publish(
-        sweep.record_name("main"),
-        raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'),
-        seq,
+        record.name("main", 2026), raw.replace(b'"erased":"<10"', b'"erased":10'), seq
     )
 
     assert "record" in run("record", now=later)[0]

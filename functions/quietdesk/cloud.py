@@ -54,14 +54,15 @@ def sweeping(store: Store, city: City, clock: Clock) -> Handler:
     from aws_lambda_powertools import Logger, single_metric
     from aws_lambda_powertools.metrics import MetricUnit
 
-    from quietdesk import sweep  # all of it is not loaded where people wait
+    from quietdesk import record, sweep  # all of it is not loaded where people wait
 
     log = Logger(service="quietdesk", location=None, timestamp=None)
 
     def handle(_: Mapping[str, Any], __: object) -> None:
         now = clock()
         try:
-            weeks = len(sweep.run(store, city, now))
+            lines = sweep.run(store, city, now)
+            weeks = sum(line.kind == record.KEYS for line in lines)
             days = sweep.days_of_keys(store, city, now)
         except Exception:  # its text may quote the store
             raise NotSwept("a part was not swept; the next hour tries again") from None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from quietdesk import bundles, hpke, openings, sweep, weeks
+from quietdesk import bundles, hpke, openings, record, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadRecord, BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
@@ -111,12 +111,13 @@ def _devices(store: Store, trust: Trust) -> tuple[Devices, int]:
 def _sign_record(
     store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
 ) -> None:
-    name, before = sweep.record_head_name(city.queue), 0
+    name, before = record.head_name(city.queue), 0
     if held := store.read(name):
         with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
-            before = sweep.read_head(held[0], trust, city.queue).number
-    lines, today = sweep.record(store, city.queue)[0], now.astimezone(city.zone).date()
-    head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, today)
+            before = record.read_head(held[0], trust, city.queue).number
+    today = now.astimezone(city.zone).date()
+    lines = record.read(store, city.queue, today).lines
+    head = record.head(city.queue, lines, trust.deployment, before + 1, today)
     publish_over(store, name, _signed(head, "record", custodians, trust))
 
 

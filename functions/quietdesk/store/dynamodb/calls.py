@@ -107,7 +107,15 @@ class Calls:
     def query(
         self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
     ) -> Iterator[Item]:
-        """Every item of a partition, page after page of at most 1 MB."""
+        """Every item of a partition, read page after page."""
+        for page in self.pages(table, week, values, **more):
+            yield from page
+
+    def pages(
+        self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
+    ) -> Iterator[list[Item]]:
+        """Every item of a partition, by pages of at most 1 MB; of a filter a page may have none.
+        The items of a page may be deleted before the next one is asked for."""
         if "ProjectionExpression" in more:
             more["Select"] = "SPECIFIC_ATTRIBUTES"  # sweep's role may ask for nothing else
         ask: dict[str, Any] = {
@@ -120,7 +128,7 @@ class Calls:
         while True:
             with self._in_time():
                 page = self._client.query(**ask)
-            yield from page["Items"]
+            yield page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             ask["ExclusiveStartKey"] = page["LastEvaluatedKey"]
