@@ -88,7 +88,7 @@ def _here(statement):
 def calls(table):
     """Every action that a role has anywhere, and those that none may have, on a table."""
     name, item = f"{PREFIX}-{table}", ITEMS[table]
-    partition, sort, _ = TABLES[table]
+    partition, sort = TABLES[table]
     where = {"TableName": name}
     key = {column[0]: item[column[0]] for column in (partition, sort) if column}
     fields = {"requests": "week, id", "keys": "week, #n", "public": "#n"}[table]

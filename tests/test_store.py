@@ -10,7 +10,7 @@ import pytest
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
-from quietdesk.store import open_store
+from quietdesk.store import open_store, sqlite
 from quietdesk.store.sqlite import PAGE
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 
@@ -188,6 +188,35 @@ def test_erasing_a_week_counts_envelopes_and_removes_stubs(store):
     assert sum(store.erase_epoch("main", WEEK)) == 1
     store.put(make(id=cancelled.id))  # where a stub still lay, this would be a conflict
     assert len(pulled(store)) == 1
+
+
+def test_week_of_several_pages_is_erased_page_by_page_and_whole(store, monkeypatch):
+    """DynamoDB's pages are of 1 MB."""
+    monkeypatch.setattr(sqlite, "ERASED", 100)
+    for number in range(240):
+        store.put(make(expires=int(NOW.timestamp()) if number % 4 else LATER))
+
+    expired = list(store.erase_expired("main", WEEK, NOW))
+    assert (sum(expired), len(expired) > 1) == (180, True)
+    assert len(pulled(store, NOW, [WEEK])) == 60
+
+    for _ in range(180):
+        store.put(make())
+    erased = list(store.erase_epoch("main", WEEK))
+    assert (sum(erased), len(erased) > 1) == (240, True)
+    assert sum(store.erase_epoch("main", WEEK)) == 0
+
+
+def test_who_stops_erasing_in_the_middle_has_erased_so_far_and_can_go_on(store, monkeypatch):
+    monkeypatch.setattr(sqlite, "ERASED", 5)
+    for _ in range(12):
+        store.put(make())
+
+    first = next(store.erase_epoch("main", WEEK))
+    store.checkpoint()
+
+    assert first + len(pulled(store)) == 12
+    assert first + sum(store.erase_epoch("main", WEEK)) == 12
 
 
 def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):

@@ -35,7 +35,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
 from quietdesk.staff.device import keyring
-from quietdesk.store import open_store
+from quietdesk.store import dynamodb, open_store
 from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.calls import CONFIG
 from quietdesk.store.dynamodb.tables import TABLES, create_tables
@@ -360,6 +360,57 @@ def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
 
     assert sum(store.erase_epoch("main", WEEK)) == 30
     assert list(store.pull("main", [WEEK], NOW)) == []
+
+
+def test_destroying_takes_a_quarter_of_what_the_tables_may_write(store_spec, monkeypatch):
+    """In batches of 25, after each of which it waits: however fast the table is, the rest of what
+    it may write is left to residents."""
+    monkeypatch.setattr(dynamodb, "ROWS_A_SECOND", 100)
+    monkeypatch.setattr(dynamodb, "KEYS_A_SECOND", 125)
+    waited = []
+    store = dynamodb.DynamoDB(store_spec.removeprefix("dynamodb:"), calls.PATIENT, waited.append)
+
+    for _ in range(60):
+        store.put(make())
+    assert waited == [], "nobody waits but who destroys"
+    assert sum(store.erase_epoch("main", WEEK)) == 60
+    assert waited == [0.25, 0.25, 0.1]
+
+    waited.clear()
+    for _ in range(3):
+        store.put(make(expires=int(NOW.timestamp())))
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 3
+    assert waited == [0.01] * 3
+
+    waited.clear()
+    wraps = {f"{number:016x}": b"w" for number in range(29)}
+    store.put_keys(Kid("main", "visit", WEEK, "00000001"), bytes(32), wraps)
+    store.destroy_keys("main", WEEK)
+    assert waited == [0.2, 0.04]
+    store.close()
+
+
+def test_erasing_holds_one_page_at_a_time(store, monkeypatch):
+    """However many rows a week has."""
+    for _ in range(260):
+        store.put(make())
+    listed, erased = [], []
+    real, batch = store._calls.pages, store._calls.batch_delete
+    monkeypatch.setattr(
+        store._calls,
+        "pages",
+        lambda *given, **more: (listed.append(len(page)) or page for page in real(*given, **more)),
+    )
+    monkeypatch.setattr(
+        store._calls,
+        "batch_delete",
+        lambda table, keys: erased.append(len(keys)) or batch(table, keys),
+    )
+
+    for _ in store.erase_epoch("main", WEEK):
+        assert sum(erased) == sum(listed), "a page is erased before the next is asked for"
+
+    assert len(listed) > 1 and sum(listed) == 260
 
 
 @pytest.mark.parametrize("call", ["batch_get_item", "batch_write_item"])

@@ -48,15 +48,12 @@ class Room:
         """Make the reserve, or what is missing of it, as far as there is room."""
         with suppress(OSError):  # full again: what was written so far is kept
             os.close(os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600))
-            with self._reserve.open("r+b") as file:
+            with self._reserve.open("r+b", buffering=0) as file:
                 size = file.seek(0, os.SEEK_END) // CHUNK * CHUNK
                 while size < RESERVE:
-                    try:
-                        file.seek(size)
-                        # A file system that compresses would keep no room for zeros.
-                        file.write(os.urandom(CHUNK))
-                        file.flush()
-                        size += CHUNK
-                    except OSError:
+                    file.seek(size)
+                    # A file system that compresses would keep no room for zeros.
+                    if file.write(os.urandom(CHUNK)) < CHUNK:
                         file.truncate(size)
-                        raise
+                        return
+                    size += CHUNK
