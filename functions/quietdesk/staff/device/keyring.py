@@ -3,17 +3,24 @@
 A passphrase locks it through Argon2id (RFC 9106). Each week's wrap key is its own AES-256-GCM box
 with the week in clear, so `forget` can delete the keys of ended weeks without the passphrase.
 Nothing readable is ever written.
+
+The file has one door, `update`: several processes of one computer change it, each what it finds
+there and not what it remembers. What is in the file is the truth, also against memory.
 """
 
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from errno import EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,15 +35,33 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
+from filelock import FileLock, Timeout
 
 from quietdesk.city import City
-from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
+from quietdesk.errors import (
+    BadCustodian,
+    BadKeyring,
+    CannotOpen,
+    ForeignKeyring,
+    KeyringBusy,
+    KeyringChanged,
+    KeyringTooNew,
+    NoKeyring,
+    NotSaved,
+    WrongPassphrase,
+)
 from quietdesk.hpke import Kid, PrivateKey, public_key
 from quietdesk.signed import Trust, document_body, key_id, signed_bytes
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
+LOCK_SECONDS = 30.0  # a change takes milliseconds: who waits longer waits for what hangs
+_SHARING = (5, 32)  # Windows: access denied, sharing violation
+_NO_LOCKS = (ENOLCK, ENOSYS, EOPNOTSUPP)
+
+T = TypeVar("T")
+Held = TypeVar("Held", bytes, bytes | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +173,11 @@ def lock(keyring: Keyring) -> bytes:
 
 def unlock(data: bytes, passphrase: str) -> Keyring:
     """The keyring in a locked file. Run `forget` on the file first: a key that is still in it is
-    unlocked. Raises WrongPassphrase or BadKeyring."""
+    unlocked. A week whose box is damaged is left out, and the others open. Raises WrongPassphrase
+    or BadKeyring."""
     clear, boxes = _read(data)
     try:
-        kdf = clear["argon2id"]
-        cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
-        salt = unb64(kdf["salt"], 16)
+        cost, salt = _stretching(clear)
         if (
             cost.memory_kib > _DEAREST.memory_kib
             or cost.iterations > _DEAREST.iterations
@@ -161,21 +185,28 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
             or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
         ):
             raise ValueError("too dear")
-        box_key = _stretch(passphrase, salt, cost)
-        main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
-        seeds = {
-            Epoch.parse(name): _unbox(box_key, _aad(clear, name), box)
-            for name, box in boxes.items()
-            if name != "main"
-        }
-        custodians = tuple(unb64(spki) for spki in main["custodians"])
-        trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
-        signing_key = unb64(main["signing_key"])
+        return _opened(clear, boxes, cost, salt, _stretch(passphrase, salt, cost))
     except InvalidTag:
         raise WrongPassphrase("the passphrase does not unlock this keyring") from None
     except (ValueError, TypeError, KeyError, OverflowError):
-        raise BadKeyring("the keyring file is damaged") from None
-    return Keyring(clear["kind"], signing_key, trust, seeds, cost, salt, box_key)
+        raise _damaged(clear["kind"]) from None
+
+
+def reread(data: bytes, unlocked: Keyring) -> Keyring:
+    """What a file holds now of the keyring that was unlocked from it before; no passphrase is
+    needed again. Raises KeyringChanged when it is another one, or has another passphrase, and
+    BadKeyring."""
+    clear, boxes = _read(data)
+    try:
+        cost, salt = _stretching(clear)
+        was = (unlocked.kind, unlocked.id, unlocked.trust.deployment, unlocked.cost, unlocked.salt)
+        if (clear["kind"], clear["id"], clear["deployment"], cost, salt) != was:
+            raise KeyringChanged("another keyring lies there than the one that was unlocked")
+        return _opened(clear, boxes, cost, salt, unlocked.box_key)
+    except InvalidTag:
+        raise KeyringChanged("the keyring has another passphrase than before") from None
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise _damaged(clear["kind"]) from None
 
 
 def forget(data: bytes, over: Callable[[Epoch], bool]) -> bytes:
@@ -207,37 +238,93 @@ def made_for(data: bytes) -> tuple[str, str]:
     return clear["kind"], clear["deployment"]
 
 
-def save(path: Path, data: bytes) -> None:
-    """Write a locked file whole or not at all, readable by its owner only."""
+def update(path: Path, change: Callable[[bytes | None], Held]) -> Held:
+    """The one door of a keyring's file: what it holds after `change`, which gets what it holds now,
+    None where there is no file, and gives what it is to hold.
+
+    `change` may be asked twice, and decides by what it is given alone: meanwhile another process
+    may have written. Giving back what it got writes nothing. Else the file is written whole or not
+    at all, for its owner only, and lies on the disk when this returns. What `change` raises leaves
+    the file as it is. Raises KeyringBusy, and NotSaved: a whole file is there all the same.
+    """
+    path = path.resolve()  # two names of one file have one lock
+    try:
+        with _named(path):
+            return _updated(path, change)
+    except OSError as error:
+        why = error.strerror or "it cannot be written"
+        raise NotSaved(f"{path}: nothing was saved: {why}") from None
+
+
+def _updated(path: Path, change: Callable[[bytes | None], Held]) -> Held:
+    beside = _beside(path)
+    if not beside.exists():
+        held = _held(path)
+        after = change(held)
+        if after == held:
+            return after
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
+    with _locked(path):
+        # Of who was killed half-way: no `forget` would find the keys in it.
+        beside.unlink(missing_ok=True)
+        held = _held(path)
+        after = change(held)
+        if after is not None and after != held:
+            save(path, after)
+        return after
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner only. Who changes a keyring that is
+    in use does it by `update`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = _beside(path)
     beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _patient(lambda: os.replace(beside, path))
+    except BaseException:
+        with suppress(OSError):  # what went wrong before is what is said
+            beside.unlink(missing_ok=True)
+        raise
+    _settle(path.parent)
 
 
 def forget_ended(path: Path, city: City, now: datetime) -> None:
     """Delete the keys of ended weeks from a keyring file, if there is one. Raises BadKeyring."""
-    if path.exists():
-        before = path.read_bytes()
-        after = forget(before, lambda epoch: over(epoch, now, city.zone, city.serve_days))
-        if epochs(after) != epochs(before):
-            save(path, after)
+
+    def kept(held: bytes | None) -> bytes | None:
+        if held is None:
+            return None
+        after = forget(held, lambda epoch: over(epoch, now, city.zone, city.serve_days))
+        return after if epochs(after) != epochs(held) else held
+
+    update(path, kept)
 
 
 def read(path: Path, kind: str, deployment: str) -> bytes:
     """A locked file of that kind, made for that deployment: demo keys sign and open nothing else,
-    whoever pins them. Raises NoKeyring and BadKeyring."""
-    if not path.exists():
-        whose = "" if kind == "device" else f"{kind}'s "
-        raise NoKeyring(f"there is no {whose}keyring at {path.absolute()}")
-    data = path.read_bytes()
-    if made_for(data) != (kind, deployment):
-        raise BadKeyring(f"{path.name} is not a {kind}'s keyring for {deployment}")
+    whoever pins them. Raises NoKeyring, ForeignKeyring and BadKeyring; BadCustodian for a
+    custodian's."""
+    try:
+        data = _held(path)
+        if data is None:
+            raise NoKeyring(f"there is no {kind}'s keyring at {path.absolute()}")
+        with _named(path.absolute()):
+            it, its = made_for(data)
+            if (it, its) != (kind, deployment):
+                said = f"it is not a {kind}'s keyring for {deployment}, but a {it}'s for {its}"
+                raise ForeignKeyring(said)
+    except KeyringTooNew:
+        raise
+    except BadKeyring as error:
+        if kind == "device":
+            raise
+        raise BadCustodian(str(error)) from None
     return data
 
 
@@ -256,6 +343,28 @@ def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
     ).derive(passphrase.encode())
+
+
+def _stretching(clear: Mapping[str, Any]) -> tuple[Cost, bytes]:
+    kdf = clear["argon2id"]
+    cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
+    return cost, unb64(kdf["salt"], 16)
+
+
+def _opened(
+    clear: Mapping[str, Any], boxes: Mapping[str, Any], cost: Cost, salt: bytes, box_key: bytes
+) -> Keyring:
+    """Raises InvalidTag when that key does not open it, and ValueError, TypeError or KeyError."""
+    main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
+    seeds = {}
+    for name, box in boxes.items():
+        # A damaged box costs its own week: as one that is not there, it gets a fresh key.
+        with suppress(InvalidTag):
+            if name != "main":
+                seeds[Epoch.parse(name)] = _unbox(box_key, _aad(clear, name), box)
+    custodians = tuple(unb64(spki) for spki in main["custodians"])
+    trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
+    return Keyring(clear["kind"], unb64(main["signing_key"]), trust, seeds, cost, salt, box_key)
 
 
 def _private(der: bytes) -> ec.EllipticCurvePrivateKey:
@@ -284,8 +393,10 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         clear = json.loads(data)
         boxes = clear.pop("boxes")
+        if type(clear["v"]) is int and clear["v"] > 1:
+            raise KeyringTooNew("the keyring was written by a newer Quietdesk")
         if clear["v"] != 1:
-            raise BadKeyring("the keyring was written by another version")
+            raise ValueError("no version of ours")
         if not all(isinstance(clear[key], str) for key in ("kind", "id", "deployment")):
             raise TypeError("names")
         if not isinstance(boxes, dict) or "main" not in boxes:
@@ -293,3 +404,76 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise BadKeyring("the keyring file is damaged") from None
     return clear, boxes
+
+
+def _damaged(kind: str) -> BadKeyring:
+    said = "the keyring file is damaged"
+    return BadCustodian(said) if kind == "custodian" else BadKeyring(said)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with a keyring, with the name of its file."""
+    try:
+        yield
+    except BadKeyring as error:
+        error.args = (f"{path}: {error}",)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _held(path: Path) -> bytes | None:
+    try:
+        return _patient(path.read_bytes)
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Alone with a file, among all processes and threads of this computer. The operating system
+    holds the lock, so it ends with the process, however that ends."""
+    file = path.with_name(path.name + ".lock")
+    # The file stays: who deletes one that others wait for gives two of them the lock.
+    lock = FileLock(file, LOCK_SECONDS, 0o600, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise KeyringBusy(f"{path}: another process does not let go of the keyring") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise NotSaved(f"{path}: files in that folder cannot be locked") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _patient(act: Callable[[], T]) -> T:
+    """Windows gives no file that another program has open, as a scanner or a backup does for a
+    moment. Elsewhere a file can be read and replaced at any time."""
+    for _ in range(100):
+        try:
+            return act()
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _SHARING:
+                raise
+        time.sleep(0.05)
+    return act()
+
+
+def _settle(folder: Path) -> None:
+    """Bring the name of a file that was renamed to the disk, where folders can be."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != EINVAL:  # a file system that has no such thing
+                raise
+        finally:
+            os.close(descriptor)
