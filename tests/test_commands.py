@@ -819,8 +819,8 @@ def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
         Here(settings.read(told), world.city, now).forget()
         return set(before) - set(keyring.epochs(path.read_bytes()))
 
-    assert forgotten(key_day - timedelta(seconds=1)) == set()
-    assert forgotten(key_day) == {Epoch(2026, 47)}
+    assert forgotten(key_day - timedelta(seconds=1)) == {Epoch(2026, 46)}
+    assert forgotten(key_day) == {Epoch(2026, 46), Epoch(2026, 47)}
 
 
 def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):

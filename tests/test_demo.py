@@ -1,5 +1,6 @@
 """One machine left running for more than a year: the timer keeps it minted, swept and readable."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
-from tests.world import CHEAP, World
+from tests.world import CHEAP, BrokenStore, World
 
 START = datetime(2026, 10, 28, 15, 0, tzinfo=UTC)
 
@@ -29,7 +30,8 @@ def chosen(tmp_path):
 
 def started(chosen, city, tmp_path):
     """The settings and trust after a first start."""
-    demo.set_up(chosen, city, CHEAP)
+    with closing(open_store(f"sqlite:{tmp_path / 'requests.db'}")) as store:
+        demo.set_up(chosen, city, store, CHEAP)
     custodians = f"file:{tmp_path / 'custodians.txt'}"
     chosen = replace(
         chosen, custodians=settings.read({"QUIETDESK_CUSTODIANS": custodians}).custodians
@@ -147,4 +149,4 @@ def test_demo_keys_are_made_for_the_demo_only(chosen, city):
         (replace(chosen, stage="production"), city),
     ):
         with pytest.raises(BadSetting):
-            demo.set_up(*wrong, CHEAP)
+            demo.set_up(*wrong, BrokenStore(), CHEAP)

@@ -2,6 +2,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,7 @@ from quietdesk.errors import (
 )
 from quietdesk.hpke import Kid
 from quietdesk.signed import Trust
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.world import CHEAP, PASSPHRASE, ROOT
@@ -182,14 +183,14 @@ def grown(*names):
 
 def test_change_is_given_what_another_wrote_meanwhile(path, monkeypatch):
     """Another process writes between the first look at the file and the lock."""
-    locked = keyring._locked
+    locked = safefile._locked
 
     def meanwhile(it):
-        monkeypatch.setattr(keyring, "_locked", locked)
+        monkeypatch.setattr(safefile, "_locked", locked)
         keyring.update(path, grown("2026-W51"))
         return locked(it)
 
-    monkeypatch.setattr(keyring, "_locked", meanwhile)
+    monkeypatch.setattr(safefile, "_locked", meanwhile)
 
     keyring.update(path, grown("2026-W52"))
 
@@ -219,7 +220,7 @@ def test_two_names_of_one_file_have_one_lock(path, tmp_path):
 
 def test_giving_back_what_it_got_writes_nothing_and_needs_no_lock(path, monkeypatch):
     """A keyring on a medium that is read-only opens all the same."""
-    monkeypatch.setattr(keyring, "_locked", lambda _: pytest.fail("locked"))
+    monkeypatch.setattr(safefile, "_locked", lambda _: pytest.fail("locked"))
 
     before = path.stat().st_mtime_ns, path.read_bytes()
 
@@ -269,10 +270,10 @@ def test_what_a_killed_process_left_beside_the_file_is_deleted(path):
 
 
 def test_who_does_not_let_go_is_named_and_nothing_is_written(path, monkeypatch):
-    monkeypatch.setattr(keyring, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(safefile, "LOCK_SECONDS", 0.0)
     before = path.read_bytes()
 
-    with keyring._locked(path), ThreadPoolExecutor(1) as beside:
+    with safefile._locked(path), ThreadPoolExecutor(1) as beside:
         with pytest.raises(KeyringBusy, match=r"device\.keyring"):
             beside.submit(keyring.update, path, grown("2026-W51")).result()
 
@@ -310,6 +311,20 @@ def test_file_that_another_program_has_open_for_a_moment_is_waited_for(path, mon
 
     assert len(refused) == 3
     assert Epoch(2026, 51) in keyring.epochs(path.read_bytes())
+
+
+def test_nothing_in_the_programme_writes_a_keyring_but_by_its_door():
+    """Only the demo's list of custodians is written without looking: it is always the same."""
+    sources = {it: it.read_text() for it in (ROOT / "functions/quietdesk").rglob("*.py")}
+    found = [
+        (path.name, line.strip())
+        for path, text in sources.items()
+        for line in text.splitlines()
+        if re.search(r"\b(safefile|keyring)\.save\(", line)
+    ]
+
+    assert len(sources) > 80
+    assert [name for name, _ in found] == ["demo.py"] and "custodians_path" in found[0][1]
 
 
 # --- A file that was changed since it was unlocked -----------------------------------------------

@@ -58,6 +58,10 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
+    "lost_weeks": "These weeks were locked for this computer with a key that it does not have any "
+    "more. What waits in them does not open here: {weeks}.",
+    "lost_next": "If another computer opens them, work there until their key day. If none does, "
+    "tell a custodian today: whoever asked in those weeks has to ask again.",
     "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "
     "If this stays, tell a custodian.",
 }

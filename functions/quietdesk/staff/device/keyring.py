@@ -10,15 +10,11 @@ there and not what it remembers. What is in the file is the truth, also against 
 
 import hashlib
 import json
-import os
 import secrets
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from errno import EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +31,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from filelock import FileLock, Timeout
 
 from quietdesk.city import City
 from quietdesk.errors import (
@@ -43,24 +38,20 @@ from quietdesk.errors import (
     BadKeyring,
     CannotOpen,
     ForeignKeyring,
-    KeyringBusy,
     KeyringChanged,
     KeyringTooNew,
     NoKeyring,
-    NotSaved,
     WrongPassphrase,
 )
 from quietdesk.hpke import Kid, PrivateKey, public_key
 from quietdesk.signed import Trust, document_body, key_id, signed_bytes
+from quietdesk.staff.device import safefile
+from quietdesk.staff.device.safefile import save as save  # for who arranges a file, as tests do
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
-LOCK_SECONDS = 30.0  # a change takes milliseconds: who waits longer waits for what hangs
-_SHARING = (5, 32)  # Windows: access denied, sharing violation
-_NO_LOCKS = (ENOLCK, ENOSYS, EOPNOTSUPP)
 
-T = TypeVar("T")
 Held = TypeVar("Held", bytes, bytes | None)
 
 
@@ -239,59 +230,10 @@ def made_for(data: bytes) -> tuple[str, str]:
 
 
 def update(path: Path, change: Callable[[bytes | None], Held]) -> Held:
-    """The one door of a keyring's file: what it holds after `change`, which gets what it holds now,
-    None where there is no file, and gives what it is to hold.
-
-    `change` may be asked twice, and decides by what it is given alone: meanwhile another process
-    may have written. Giving back what it got writes nothing. Else the file is written whole or not
-    at all, for its owner only, and lies on the disk when this returns. What `change` raises leaves
-    the file as it is. Raises KeyringBusy, and NotSaved: a whole file is there all the same.
-    """
-    path = path.resolve()  # two names of one file have one lock
-    try:
-        with _named(path):
-            return _updated(path, change)
-    except OSError as error:
-        why = error.strerror or "it cannot be written"
-        raise NotSaved(f"{path}: nothing was saved: {why}") from None
-
-
-def _updated(path: Path, change: Callable[[bytes | None], Held]) -> Held:
-    beside = _beside(path)
-    if not beside.exists():
-        held = _held(path)
-        after = change(held)
-        if after == held:
-            return after
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(path):
-        # Of who was killed half-way: no `forget` would find the keys in it.
-        beside.unlink(missing_ok=True)
-        held = _held(path)
-        after = change(held)
-        if after is not None and after != held:
-            save(path, after)
-        return after
-
-
-def save(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner only. Who changes a keyring that is
-    in use does it by `update`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = _beside(path)
-    beside.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _patient(lambda: os.replace(beside, path))
-    except BaseException:
-        with suppress(OSError):  # what went wrong before is what is said
-            beside.unlink(missing_ok=True)
-        raise
-    _settle(path.parent)
+    """The one door of a keyring's file: as safefile.update. What `change` finds wrong with the
+    keyring is said with the name of the file."""
+    with _named(path.absolute()):
+        return safefile.update(path, change)
 
 
 def forget_ended(path: Path, city: City, now: datetime) -> None:
@@ -311,9 +253,10 @@ def read(path: Path, kind: str, deployment: str) -> bytes:
     whoever pins them. Raises NoKeyring, ForeignKeyring and BadKeyring; BadCustodian for a
     custodian's."""
     try:
-        data = _held(path)
+        data = safefile.read(path)
         if data is None:
-            raise NoKeyring(f"there is no {kind}'s keyring at {path.absolute()}")
+            whose = "" if kind == "device" else f"{kind}'s "
+            raise NoKeyring(f"there is no {whose}keyring at {path.absolute()}")
         with _named(path.absolute()):
             it, its = made_for(data)
             if (it, its) != (kind, deployment):
@@ -419,61 +362,3 @@ def _named(path: Path) -> Iterator[None]:
     except BadKeyring as error:
         error.args = (f"{path}: {error}",)
         raise
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ".new")
-
-
-def _held(path: Path) -> bytes | None:
-    try:
-        return _patient(path.read_bytes)
-    except FileNotFoundError:
-        return None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Alone with a file, among all processes and threads of this computer. The operating system
-    holds the lock, so it ends with the process, however that ends."""
-    file = path.with_name(path.name + ".lock")
-    # The file stays: who deletes one that others wait for gives two of them the lock.
-    lock = FileLock(file, LOCK_SECONDS, 0o600, fallback_to_soft=False, preserve_lock_file=True)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise KeyringBusy(f"{path}: another process does not let go of the keyring") from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        raise NotSaved(f"{path}: files in that folder cannot be locked") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _patient(act: Callable[[], T]) -> T:
-    """Windows gives no file that another program has open, as a scanner or a backup does for a
-    moment. Elsewhere a file can be read and replaced at any time."""
-    for _ in range(100):
-        try:
-            return act()
-        except OSError as error:
-            if getattr(error, "winerror", None) not in _SHARING:
-                raise
-        time.sleep(0.05)
-    return act()
-
-
-def _settle(folder: Path) -> None:
-    """Bring the name of a file that was renamed to the disk, where folders can be."""
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno != EINVAL:  # a file system that has no such thing
-                raise
-        finally:
-            os.close(descriptor)
