@@ -2,8 +2,10 @@
 
 import errno
 import os
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -19,8 +21,10 @@ from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.work import Work
+from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
-from tests.world import CHEAP, NOON, PASSPHRASE, WEEK
+from tests.killed import killed_at_each
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, make_world
 
 LATER = NOON + 3 * WEEK
 
@@ -269,3 +273,45 @@ def test_keys_are_for_the_weeks_whose_key_day_is_ahead_and_ten_more(city, now, s
     assert found[0] == first
     assert found[-1] == Epoch(2026, 47).plus(10)
     assert found == [first.plus(n) for n in range(len(found))]
+
+
+# --- A process that is killed --------------------------------------------------------------------
+
+
+def topping_up(city, trust, folder, _):
+    path = folder / "device.keyring"
+    with closing(open_store(f"sqlite:{folder / 'requests.db'}")) as store:
+        keyring.forget_ended(path, city, LATER)
+        upload.top_up(store, path, unlocked(path), city, LATER)
+
+
+@pytest.mark.process
+def test_who_is_killed_at_any_write_leaves_a_whole_file_and_the_next_mends_the_rest(
+    tmp_path, custodian
+):
+    made = make_world(tmp_path, custodian=custodian)
+    made.store.close()
+    file, database = keyring.lock(made.device), (tmp_path / "requests.db").read_bytes()
+    path = tmp_path / "device.keyring"
+
+    def fresh():
+        keyring.save(path, file)
+        (tmp_path / "requests.db").write_bytes(database)
+        return ""
+
+    seen = []
+    work = partial(topping_up, made.city, made.trust, tmp_path)
+    for spec, moment in killed_at_each(fresh, work):
+        held = set(keyring.epochs(path.read_bytes()))
+        work(spec)
+
+        with closing(open_store(made.spec)) as store:
+            device = unlocked(path)
+            _, named = upload.offered(store, device.id, device.trust)
+            assert named == of_the_file(path), moment
+            assert upload.lost(store, device, made.city, LATER) == (), moment
+        assert held, moment
+        assert not path.with_name("device.keyring.new").exists(), moment
+        seen.append(moment.what)
+
+    assert seen.count("file") == 4, "forgetting, and the weeks to come"

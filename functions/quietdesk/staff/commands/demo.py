@@ -59,7 +59,8 @@ def _check(path: Path, kind: str) -> None:
     except KeyringTooNew:
         raise
     except BadKeyring:
-        raise _lost(path, "is damaged" if path.exists() else "is gone") from None
+        how = "is damaged, or another one," if path.exists() else "is gone"
+        raise _lost(path, how) from None
 
 
 def _lost(path: Path, how: str) -> QuietdeskError:
