@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,7 +19,7 @@ from quietdesk.store import open_store
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.schema import SCHEMA_VERSION
 from quietdesk.weeks import Epoch
-from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 from tests.waiting import CEILING
 from tests.world import ROOT
 
@@ -123,6 +124,23 @@ def reading(store, path):
     reader.execute("SELECT count(*) FROM requests").fetchone()
     store._db.execute("PRAGMA busy_timeout = 50")
     return reader
+
+
+@pytest.mark.parametrize("id", [float("-inf"), -1, 0, "text", b"", b"\xff" * 40])
+def test_row_whose_id_is_damaged_is_erased_with_the_others(store, path, id):
+    for erase in (
+        lambda: store.erase_expired("main", WEEK, NOW),
+        lambda: store.erase_epoch("main", WEEK),
+    ):
+        store.put(make())
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE requests SET id = ?, expires = 0", (id,))
+        store.put(make())
+
+        assert sum(erase()) in (1, 2)
+
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT 1 FROM requests WHERE expires = 0").fetchall() == []
 
 
 def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(store, path):

@@ -165,20 +165,21 @@ class Sqlite:
 
     def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
-            last: object = float("-inf")  # before an id of any type, also a damaged one
+            last: list[object] = []  # no value is before an id of any type, also a damaged one
             while True:
+                after = "AND id > ?" if last else ""
                 with _named_errors():
                     rows = self._db.execute(
                         f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
-                        f" WHERE queue = ? AND epoch = ? AND id > ? AND expires > ? AND {_LIVE}"
+                        f" WHERE queue = ? AND epoch = ? {after} AND expires > ? AND {_LIVE}"
                         " ORDER BY id LIMIT ?",
-                        (queue, epoch, last, now.timestamp(), PAGE),
+                        (queue, epoch, *last, now.timestamp(), PAGE),
                     ).fetchall()
                 for row in rows:
                     yield _envelope(row)
                 if len(rows) < PAGE:
                     break
-                last = rows[-1][2]
+                last = [rows[-1][2]]
 
     def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
         return self._erase("queue = ? AND epoch = ?", (queue, epoch))
@@ -189,24 +190,22 @@ class Sqlite:
         )
 
     def _erase(self, where: str, values: tuple[object, ...]) -> Iterator[int]:
-        last: object = float("-inf")  # before an id of any type, also a damaged one
+        last: list[object] = []  # no value is before an id of any type, also a damaged one
 
         def page() -> list[tuple[object, int]]:
+            page = f"FROM requests WHERE {where} {'AND id > ?' if last else ''}"
             with self._write() as db:
                 rows = db.execute(
-                    f"SELECT id, {_LIVE} FROM requests"  # noqa: S608 - fixed text
-                    f" WHERE {where} AND id > ? ORDER BY id LIMIT ?",
-                    (*values, last, ERASED),
+                    f"SELECT id, {_LIVE} {page} ORDER BY id LIMIT ?",
+                    (*values, *last, ERASED),
                 ).fetchall()
                 if rows:
-                    db.execute(
-                        f"DELETE FROM requests WHERE {where} AND id > ? AND id <= ?",  # noqa: S608
-                        (*values, last, rows[-1][0]),
-                    )
+                    until = rows[-1][0]
+                    db.execute(f"DELETE {page} AND id <= ?", (*values, *last, until))
                 return rows
 
         while rows := self._in_kept_room(page):
-            last = rows[-1][0]
+            last = [rows[-1][0]]
             yield sum(live for _, live in rows)
         self._in_kept_room(self.checkpoint)
         self._room.make()
