@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import codes, envelopes, replies, settings, sweep, weeks
+from quietdesk import clock, codes, envelopes, replies, settings, sweep, weeks
 from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
 from quietdesk.openings import Opening
 from quietdesk.request import Rest
@@ -811,11 +811,13 @@ def test_record_that_was_changed_is_not_in_order(run, office):
 def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
     world, folder = office
     path = folder / "device.keyring"
-    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": ""}
     key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
     before = keyring.epochs(path.read_bytes())
 
     def forgotten(now):
+        clock.believe(world.store, now - timedelta(hours=1))  # as the server does every hour
         Here(settings.read(told), world.city, now).forget()
         return set(before) - set(keyring.epochs(path.read_bytes()))
 

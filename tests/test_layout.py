@@ -39,13 +39,14 @@ TABLE = {
     "intake": BELOW,
     "events": ["intake", "programme", "web"],
     "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
+    "clock": ["bundles", "city", "openings", "signed", "store", "sweep", "weeks", "errors"],
     "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "sweep"],
+    "cloud": [*BELOW, "clock", "events", "intake", "sweep"],
     "handler": ["cloud"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from quietdesk import bundles, sweep, weeks
+from quietdesk import bundles, clock, sweep, weeks
 from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
 from quietdesk.signed import Trust
-from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
+from quietdesk.staff.commands.clocks import doubted
+from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
@@ -41,6 +42,7 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
+        at.sure(store)
         signers = custodians(at, args.custodian)
         ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
@@ -63,6 +65,7 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
 def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
+        at.sure(store)
         signers = custodians(at, args.custodian)
         minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
     for epoch in minted:
@@ -103,12 +106,17 @@ def forget(at: Here, _: argparse.Namespace) -> int:
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
     with closing(at.store()) as store:
-        lines = sweep.run(store, at.city, at.now)
+        dates, waits = at.dates(store)
+        lines = sweep.run(store, at.city, dates.past)
+        if not dates.doubt and dates.other is None:  # there is no clock but this one
+            clock.believe(store, at.now)
     for line in lines:
         print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
     if not lines:
         print("No week's keys were due to be destroyed.")
-    return 0
+    for said in doubted(dates, waits, at.city.zone):
+        complain(said)
+    return 1 if waits else 0
 
 
 def record(at: Here, _: argparse.Namespace) -> int:

@@ -7,17 +7,19 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, settings, sweep, weeks
+from quietdesk import bundles, clock, settings, sweep, weeks
 from quietdesk.city import City
+from quietdesk.clock import Doubt
 from quietdesk.errors import BadCity, BadSetting, BadSignature
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
-from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.commands.clocks import doubted
+from quietdesk.staff.commands.terminal import Here, complain
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store, open_store
 
@@ -40,15 +42,22 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     reserved = local.reserve(args.host, args.port)
     store = open_store(chosen.store)
 
+    evenly = clock.Evenly()
+
     def upkeep() -> None:
         now = datetime.now(UTC)
-        sweep.run(store, city, now)
+        so_far = evenly.so_far(now, time.monotonic())
+        if not _swept(store, city, trust, now, so_far):
+            return  # nor is anything signed by a clock that is not believed
         if city.deployment == DEMO:
             demo.keep_minted(chosen, store, city, trust, now)
             demo.keep_published(chosen, store, city, trust, now)
 
     with closing(store), reserved:
-        Here(chosen, city, datetime.now(UTC)).forget()
+        at = Here(chosen, city, datetime.now(UTC))
+        if at.dates(store)[0].doubt is Doubt.NONE:
+            clock.believe(store, at.now)
+        at.forget()
         try:
             upkeep()
             _say_if_closed(store, city, trust)
@@ -81,6 +90,23 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def _swept(
+    store: Store, city: City, trust: Trust, now: datetime, evenly: timedelta = timedelta(0)
+) -> bool:
+    """Destroy what is due on this machine, and give whether its clock is believed."""
+    dates, waits = clock.to_sweep(store, city, trust, now, evenly)
+    for line in doubted(dates, waits, city.zone):
+        complain(line)
+    if dates.doubt:
+        complain("the clock is believed after it has run evenly for a day, or by: quietdesk sweep")
+    try:
+        sweep.run(store, city, dates.past)
+    finally:
+        if not dates.doubt:  # also when the store is too full to destroy something
+            clock.believe(store, now)
+    return not dates.doubt
+
+
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
     current = weeks.epoch_at(datetime.now(UTC), city.zone)
     held = store.read(bundles.name(city.queue, current))
@@ -96,21 +122,33 @@ def desk(at: Here, args: argparse.Namespace) -> int:
     # Which no other command needs.
     from quietdesk.staff.console import server
 
-    def unlock_now(typed: str) -> Keyring:
-        # The desk may stay open over a key day: what ended meanwhile is forgotten first.
-        return replace(at, now=datetime.now(UTC)).forget().unlocked(typed)
+    doubts = [at.doubt]  # of the last unlocking
 
-    def clock() -> datetime:
+    def unlock_now(typed: str) -> Keyring:
+        # The desk may stay open over a key day: what ended meanwhile is forgotten first. Nobody
+        # looks at the terminal then.
+        current = replace(at, now=datetime.now(UTC)).forget(ask=False)
+        doubts[0] = current.doubt
+        return current.unlocked(typed)
+
+    def now() -> datetime:
         return datetime.now(UTC)
 
     begin = None
     if at.settings.store.startswith("dynamodb:"):
         from quietdesk.staff.device.signin import Waiting  # boto3 is slow to import
 
-        begin = partial(Waiting, clock)
+        begin = partial(Waiting, now)
     with closing(at.store()) as store:
         console = server.Console(
-            store, at.city, at.settings.keyring, unlock_now, clock, args.lang, begin
+            store,
+            at.city,
+            at.settings.keyring,
+            unlock_now,
+            now,
+            args.lang,
+            begin,
+            lambda: doubts[0],
         )
         server.run(console, not args.no_browser)
     print("The desk is locked.")
