@@ -14,15 +14,21 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import weeks
+from quietdesk import settings, weeks
+from quietdesk.clock import believe
 from quietdesk.errors import (
     BadKeyring,
     StoreUnavailable,
 )
 from quietdesk.staff import words
+from quietdesk.staff.commands.serving import unlocking
+from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.console.forms import Sent
+from quietdesk.staff.console.server import Console
 from quietdesk.staff.device import keyring
 from quietdesk.web import Call
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64
 from tests.console.staff import (
     HOST,
     ORIGIN,
@@ -358,6 +364,48 @@ def test_desk_makes_keys_for_coming_weeks_ready(staff, world, clock, tmp_path):
     staff.unlock()
 
     assert len(set(keyring.epochs(path.read_bytes())) - set(before)) == 2
+
+
+@pytest.fixture
+def office(world, tmp_path, clock):
+    """A console as `quietdesk desk` makes it, on the machine of the store."""
+    path = tmp_path / "device.keyring"
+    keyring.save(path, keyring.lock(world.device))
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": b64(world.custodian.public_key)}
+    at = Here(settings.read(told), world.city, NOON)
+    unlock, doubt = unlocking(at, clock)
+    console = Console(world.store, world.city, path, unlock, clock, doubt=doubt)
+    yield Staff(console), path
+    console.close()
+
+
+@pytest.mark.parametrize("days", [15, -15])
+def test_unlocking_by_a_clock_that_moved_deletes_nothing_and_the_page_says_so(
+    office, world, clock, days
+):
+    staff, path = office
+    believe(world.store, NOON)
+    before = set(keyring.epochs(path.read_bytes()))
+    clock.now += timedelta(days=days)
+
+    page = staff.unlock()
+
+    assert "This computer’s clock has moved, and nothing else says what day it is." in page.text
+    assert before <= set(keyring.epochs(path.read_bytes()))
+
+
+def test_unlocking_by_a_clock_that_goes_on_deletes_what_is_over_and_says_nothing(
+    office, world, clock
+):
+    staff, path = office
+    clock.now += timedelta(days=15)
+    believe(world.store, clock.now - timedelta(hours=1))
+
+    page = staff.unlock()
+
+    assert "clock" not in page.text.lower()
+    assert Epoch(2026, 47) not in keyring.epochs(path.read_bytes())
 
 
 def test_keys_that_cannot_be_saved_are_said_and_the_queue_is_shown(staff, world, clock, tmp_path):

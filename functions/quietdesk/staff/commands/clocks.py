@@ -19,11 +19,14 @@ def doubted(dates: Dates, waits: Sequence[Loss], zone: ZoneInfo) -> list[str]:
     return [it for it in [*lines, *_kept(waits)] if it]
 
 
+def may_ask(dates: Dates) -> bool:
+    """Whether only a person can tell, and one is there."""
+    return dates.doubt is Doubt.MOVED and sys.stdin.isatty()
+
+
 def vouched(dates: Dates, waits: Sequence[Loss], zone: ZoneInfo) -> bool:
     """Whether a person says that it is the day that this computer's clock says. They type it from
     a calendar: the clock's own day is not shown to be typed after it."""
-    if dates.doubt is not Doubt.MOVED or not sys.stdin.isatty():
-        return False
     for line in [_what(dates, zone), "If it is right, these are destroyed now:", *_named(waits)]:
         print(f"quietdesk: {line}", file=sys.stderr)
     question = "Type today's date from a calendar, such as 2026-01-31; Enter keeps them: "
@@ -69,13 +72,13 @@ def _named(waits: Sequence[Loss]) -> list[str]:
 
 
 def _one(it: Loss) -> str:
-    opens = "" if it.requests is None else f"; they open {it.requests} requests that wait"
+    opens = "" if it.requests is None else f", requests that it opens: {it.requests}"
     return f"week {it.epoch}, key day {it.key_day}{opens}"
 
 
 def _apart(dates: Dates) -> str:
     apart = abs(dates.here - dates.other) if dates.other else timedelta(0)
-    days = apart // _DAY
+    days = round(apart / _DAY)
     return f"{days} days" if days > 1 else f"{apart // timedelta(hours=1)} hours"
 
 

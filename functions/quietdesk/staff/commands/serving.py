@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     def upkeep() -> None:
         now = datetime.now(UTC)
         so_far = evenly.so_far(now, time.monotonic())
-        if not _swept(store, city, trust, now, so_far):
+        if not swept(store, city, trust, now, so_far):
             return  # nor is anything signed by a clock that is not believed
         if city.deployment == DEMO:
             demo.keep_minted(chosen, store, city, trust, now)
@@ -90,7 +91,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def _swept(
+def swept(
     store: Store, city: City, trust: Trust, now: datetime, evenly: timedelta = timedelta(0)
 ) -> bool:
     """Destroy what is due on this machine, and give whether its clock is believed."""
@@ -122,18 +123,10 @@ def desk(at: Here, args: argparse.Namespace) -> int:
     # Which no other command needs.
     from quietdesk.staff.console import server
 
-    doubts = [at.doubt]  # of the last unlocking
-
-    def unlock_now(typed: str) -> Keyring:
-        # The desk may stay open over a key day: what ended meanwhile is forgotten first. Nobody
-        # looks at the terminal then.
-        current = replace(at, now=datetime.now(UTC)).forget(ask=False)
-        doubts[0] = current.doubt
-        return current.unlocked(typed)
-
     def now() -> datetime:
         return datetime.now(UTC)
 
+    unlock, doubt = unlocking(at, now)
     begin = None
     if at.settings.store.startswith("dynamodb:"):
         from quietdesk.staff.device.signin import Waiting  # boto3 is slow to import
@@ -144,15 +137,32 @@ def desk(at: Here, args: argparse.Namespace) -> int:
             store,
             at.city,
             at.settings.keyring,
-            unlock_now,
+            unlock,
             now,
             args.lang,
             begin,
-            lambda: doubts[0],
+            doubt,
         )
         server.run(console, not args.no_browser)
     print("The desk is locked.")
     return 0
+
+
+def unlocking(
+    at: Here, now: Callable[[], datetime]
+) -> tuple[Callable[[str], Keyring], Callable[[], Doubt]]:
+    """What gives the keyring for a passphrase, again and again, and what then says why the clock
+    was not believed. The desk may stay open over a key day: what ended meanwhile is forgotten
+    first, and nothing is asked at the terminal, where nobody looks."""
+    doubt = at.doubt
+
+    def unlock(typed: str) -> Keyring:
+        nonlocal doubt
+        current = replace(at, now=now()).forget(ask=False)
+        doubt = current.doubt
+        return current.unlocked(typed)
+
+    return unlock, lambda: doubt
 
 
 def sign_in(_: Here, __: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from quietdesk.errors import BadSetting, ClockNotBelieved, QuietdeskError, Wrong
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
-from quietdesk.staff.commands.clocks import doubted, vouched
+from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
 from quietdesk.staff.desk.queue import Pulled
 from quietdesk.staff.device import forgetting, keyring
 from quietdesk.staff.device.keyring import Keyring
@@ -27,12 +27,14 @@ MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where and when a command runs; `doubt` is why its clock is not believed."""
+    """Where and when a command runs; `doubt` is why its clock is not believed, and `declined` that
+    whoever is there was asked, and did not say that it is right."""
 
     settings: Settings
     city: City
     now: datetime
     doubt: Doubt = Doubt.NONE
+    declined: bool = False
 
     @property
     def trust(self) -> Trust:
@@ -50,13 +52,16 @@ class Here:
         if due is None:
             return self
         dates, waits = due.dates, due.waits
-        if ask and waits and vouched(dates, waits, self.city.zone):
-            with closing(self.store()) as store:
-                dates, waits = clock.believe(store, self.now), ()
+        declined = False
+        if ask and waits and may_ask(dates):
+            declined = not vouched(dates, waits, self.city.zone)
+            if not declined:
+                with closing(self.store()) as store:
+                    dates, waits = clock.believe(store, self.now), ()
         forgetting.forget(path, self.city, dates)
         for line in doubted(dates, waits, self.city.zone):
             complain(line)
-        return replace(self, doubt=dates.doubt)
+        return replace(self, doubt=dates.doubt, declined=declined)
 
     def sure(self, store: Store) -> None:
         """That it is the day that this computer's clock says, before something is signed with it
@@ -72,7 +77,7 @@ class Here:
         if its is not None:
             return clock.asked(self.now, its), ()
         dates, waits = clock.to_sweep(store, self.city, self.trust, self.now)
-        if dates.doubt and vouched(dates, waits, self.city.zone):
+        if not self.declined and may_ask(dates) and vouched(dates, waits, self.city.zone):
             return clock.believe(store, self.now), ()
         return dates, waits
 
