@@ -12,7 +12,7 @@ import pytest
 
 from quietdesk import clock, weeks
 from quietdesk.errors import KeyDestroyed
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.wire import b64
 from tests.process import environment
 from tests.waiting import CEILING
@@ -102,7 +102,7 @@ class Office:
 def office(store_spec, tmp_path, custodian):
     now = datetime.now(UTC)
     world = make_world(tmp_path, now, store_spec, custodian)
-    keyring.save(tmp_path / "device.keyring", keyring.lock(world.device))
+    safefile.save(tmp_path / "device.keyring", keyring.lock(world.device))
     (tmp_path / "pass").write_text(PASSPHRASE + "\n")
     world.store.put(world.sealed(now))
     yield Office(world, tmp_path)
@@ -206,7 +206,7 @@ def test_a_clock_that_went_back_is_said_and_believes_nothing(office):
 def test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved(office):
     """Else the clock would vouch for itself: the keys that it mints say its day."""
     clock.believe(office.world.store, datetime.now(UTC))
-    keyring.save(office.folder / "custodian.keyring", keyring.lock(office.world.custodian))
+    safefile.save(office.folder / "custodian.keyring", keyring.lock(office.world.custodian))
     before = clock.signed_day(
         office.world.store, office.world.city, office.world.trust, datetime.now(UTC)
     )
@@ -255,7 +255,7 @@ def test_where_the_store_is_gone_the_weeks_that_wait_are_named(office, monkeypat
 def test_a_right_clock_says_nothing_and_forgets_what_is_over(office):
     path = office.folder / "device.keyring"
     old = weeks.epoch_at(datetime.now(UTC), office.world.city.zone).plus(-3)
-    keyring.save(path, keyring.lock(office.world.device.topped_up([old])))
+    safefile.save(path, keyring.lock(office.world.device.topped_up([old])))
 
     ended = office.run(0, "keys", "forget")
 

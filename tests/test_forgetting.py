@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quietdesk import clock, weeks
 from quietdesk.clock import Doubt, Loss
 from quietdesk.errors import StoreUnavailable
-from quietdesk.staff.device import forgetting, keyring
+from quietdesk.staff.device import forgetting, keyring, safefile
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from tests.examples import examples
@@ -44,7 +44,7 @@ class Elsewhere:
 @pytest.fixture
 def path(world, tmp_path):
     path = tmp_path / "office" / "device.keyring"
-    keyring.save(path, keyring.lock(world.device))
+    safefile.save(path, keyring.lock(world.device))
     return path
 
 
@@ -174,14 +174,14 @@ def test_a_damaged_day_proves_nothing_and_stops_nothing(path, command, key_day, 
 
 
 def test_a_day_that_cannot_be_kept_keeps_no_key_alive(path, command, key_day, monkeypatch):
-    save = keyring.save
+    save = safefile.save
 
     def full(to, data):
         if to.suffix == ".day":
             raise OSError(28, os.strerror(28))
         save(to, data)
 
-    monkeypatch.setattr(keyring, "save", full)
+    monkeypatch.setattr(safefile, "save", full)
 
     command(key_day, Elsewhere(key_day))
 
@@ -238,7 +238,7 @@ def test_on_one_machine_a_jump_loses_nothing_and_says_how_many_requests_wait(
 
 def test_on_one_machine_custodians_signatures_show_that_a_day_has_come(path, world, here_only):
     """They signed on 18 November, and what ended before that day is over."""
-    keyring.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
+    safefile.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
 
     here_only(NOON + 300 * DAY)
 
@@ -249,7 +249,7 @@ def test_on_one_machine_custodians_signatures_show_that_a_day_has_come(path, wor
 def test_on_one_machine_nothing_signed_counts_while_nobody_is_to_be_believed(
     path, world, here_only
 ):
-    keyring.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
+    safefile.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
 
     here_only(NOON + 300 * DAY, trust=None)
 
@@ -273,7 +273,7 @@ steps = st.lists(
 def test_no_key_goes_before_its_day_and_every_key_goes_when_the_clocks_agree(world, path, steps):
     """Whatever this computer's clock says, in whatever order, while the store's date is true."""
     city, now = world.city, NOON
-    keyring.save(path, keyring.lock(world.device))
+    safefile.save(path, keyring.lock(world.device))
     forgetting._beside(path).unlink(missing_ok=True)
     all_of_them = held(path)
 

@@ -147,6 +147,13 @@ def believe(store: Store, here: datetime) -> Dates:
     return Dates(here, here)
 
 
+def keep(store: Store, dates: Dates) -> None:
+    """Keep that the clock is believed, where it is and there is no other. Raises
+    StoreUnavailable."""
+    if not dates.doubt and dates.other is None:
+        believe(store, dates.here)
+
+
 # --- What would be lost --------------------------------------------------------------------------
 
 
@@ -184,9 +191,12 @@ def losses(store: Store, city: City, trust: Trust, dates: Dates) -> list[Loss]:
 def to_sweep(
     store: Store, city: City, trust: Trust, here: datetime, evenly: timedelta = timedelta(0)
 ) -> tuple[Dates, list[Loss]]:
-    """The dates by which such a store is swept, and what waits for its clock to be believed. Where
-    it never was, and nothing would be lost by it, there is nothing to go by but this clock: it is.
-    Raises StoreUnavailable."""
+    """The dates by which a store is swept, and what waits in it for the clock of this machine to be
+    believed, where that is the only one. Where it never was, and nothing would be lost by it, there
+    is nothing else to go by: it is. Raises StoreUnavailable."""
+    its = store.date()
+    if its is not None:
+        return asked(here, its), []
     dates = machine(store, city, trust, here, evenly)
     waits = losses(store, city, trust, dates) if dates.doubt else []
     if dates.doubt and not waits and last_believed(store) is None:

@@ -25,7 +25,7 @@ from quietdesk.staff.commands.serving import unlocking
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.console.forms import Sent
 from quietdesk.staff.console.server import Console
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.web import Call
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -370,7 +370,7 @@ def test_desk_makes_keys_for_coming_weeks_ready(staff, world, clock, tmp_path):
 def office(world, tmp_path, clock):
     """A console as `quietdesk desk` makes it, on the machine of the store."""
     path = tmp_path / "device.keyring"
-    keyring.save(path, keyring.lock(world.device))
+    safefile.save(path, keyring.lock(world.device))
     told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
     told |= {"QUIETDESK_CUSTODIANS": b64(world.custodian.public_key)}
     at = Here(settings.read(told), world.city, NOON)
@@ -423,7 +423,7 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
     """As `quietdesk desk` runs it, in a process of its own."""
     put(world, name=["Marisol"])
     path = tmp_path / "device.keyring"
-    keyring.save(path, keyring.lock(world.device))
+    safefile.save(path, keyring.lock(world.device))
     child = subprocess.Popen(
         [sys.executable, "-c", SERVE, world.spec, str(path)],
         cwd=ROOT,
@@ -456,7 +456,7 @@ SERVE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.staff.console import server as console
 from quietdesk.store import open_store
 from tests.world import NOON, compiled_city

@@ -34,31 +34,29 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     from quietdesk.website.profile import compile_profile
 
     city = City.from_data(compile_profile(chosen.city, Path("site/words")))
-    if city.deployment == DEMO:
-        demo.set_up(chosen, city)
-        demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
-        chosen = replace(chosen, custodians=demo_keys)
-    trust = chosen.trust(city.deployment)
-    # Before anything is built: another server may be serving that folder.
+    # Before anything is made or built: another server may be serving that folder.
     reserved = local.reserve(args.host, args.port)
     store = open_store(chosen.store)
-
-    evenly = clock.Evenly()
-
-    def upkeep() -> None:
-        now = datetime.now(UTC)
-        so_far = evenly.so_far(now, time.monotonic())
-        if not swept(store, city, trust, now, so_far):
-            return  # nor is anything signed by a clock that is not believed
-        if city.deployment == DEMO:
-            demo.keep_minted(chosen, store, city, trust, now)
-            demo.keep_published(chosen, store, city, trust, now)
-
     with closing(store), reserved:
-        at = Here(chosen, city, datetime.now(UTC))
-        if at.dates(store)[0].doubt is Doubt.NONE:
-            clock.believe(store, at.now)
-        at.forget()
+        if city.deployment == DEMO:
+            demo.set_up(chosen, city, store)
+            demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
+            chosen = replace(chosen, custodians=demo_keys)
+        trust = chosen.trust(city.deployment)
+
+        evenly = clock.Evenly()
+
+        def upkeep() -> None:
+            now = datetime.now(UTC)
+            so_far = evenly.so_far(now, time.monotonic())
+            if not swept(store, city, trust, now, so_far):
+                return  # nor is anything signed by a clock that is not believed
+            if city.deployment == DEMO:
+                demo.keep_minted(chosen, store, city, trust, now)
+                demo.keep_published(chosen, store, city, trust, now)
+
+        # Who starts it is asked, where nothing else tells that its clock is right.
+        Here(chosen, city, datetime.now(UTC)).forget().dates(store)
         try:
             upkeep()
             _say_if_closed(store, city, trust)
@@ -98,13 +96,12 @@ def swept(
     dates, waits = clock.to_sweep(store, city, trust, now, evenly)
     for line in doubted(dates, waits, city.zone):
         complain(line)
-    if dates.doubt:
+    if dates.doubt is Doubt.MOVED:
         complain("the clock is believed after it has run evenly for a day, or by: quietdesk sweep")
     try:
         sweep.run(store, city, dates.past)
     finally:
-        if not dates.doubt:  # also when the store is too full to destroy something
-            clock.believe(store, now)
+        clock.keep(store, dates)  # also when the store is too full to destroy something
     return not dates.doubt
 
 

@@ -15,7 +15,7 @@ from quietdesk.city import City
 from quietdesk.clock import Dates, Loss
 from quietdesk.errors import QuietdeskError
 from quietdesk.signed import Trust
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch, begins
 
@@ -35,9 +35,12 @@ def due(
     """What is due in the keyring at `path`; None where there is none, or nothing to ask about: the
     store is asked once a day, and while something is over by this computer's clock. `store` opens
     it, and may raise any QuietdeskError; `trust` as in clock.machine. Raises BadKeyring."""
-    if not path.exists():
+    # Says what is wrong with the file, and clears away what a killed process left beside it.
+    keyring.forget_ended(path, city, clock.NEVER)
+    data, known = safefile.read(path), known_day(path)
+    if data is None:
         return None
-    held, known = keyring.epochs(path.read_bytes()), known_day(path)
+    held = keyring.epochs(data)
     over = [it for it in held if weeks.over(it, here, city.zone, city.serve_days)]
     if not over and known == here.astimezone(city.zone).date():
         return None
@@ -74,7 +77,7 @@ def known_day(path: Path) -> date | None:
 def _remember(path: Path, known: date | None, day: date) -> None:
     if known is None or day > known:
         with suppress(OSError):  # a full disk keeps no key alive: the next command asks again
-            keyring.save(_beside(path), f"{day}\n".encode())
+            safefile.save(_beside(path), f"{day}\n".encode())
 
 
 def _waits(store: Store | None, city: City, over: list[Epoch], dates: Dates) -> tuple[Loss, ...]:
