@@ -44,8 +44,14 @@ class Elsewhere:
 @pytest.fixture
 def path(world, tmp_path):
     path = tmp_path / "office" / "device.keyring"
-    safefile.save(path, keyring.lock(world.device))
+    safefile.save(path, device(world))
     return path
+
+
+def device(world, *more):
+    """The locked keyring of a device that was admitted this week."""
+    locked = keyring.lock(world.device.topped_up(more))
+    return keyring.forget(locked, lambda epoch: epoch < THIS and epoch not in more)
 
 
 @pytest.fixture
@@ -238,7 +244,7 @@ def test_on_one_machine_a_jump_loses_nothing_and_says_how_many_requests_wait(
 
 def test_on_one_machine_custodians_signatures_show_that_a_day_has_come(path, world, here_only):
     """They signed on 18 November, and what ended before that day is over."""
-    safefile.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
+    safefile.save(path, device(world, Epoch(2026, 40)))
 
     here_only(NOON + 300 * DAY)
 
@@ -249,7 +255,7 @@ def test_on_one_machine_custodians_signatures_show_that_a_day_has_come(path, wor
 def test_on_one_machine_nothing_signed_counts_while_nobody_is_to_be_believed(
     path, world, here_only
 ):
-    safefile.save(path, keyring.lock(world.device.topped_up([Epoch(2026, 40)])))
+    safefile.save(path, device(world, Epoch(2026, 40)))
 
     here_only(NOON + 300 * DAY, trust=None)
 
@@ -273,7 +279,7 @@ steps = st.lists(
 def test_no_key_goes_before_its_day_and_every_key_goes_when_the_clocks_agree(world, path, steps):
     """Whatever this computer's clock says, in whatever order, while the store's date is true."""
     city, now = world.city, NOON
-    safefile.save(path, keyring.lock(world.device))
+    safefile.save(path, device(world))
     forgetting._beside(path).unlink(missing_ok=True)
     all_of_them = held(path)
 

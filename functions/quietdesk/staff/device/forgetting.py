@@ -13,7 +13,7 @@ from pathlib import Path
 from quietdesk import clock, weeks
 from quietdesk.city import City
 from quietdesk.clock import Dates, Loss
-from quietdesk.errors import QuietdeskError
+from quietdesk.errors import KeyringBusy, NotSaved, QuietdeskError
 from quietdesk.signed import Trust
 from quietdesk.staff.device import keyring, safefile
 from quietdesk.store import Store
@@ -52,7 +52,7 @@ def due(
                 dates = clock.machine(there, city, trust, here)
             else:
                 dates = clock.asked(here, its, since)
-                _remember(path, known, its.astimezone(city.zone).date())
+                _remember(path, its.astimezone(city.zone).date())
             return Due(dates, _waits(there, city, over, dates))
     except QuietdeskError:
         dates = clock.unasked(here, since)
@@ -69,15 +69,25 @@ def known_day(path: Path) -> date | None:
     """The newest day that a store has shown to have begun, as it is kept beside the keyring at
     `path`. One that cannot be read proves nothing."""
     try:
-        return date.fromisoformat(_beside(path).read_text("ascii").strip())
-    except (OSError, ValueError):
+        return _day(safefile.read(_beside(path)))
+    except OSError:
         return None
 
 
-def _remember(path: Path, known: date | None, day: date) -> None:
-    if known is None or day > known:
-        with suppress(OSError):  # a full disk keeps no key alive: the next command asks again
-            safefile.save(_beside(path), f"{day}\n".encode())
+def _remember(path: Path, day: date) -> None:
+    def later(held: bytes | None) -> bytes | None:
+        known = _day(held)
+        return held if known and known >= day else f"{day}\n".encode()
+
+    with suppress(KeyringBusy, NotSaved):  # a full disk keeps no key alive: it is asked again
+        safefile.update(_beside(path), later)
+
+
+def _day(held: bytes | None) -> date | None:
+    try:
+        return date.fromisoformat(held.decode("ascii").strip()) if held else None
+    except ValueError:
+        return None
 
 
 def _waits(store: Store | None, city: City, over: list[Epoch], dates: Dates) -> tuple[Loss, ...]:
