@@ -281,8 +281,9 @@ def test_a_week_whose_keys_are_gone_is_no_loss(world):
 
 def test_a_new_machine_goes_by_its_clock_and_one_with_something_to_lose_does_not(world):
     """The store was brought up to date from a release that kept no time."""
-    soon, late = NOON + 3 * DAY, NOON + 2 * WEEK
+    early, soon, late = NOON - 3 * DAY, NOON + 3 * DAY, NOON + 2 * WEEK
 
+    assert clock.to_sweep(world.store, world.city, world.trust, early)[0].doubt is Doubt.MOVED
     assert clock.to_sweep(world.store, world.city, world.trust, soon)[0].doubt is Doubt.NONE
     assert clock.to_sweep(world.store, world.city, world.trust, late)[0].doubt is Doubt.MOVED
 

@@ -192,14 +192,15 @@ def to_sweep(
     store: Store, city: City, trust: Trust, here: datetime, evenly: timedelta = timedelta(0)
 ) -> tuple[Dates, list[Loss]]:
     """The dates by which a store is swept, and what waits in it for the clock of this machine to be
-    believed, where that is the only one. Where it never was, and nothing would be lost by it, there
-    is nothing else to go by: it is. Raises StoreUnavailable."""
+    believed, where that is the only one. Where it never was, nothing would be lost by it and it is
+    not behind what was signed, there is nothing else to go by: it is. Raises StoreUnavailable."""
     its = store.date()
     if its is not None:
         return asked(here, its), []
     dates = machine(store, city, trust, here, evenly)
     waits = losses(store, city, trust, dates) if dates.doubt else []
-    if dates.doubt and not waits and last_believed(store) is None:
+    behind = dates.other is not None and here < dates.other
+    if dates.doubt and not waits and not behind and last_believed(store) is None:
         return Dates(here, here), []
     return dates, waits
 

@@ -20,6 +20,7 @@ from quietdesk.errors import (
     BadKeyring,
     StoreUnavailable,
 )
+from quietdesk.openings import Opening
 from quietdesk.staff import words
 from quietdesk.staff.commands.serving import unlocking
 from quietdesk.staff.commands.terminal import Here
@@ -393,6 +394,26 @@ def test_unlocking_by_a_clock_that_moved_deletes_nothing_and_the_page_says_so(
 
     assert "This computer’s clock has moved, and nothing else says what day it is." in page.text
     assert before <= set(keyring.epochs(path.read_bytes()))
+
+
+def test_nothing_is_published_by_a_clock_that_moved(office, world, clock, publish):
+    """The seats of days that it calls over would be forgotten, with who has taken them."""
+    publish()
+    staff, _ = office
+    believe(world.store, NOON)
+    clock.now += timedelta(days=15)
+    day = Opening.parse("corona.2026-12-03.1300.desk")
+    before = world.store.seats([day])
+    staff.unlock()
+
+    for page in (
+        staff.post("/publish"),
+        staff.post("/reopen", center="corona", day="2026-12-03"),
+        staff.post("/closing", center="corona", day="2026-12-04"),
+    ):
+        assert "clock has moved" in page.text and "quietdesk sweep" in page.text
+    assert world.store.seats([day]) == before
+    assert before[day] > 0
 
 
 def test_unlocking_by_a_clock_that_goes_on_deletes_what_is_over_and_says_nothing(

@@ -64,8 +64,9 @@ class Here:
         return replace(self, doubt=dates.doubt, declined=declined)
 
     def sure(self, store: Store) -> None:
-        """That it is the day that this computer's clock says, before something is signed with it
-        that others take for a proof. Raises ClockNotBelieved."""
+        """That it is the day that this computer's clock says: before something is signed with it
+        that others take for a proof, and before seats of days that are over are forgotten. Raises
+        ClockNotBelieved and StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
             raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
@@ -99,17 +100,19 @@ class Here:
 
 
 @contextmanager
-def at_work(at: Here) -> Iterator[Work]:
-    """The work with this device unlocked."""
+def at_work(at: Here, sure: bool = False) -> Iterator[Work]:
+    """The work with this device unlocked; with `sure`, as Here.sure."""
     device = at.unlocked()
     with closing(at.store()) as store:
+        if sure:
+            at.sure(store)
         yield at.work(store, device)
 
 
 @contextmanager
-def at_the_queue(at: Here) -> Iterator[tuple[Work, Pulled]]:
-    """The work with this device unlocked, and the opened queue."""
-    with at_work(at) as work:
+def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Pulled]]:
+    """The work with this device unlocked, and the opened queue; `sure` as in at_work."""
+    with at_work(at, sure) as work:
         pulled = work.pull(at.settings.keyring, {})
         say_not_ready(pulled)
         yield work, pulled.queue
