@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from quietdesk import codes, envelopes, record, replies, settings, sweep, weeks
+from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
 from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
@@ -639,14 +639,34 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("publish",), ("reopen", "corona", "2026-12-04"), ("close", "corona", "2026-12-04", "--yes")],
+    ids=lambda words: words[0],
+)
+def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
+    """The seats of days that it calls over would be forgotten, with who has taken them."""
+    world, _ = office
+    taken = "corona.2026-12-03.1300.desk"
+    run("place", *ask(world, "Ana"), "--at", taken, "--yes")
+    before = seats(world, taken)
+
+    for days in (15, -15):
+        status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
+        assert "nothing else says what day it is" in status
+    run("openings", "publish")
+
+    assert seats(world, taken) == before
+
+
 def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
     world, _ = office
     (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
 
-    _, out, err = run(
-        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
-    )
+    later = NOON + 12 * WEEK / 7
+    clock.believe(world.store, later)
+    _, out, err = run("openings", "close", "corona", "2026-12-03", "--yes", now=later)
 
     assert f"{id} Chen only looks with the code; " in out
     assert "1 may come on the closed day: have somebody at the door" in err
@@ -737,6 +757,7 @@ def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
     (id,) = ask(world, "Ana")
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
     close = ("openings", "close", "corona", "2026-12-03", "--yes")
+    clock.believe(world.store, NOON + timedelta(days=15))
 
     assert run(*close, now=NOON + timedelta(days=16))[0] == "that day is over"
     assert opened(world, "Ana").opening.day.isoformat() == "2026-12-03"
@@ -862,11 +883,13 @@ def test_record_that_was_changed_is_not_in_order(run, office):
 def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
     world, folder = office
     path = folder / "device.keyring"
-    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": ""}
     key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
     before = keyring.epochs(path.read_bytes())
 
     def forgotten(now):
+        clock.believe(world.store, now - timedelta(hours=1))  # as the server does every hour
         Here(settings.read(told), world.city, now).forget()
         return set(before) - set(keyring.epochs(path.read_bytes()))
 

@@ -41,13 +41,24 @@ TABLE = {
     "events": ["intake", "programme", "web"],
     "record": ["hpke", "signed", "store", "weeks", "errors"],
     "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
+    "clock": [
+        "bundles",
+        "city",
+        "openings",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
     "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "record", "sweep"],
+    "cloud": [*BELOW, "clock", "events", "intake", "record", "sweep"],
     "handler": ["cloud"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.

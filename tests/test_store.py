@@ -472,3 +472,13 @@ def test_moving_onto_another_envelope_is_refused(store):
         store.replace(old, make(NEXT, id=old.id))
 
     assert find(store, old) == old
+
+
+def test_a_store_elsewhere_tells_its_date_and_a_file_has_none(store, store_spec):
+    date = store.date()
+
+    if store_spec.startswith("sqlite:"):
+        assert date is None
+    else:
+        assert abs(date - datetime.now(UTC)) < timedelta(hours=1)
+        assert date.utcoffset() == timedelta(0)

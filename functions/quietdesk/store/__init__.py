@@ -102,6 +102,11 @@ class Store(Protocol):
     def read(self, name: str) -> tuple[bytes, int] | None:
         """A public document and its seq."""
 
+    def date(self) -> datetime | None:
+        """The store's own date, in whole seconds, as UTC; None where it has no clock but this
+        computer's. It needs no sign-in, and a clock that is wrong does not keep it away. Raises
+        StoreUnavailable."""
+
     def checkpoint(self) -> None:
         """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, record, sweep, weeks
+from quietdesk import bundles, clock, record, sweep, weeks
 from quietdesk.errors import (
     BadKeyring,
     BadSetting,
@@ -18,6 +18,7 @@ from quietdesk.errors import (
     QuietdeskError,
 )
 from quietdesk.signed import Trust
+from quietdesk.staff.commands.clocks import doubted
 from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
@@ -74,6 +75,7 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
+        at.sure(store)
         signers = custodians(at, args.custodian)
         ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
@@ -98,6 +100,7 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
 def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
+        at.sure(store)
         signers = custodians(at, args.custodian)
         minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
     for epoch in minted:
@@ -139,7 +142,9 @@ def forget(at: Here, _: argparse.Namespace) -> int:
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
     with closing(at.store()) as store:
-        lines = sweep.run(store, at.city, at.now)
+        dates, waits = at.dates(store)
+        lines = sweep.run(store, at.city, dates.past)
+        clock.keep(store, dates)
     for line in lines:
         which = ", ".join(map(str, line.epochs))
         erased = f"{line.erased} or a few more" if line.erased else "fewer than 10"
@@ -153,7 +158,9 @@ def sweep_now(at: Here, _: argparse.Namespace) -> int:
         )
     if not lines:
         print("No week's keys were due to be destroyed.")
-    return 0
+    for said in doubted(dates, waits, at.city.zone):
+        complain(said)
+    return 1 if waits else 0
 
 
 def show_record(at: Here, _: argparse.Namespace) -> int:

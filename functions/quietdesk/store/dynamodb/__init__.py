@@ -314,6 +314,9 @@ class DynamoDB:
         item = self._calls.get(self._public, items.document_key(name))
         return None if item is None else items.document_of(item)
 
+    def date(self) -> datetime:
+        return self._calls.date()
+
     def checkpoint(self) -> None:
         """Nothing: a deleted item is not ours to overwrite. That is why keys are destroyed."""
 

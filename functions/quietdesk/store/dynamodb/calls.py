@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
@@ -67,6 +70,23 @@ class Calls:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+    def date(self) -> datetime:
+        """AWS's date, from the head of its answer. Nobody signs the question: AWS refuses one that
+        is signed by a wrong clock, or by who is not signed in, and its refusals are dated too."""
+        with named_errors():
+            anybody = client(CONFIG.merge(Config(signature_version=UNSIGNED)))
+            try:
+                answer = anybody.list_tables(Limit=1)
+            except ClientError as error:
+                answer = error.response
+            finally:
+                anybody.close()
+        try:
+            date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        except (KeyError, ValueError):
+            raise StoreUnavailable("the store does not say what day it is") from None
+        return date.astimezone(UTC)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:

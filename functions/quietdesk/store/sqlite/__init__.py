@@ -284,6 +284,9 @@ class Sqlite:
             raise StoreUnavailable("a document in the store is damaged")
         return data, seq
 
+    def date(self) -> None:
+        """None: a file has no clock but this computer's."""
+
     def checkpoint(self) -> None:
         with _named_errors():
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
