@@ -68,13 +68,14 @@ WEBSITE = {
     "words": ["checked", "documents", "documents_page", "guide", "outreach"],
 }
 STORE = {
-    "": ["dynamodb", "dynamodb.calls", "sqlite"],
-    "dynamodb": ["dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
+    "": ["documents", "dynamodb", "dynamodb.calls", "sqlite"],
+    "documents": [],
+    "dynamodb": ["documents", "dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
     "dynamodb.aws_errors": [],
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
-    "dynamodb.items": ["typed"],
+    "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.schema", "typed"],
     "sqlite.schema": [],
     "typed": [],
 }

@@ -365,14 +365,14 @@ def test_seats_that_are_taken_stay_taken_however_many_there_are(store):
 
     for seats, expected in ((3, 1), (3, 1), (5, 3), (1, 0), (2, 0), (0, 0)):
         store.set_seats({ONE: seats})
-        assert (left(store, ONE), store.taken([ONE])) == ((expected,), {ONE: 2})
+        assert (left(store, ONE), store.counted([ONE])) == ((expected,), {ONE: (seats, 2)})
     store.erase(first)
-    assert (left(store, ONE), store.taken([ONE])) == ((0,), {ONE: 1})
+    assert (left(store, ONE), store.counted([ONE])) == ((0,), {ONE: (0, 1)})
     with pytest.raises(NoSeats):
         store.take(make(opening=ONE))
     store.set_seats({ONE: 2})
     assert left(store, ONE) == (1,)
-    assert store.taken([NEVER]) == {NEVER: 0}
+    assert store.counted([NEVER]) == {NEVER: (0, 0)}
 
 
 def test_seats_of_many_openings_are_set_at_once_and_again(store):

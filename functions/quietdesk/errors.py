@@ -212,6 +212,17 @@ class StoreUnavailable(QuietdeskError):
     next = "Check the disk and the network, then try again."
 
 
+class HalfPublished(StoreUnavailable):
+    """The lists of openings are published, and some counts of their seats are not. `why` stopped
+    it."""
+
+    code = "half"
+    next = "Publish again: that writes the rest."
+
+    def __init__(self, why: StoreUnavailable):
+        super().__init__(f"the lists are published, and not all counts of their seats: {why}")
+
+
 class TracesRemain(StoreUnavailable):
     """It was done, but deleted bytes stay in the file while somebody reads."""
 

@@ -23,6 +23,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
+from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import schema
 from quietdesk.weeks import Epoch
 
@@ -87,8 +88,10 @@ class Sqlite:
             ).fetchone()
         return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
         with self._write() as db:
+            for name, it in lists.items():
+                _publish(db, name, it)
             db.executemany(
                 "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
                 " seats_left = seats_left + excluded.seats - seats, seats = excluded.seats",
@@ -98,8 +101,8 @@ class Sqlite:
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        return {it: (of, of - left) for it, (of, left) in self._counts(openings).items()}
 
     def _counts(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
         """Seats in all, and left."""
@@ -230,12 +233,7 @@ class Sqlite:
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
         with self._write() as db:
-            row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
-            if (row[0] if row else 0) != expected_seq:
-                raise Conflict("somebody else published first")
-            db.execute(
-                "INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, data, expected_seq + 1)
-            )
+            _publish(db, name, Version(data, expected_seq, expected_seq + 1))
         return expected_seq + 1
 
     def read(self, name: str) -> tuple[bytes, int] | None:
@@ -385,6 +383,15 @@ def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | 
             raise NoSeats("the opening has no seat left")
     if back:
         db.execute("UPDATE seats SET seats_left = seats_left + 1 WHERE opening = ?", (back,))
+
+
+def _publish(db: sqlite3.Connection, name: str, it: Version) -> None:
+    """A public document over the one of that seq. Raises Conflict."""
+    row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
+    if (row[0] if row else 0) != it.before:
+        raise Conflict("somebody else published first")
+    if it.after != it.before:
+        db.execute("INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, it.data, it.after))
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
