@@ -1040,4 +1040,44 @@ BREAKS: tuple[Break, ...] = (
           '"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}',
           '"Keys": keys[start : start + BATCH_GET]}',
           ("tests/test_store_dynamodb.py::test_every_read_sees_what_was_written_just_before[ministack]",)),
+    # --- Publishing in one step ---------------------------------------------------------------
+
+    Break("counts-not-looked-at", "a count that does not agree with its list is said and mended",
+          "functions/quietdesk/staff/desk/publisher.py",
+          "listed.get(it, 0) == counted[it][0] == seats}",
+          "listed.get(it, 0) == seats}",
+          ("tests/test_publisher.py::test_count_that_does_not_agree_with_its_list_is_previewed_and_mended[sqlite]",
+           "tests/test_publisher.py::test_publishing_killed_at_any_write_is_whole_or_is_said_and_mended[first-ministack]")),
+    Break("late-counts-over-another-list", "who published before us writes none of our counts",
+          "functions/quietdesk/store/dynamodb/__init__.py",
+          "for name, it in lists.items()]",
+          "for name, it in lists.items() if not stand]",
+          ("tests/test_publisher.py::test_who_published_before_and_is_still_writing_counts_changes_none_of_ours[2-ministack]",)),
+    Break("closing-goes-last", "a day that is closed has no seat from the moment its list says so",
+          "functions/quietdesk/store/dynamodb/__init__.py",
+          "key=lambda it: more[it])",
+          "key=lambda it: -more[it])",
+          ("tests/test_publisher.py::test_publishing_killed_at_any_write_is_whole_or_is_said_and_mended[close-and-more-ministack]",)),
+    Break("conflict-takes-seats", "a closing that comes second takes no seat away",
+          "functions/quietdesk/store/sqlite/__init__.py",
+          "            for name, it in lists.items():\n"
+          "                _publish(db, name, it)\n",
+          "            db.execute('UPDATE seats SET seats = 0')\n"
+          "            db.execute('COMMIT')\n"
+          "            db.execute('BEGIN IMMEDIATE')\n"
+          "            for name, it in lists.items():\n"
+          "                _publish(db, name, it)\n",
+          ("tests/test_publisher.py::test_closing_that_comes_second_takes_no_seat_away[sqlite]",)),
+    Break("half-published-unsaid", "lists that stand without their counts are said so",
+          "functions/quietdesk/store/dynamodb/__init__.py",
+          "            if new and stand:\n",
+          "            if not new and stand:\n",
+          ("tests/test_publisher.py::test_lists_that_stand_without_all_their_counts_are_said_so[ministack]",)),
+    Break("surest-reason-believed", "no seat is called gone while another reason may pass",
+          "functions/quietdesk/store/dynamodb/calls.py",
+          "            if codes == {CONDITION}:\n",
+          "            if CONDITION in codes:\n",
+          ("tests/test_store_dynamodb.py::test_seat_is_not_called_gone_while_another_reason_may_pass",
+           "tests/test_store_dynamodb.py::test_what_does_not_pass_is_busy_and_never_gone",
+           "tests/test_store_dynamodb.py::test_phone_keeps_its_code_while_it_is_not_known_whether_its_seat_is_gone[ministack]")),
 )
