@@ -32,7 +32,7 @@ TABLE = {
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
     "store": ["envelopes", "hpke", "openings", "weeks", "errors"],
-    "pages": ["request", "city", "openings", "replies", "wire"],
+    "pages": ["request", "city", "openings", "replies", "weeks", "wire"],
     "web": [],
     "wsgi": ["web"],
     "programme": ["city", "pages", "signed", "store"],
