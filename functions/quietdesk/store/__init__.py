@@ -18,9 +18,10 @@ from quietdesk.weeks import Epoch
 
 
 class Store(Protocol):
-    """What every store does. Every method may raise StoreUnavailable: then nothing was written,
-    unless it says otherwise. A damaged value is read as an empty one, NO_WEEK, NO_KEY or no
-    opening: that envelope does not open, and the others do."""
+    """What every store does. Every method may raise StoreUnavailable: whether it was done is not
+    known then, since only the answer may be lost, unless it says otherwise. A damaged value is read
+    as an empty one, NO_WEEK, NO_KEY or no opening: that envelope does not open, and the others
+    do."""
 
     def begin(self) -> None:
         """A function begins an answer: it must be given while the person still waits, so a store
@@ -108,7 +109,8 @@ class Store(Protocol):
         """A public document and its seq."""
 
     def checkpoint(self) -> None:
-        """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
+        """Leave no deleted bytes behind. Raises TracesRemain where that cannot be done now: while
+        somebody still reads, or the disk is full."""
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -250,8 +250,11 @@ class Sqlite:
         return data, seq
 
     def checkpoint(self) -> None:
-        with _named_errors():
+        # What was done before is committed, whatever the disk says now.
+        try:
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except (sqlite3.Error, OSError):
+            raise TracesRemain("done, but traces stay in the file: the disk refuses") from None
         if busy:
             raise TracesRemain("done, but traces stay in the file until nobody reads it")
 
