@@ -631,7 +631,7 @@ anything = st.tuples(
     | st.binary(max_size=40)
     | st.text(max_size=9)
     | st.integers(-(2**63), 2**63 - 1)
-    | st.floats()
+    | st.floats(allow_nan=False)  # SQLite writes NULL for it, which has its turn above
     | st.just("main.visit.9999-W52.00000000"),
 ) | st.tuples(st.just("CAST(? AS TEXT)"), st.binary(max_size=9).map(lambda rest: b"\xff" + rest))
 # Where a row stands (queue and epoch) is how it is found: elsewhere it is another week's row.
@@ -643,6 +643,7 @@ COLUMNS = ["id", "digest", "expires", "rev", "lane", "born", "opening", "auth_ha
 @given(column=st.sampled_from(COLUMNS), value=anything)
 @example(column="visit_kid", value=("CAST(? AS TEXT)", b"\xff"))
 @example(column="id", value=("?", "text"))
+@example(column="id", value=("?", float("-inf")))
 @example(column="digest", value=("?", "text"))
 def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, value):
     damaged.mend()

@@ -13,12 +13,13 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings", "envelopes",
-    "city", "replies", "request", "settings", "store", "pages", "programme", "web",
+    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings",
+    "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
+    "textfile": [],
     "wire": [],
     "weeks": [],
     "codes": ["errors"],
@@ -26,7 +27,7 @@ TABLE = {
     "signed": ["wire", "errors"],
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
-    "settings": ["wire", "signed", "errors"],
+    "settings": ["textfile", "wire", "signed", "errors"],
     "openings": ["signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],

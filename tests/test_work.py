@@ -14,6 +14,7 @@ from quietdesk.errors import (
     NoDay,
     NoKeyYet,
     NoSeats,
+    NotSaved,
     QuietdeskError,
     StoreUnavailable,
     TooOld,
@@ -307,7 +308,7 @@ def test_keys_that_cannot_be_made_ready_stop_no_pull(world, path):
 
     outcome = later.pull(path, {})
 
-    assert not outcome.ready
+    assert isinstance(outcome.unready, NotSaved)
     assert {*outcome.queue.items} == {id}
 
 

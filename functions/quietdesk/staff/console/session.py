@@ -17,7 +17,7 @@ from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.work import Choice, Closing, Outcome, Work
-from quietdesk.weeks import destroyed_at, live
+from quietdesk.weeks import Epoch, destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
 
@@ -72,14 +72,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
-    """Everything readable at one moment, and the work that reads and writes it. `ready`: this
-    device has keys for the coming weeks. `number` is the last by which a page was told from an
-    older one. `entering` is the number of the form that is being sent, None when none is. It has no
-    repr."""
+    """Everything readable at one moment, and the work that reads and writes it. `unready` and
+    `lost` as in work.Outcome. `number` is the last by which a page was told from an older one.
+    `entering` is the number of the form that is being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
+    lost: tuple[Epoch, ...] = ()
     job: Job | None = None
     plan: Plan | None = None
     asked: Asked | None = None
