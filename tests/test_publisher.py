@@ -752,7 +752,7 @@ def test_lists_that_stand_without_all_their_counts_are_said_so(world, monkeypatc
     monkeypatch.undo()
 
     assert type(half.value) is HalfPublished
-    assert half.value.next == "Publish again: that writes the rest."
+    assert half.value.next == "Do it again: that writes the rest."
     assert calls == [100, 38 + 2]
     assert publisher(world).preview(NOON) == Changes(0, 0, changed=38)
     publisher(world).publish(NOON)

@@ -260,7 +260,7 @@ class HalfPublished(StoreUnavailable):
     it."""
 
     code = "half"
-    next = "Publish again: that writes the rest."
+    next = "Do it again: that writes the rest."
 
     def __init__(self, why: StoreUnavailable):
         super().__init__(f"the lists are published, and not all counts of their seats: {why}")
