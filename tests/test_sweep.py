@@ -252,7 +252,15 @@ def test_record_that_cannot_be_read_or_written_hinders_no_destruction(world, mon
 
 
 @pytest.mark.parametrize(
-    "junk", [b"junk", b"[]", b"{}", b'{"day":"soon","erased":{}}', b'{"day":"","erased":{"x":1}}']
+    "junk",
+    [
+        b"junk",
+        b"[]",
+        b"{}",
+        b'{"day":"soon","looked":[],"erased":{}}',
+        b'{"day":"2026-12-07","looked":[7],"erased":{}}',
+        b'{"day":"2026-12-07","looked":[],"erased":{"x":1}}',
+    ],
 )
 def test_damaged_note_of_the_run_before_hinders_nothing(world, junk):
     fill(world)
@@ -505,6 +513,25 @@ def test_live_weeks_for_which_no_time_was_left_today_are_tried_again(world, page
     sweep.run(world.store, world.city, NOON + timedelta(hours=1))
 
     assert left(world)["requests"] == 0
+
+
+def test_live_weeks_too_large_for_one_run_are_all_read_in_the_next_ones(world, monkeypatch):
+    """Or each run would read the first one again, and never come to the last."""
+    read, clock = [], Clock()
+
+    def slow(_, epoch, __):
+        read.append(epoch)
+        clock.now += 7
+        yield 0
+
+    monkeypatch.setattr(world.store, "erase_expired", slow)
+    for hour in range(9):
+        sweep.run(
+            world.store, world.city, NOON + hour * timedelta(hours=1), seconds=10, clock=clock
+        )
+
+    assert {*read} == {FIRST.plus(n) for n in range(-1, 5)}
+    assert read.count(FIRST) <= 2
 
 
 # --- The custodians' side ------------------------------------------------------------------------
