@@ -90,10 +90,11 @@ def test_on_its_day_the_keys_the_envelopes_and_the_lines(world):
     world.store.put(envelope)
     kids = (envelope.visit.kid, envelope.contact.kid)
 
-    keys, rows = sweep.run(world.store, world.city, KEY_DAY)
+    lines = sweep.run(world.store, world.city, KEY_DAY)
 
-    assert keys == Line(KEYS, "main", (FIRST,), TODAY, kids)
-    assert rows == Line(ROWS, "main", (FIRST,), TODAY, prev=keys.hash())
+    keys = Line(KEYS, "main", (FIRST,), TODAY, kids)
+    rows = Line(ROWS, "main", (FIRST,), TODAY, prev=keys.hash())
+    assert lines == [keys, rows]
     assert record.read(world.store, "main", TODAY).lines == (keys, rows)
     assert world.store.find("main", envelope.id, [FIRST], NOON) is None
     for kid in kids:
@@ -387,14 +388,20 @@ def test_weeks_since_the_first_line_are_looked_at_once_a_day(world):
     assert left(world, old) == NOTHING
 
 
-def test_planted_line_of_long_ago_keeps_no_week_waiting(world):
-    """Every week since the year 1 would be looked at, which no run comes to the end of."""
-    record.add(world.store, "main", TODAY, [Line(KEYS, "main", (Epoch(1, 1),), TODAY)])
+def test_planted_line_of_long_ago_keeps_no_week_waiting(world, monkeypatch):
+    """Of which no run would come to the end."""
+    record.add(world.store, "main", TODAY, [Line(KEYS, "main", (Epoch(2000, 1),), TODAY)])
     fill(world)
+    asked, real = [], world.store.destroy_keys
+    monkeypatch.setattr(
+        world.store, "destroy_keys", lambda *given: asked.append(given[1]) or real(*given)
+    )
 
-    sweep.run(world.store, world.city, KEY_DAY, seconds=100, clock=Clock(1))
+    sweep.run(world.store, world.city, KEY_DAY, seconds=50, clock=Clock(1))
 
     assert left(world) == NOTHING
+    assert FIRST in asked[: sweep.LOOK_BACK_WEEKS], "first the weeks of late"
+    assert len(asked) < 2 * sweep.LOOK_BACK_WEEKS
 
 
 # --- Time and memory -----------------------------------------------------------------------------
