@@ -88,5 +88,11 @@ def _with(session: Session, outcome: Outcome, began: Session) -> Session:
     more."""
     if outcome.queue.at is None:
         return replace(session, queue=session.queue.changed(outcome.became))
-    queue = outcome.queue.keeping(began.queue, session.queue)
-    return replace(session, queue=queue, ready=outcome.ready, plan=None, asked=None)
+    return replace(
+        session,
+        queue=outcome.queue.keeping(began.queue, session.queue),
+        unready=outcome.unready,
+        lost=outcome.lost,
+        plan=None,
+        asked=None,
+    )

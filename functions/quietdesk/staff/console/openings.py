@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 
 from quietdesk import weeks
+from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
+from quietdesk.staff import words
 from quietdesk.staff.console.answers import plan_for
 from quietdesk.staff.console.at import At
 from quietdesk.staff.console.forms import Sent, day, one
@@ -17,7 +20,19 @@ from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
 
 def show(at: At, sent: Sent) -> Answer:
-    """The openings of a week."""
+    """The openings of a week; what was published is said also where the store does not show it any
+    more."""
+    try:
+        return _shown(at, sent)
+    except StoreUnavailable as error:
+        notice = at.desk.swap(lambda it: replace(it, notice="")).notice
+        if not notice:
+            raise
+        what, next = words.SAID[notice], words.said(error)[1]
+        return at.pages.problem(at.desk, 409, what, next, spot=at.spot)
+
+
+def _shown(at: At, sent: Sent) -> Answer:
     publisher, now = at.session().work.publisher, at.clock()
     published = publisher.published()
     current = weeks.epoch_at(now, at.city.zone)
@@ -45,6 +60,7 @@ def show(at: At, sent: Sent) -> Answer:
 def publish(at: At, sent: Sent) -> Answer:
     """Publish the coming weeks, and say whether residents may take times. To stop that asks
     first."""
+    at.sure()
     taking = one(sent.form, "taking")
     if taking == "off" and not one(sent.form, "sure"):
         return at.to("/stop", **_week(sent))
@@ -64,6 +80,7 @@ def reopen(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return _back(at, sent, "no_day")
+    at.sure()
     at.session().work.reopen(center, closed)
     return _back(at, sent, "published")
 
@@ -73,6 +90,7 @@ def closing(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return _back(at, sent, "no_day")
+    at.sure()
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))

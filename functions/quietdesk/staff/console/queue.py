@@ -59,7 +59,9 @@ def show(at: At, _: Sent) -> Answer:
     return replace(at, spot=spot).page(
         "queue.html",
         queue=session.queue,
-        ready=session.ready,
+        unready=session.unready,
+        lost=session.lost,
+        doubt=session.doubt,
         unopened=Counter(_why(item) for item in session.queue.shut),
         rows=matching[(page - 1) * ROWS : page * ROWS],
         matching=len(matching),

@@ -5,7 +5,7 @@ week of the visit or of the waiting, with the reply that the code opens. No priv
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from quietdesk import bundles, codes, envelopes, replies, request, weeks
 from quietdesk.bundles import Bundle
@@ -13,9 +13,15 @@ from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
+    ClockWrong,
+    Conflict,
     NoDay,
     NoKeyNow,
     NoKeyYet,
+    NoSeats,
+    NotAllowed,
+    StoreRefused,
+    StoreTooNew,
     StoreUnavailable,
     TimeOver,
     TooOld,
@@ -65,7 +71,7 @@ class Placing:
         since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
         NoKeyYet or BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
-        if self._expires(opening.epoch, item) < self._day_after(opening.day):
+        if self._last_day(opening.epoch, item) < opening.day:
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, opening, opening.epoch, self._placed(opening), now)
 
@@ -73,10 +79,10 @@ class Placing:
         """Keep the request for another week, in its order, and tell the person when to look again.
         It is sealed to this week, or to the next where this one's key day comes before that day. A
         seat it had goes back. Raises TooOld when its 60 days end before that day."""
-        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
+        again = weeks.answer_day(now, self._city.zone, self._city.answer_by_days)
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
-            if self._expires(epoch, item) >= self._day_after(again):
+            if self._look_again(epoch, item.envelope.born, now) == again:
                 return self._write(item, None, epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
@@ -103,8 +109,8 @@ class Placing:
         its place, unless somebody has answered it since."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
-        city, current = self._city, weeks.epoch_at(now, self._city.zone)
-        again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
+        current = weeks.epoch_at(now, self._city.zone)
+        again = self._look_again(current, current, now)
         parts = request.pack(asked, secrets.reply)
         opening = asked.opening
         if opening:
@@ -123,20 +129,30 @@ class Placing:
         end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
         ready = envelopes.admitted(sealed, KIOSK, end)
         entered = Entered(code, secrets.id, again, opening, asked.language)
-        there = opener.find(self._store, city, secrets.id, now) if tried else None
+        there = opener.find(self._store, self._city, secrets.id, now) if tried else None
+        # A digest stays that of the first try, whatever takes its place.
+        same = there is not None and there.rev == 1 and there.digest == ready.digest
         if there and (str(there.opening or "") not in tried or _refused(there, secrets.reply)):
             return replace(entered, opening=there.opening, note="answered")
         try:
             if there is None:
-                (self._store.take if opening else self._store.put)(ready)
-            elif there.digest != ready.digest:
+                self._kept(ready)
+            elif not same:
                 self._replaced(there, ready)
-        except StoreUnavailable as error:
-            if type(error) is StoreUnavailable:  # the others know that nothing was written
-                raise Unsure(str(opening or "")) from None
+        except NoSeats:
             raise
-        changed = there is not None and there.digest != ready.digest
-        return replace(entered, note="corrected") if changed else entered
+        except Conflict:
+            if there is None and tried and opener.find(self._store, self._city, secrets.id, now):
+                return self.enter(typed, now, code, tried)  # the try before has come in just now
+            raise
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused | NotAllowed | ClockWrong | StoreTooNew):
+                raise  # nothing was written
+            raise Unsure(str(opening or "")) from None
+        return replace(entered, note="corrected") if there and not same else entered
+
+    def _kept(self, ready: Envelope) -> None:
+        (self._store.take if ready.opening else self._store.put)(ready)
 
     def erase(self, envelope: Envelope) -> None:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
@@ -178,8 +194,12 @@ class Placing:
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         return weeks.expires(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
 
-    def _day_after(self, day: date) -> float:
-        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
+    def _last_day(self, epoch: Epoch, item: Opened) -> date:
+        return weeks.last_day(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
+
+    def _look_again(self, epoch: Epoch, born: Epoch, now: datetime) -> date:
+        city = self._city
+        return weeks.look_again(epoch, born, now, city.zone, city.serve_days, city.answer_by_days)
 
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
         held = self._store.read(bundles.name(self._city.queue, epoch))
