@@ -146,8 +146,9 @@ def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, l
     with pytest.raises(NotSwept) as caught:
         swept(world, NOON + 3 * WEEK)
 
-    line = json.loads(log.getvalue())
-    assert (line["level"], line["message"], line["error"]) == ("ERROR", "not swept", named)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    said = [(it["level"], it["message"], it["error"]) for it in lines]
+    assert said == [("ERROR", "not swept", named)]
     assert PLANTED not in str(caught.value) + log.getvalue()
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 

@@ -8,15 +8,23 @@ from pathlib import Path
 
 from quietdesk import bundles, sweep, weeks
 from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
-from quietdesk.signed import Trust
-from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
+from quietdesk.signed import DEMO, Trust
+from quietdesk.staff.commands.terminal import (
+    Here,
+    agreed,
+    complain,
+    new_passphrase,
+    passphrase_in,
+    typed_passphrase,
+    unlock,
+)
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.wire import b64
 
 
-def device_new(at: Here, _: argparse.Namespace) -> int:
+def device_new(at: Here, args: argparse.Namespace) -> int:
     """Make this computer's keyring, and upload its public keys."""
     if at.settings.keyring.exists():
         raise QuietdeskError(
@@ -24,6 +32,8 @@ def device_new(at: Here, _: argparse.Namespace) -> int:
         )
     if not at.trust.custodians:
         raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
+    if not _wanted(at, args.deployment):
+        return 1
     device = keyring.new("device", at.trust, new_passphrase(at.settings))
     with closing(at.store(create=True)) as store:
         device = upload.top_up(store, at.settings.keyring, device, at.city, at.now)
@@ -41,7 +51,7 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
-        signers = custodians(at, args.custodian)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     return 0
@@ -51,6 +61,8 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
     """Make a custodian's keyring."""
     if args.file.exists():
         raise QuietdeskError(f"there is a file at {args.file} already")
+    if not _wanted(at, args.deployment):
+        return 1
     custodian = keyring.new(
         "custodian", Trust((), 1, at.city.deployment), new_passphrase(at.settings)
     )
@@ -63,7 +75,7 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
 def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
-        signers = custodians(at, args.custodian)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
     for epoch in minted:
         print(f"Week {epoch}: key made.")
@@ -129,7 +141,40 @@ def record(at: Here, _: argparse.Namespace) -> int:
     return 0
 
 
-def custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
-    """The unlocked keyrings of custodians, the demo's by default."""
+def custodians(
+    at: Here, paths: Sequence[Path] | None, passphrases: Sequence[Path] | None = None
+) -> list[Keyring]:
+    """The unlocked keyrings of custodians, the demo's by default. Each has a passphrase of its own:
+    it stands in a file of its own or is typed. A single one's may be that of the settings."""
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
-    return [unlock(at, it, "custodian", f"Passphrase of {it.name}: ") for it in chosen]
+    if passphrases and len(passphrases) != len(chosen):
+        raise BadSetting(
+            f"{len(chosen)} custodians need as many passphrase files, not {len(passphrases)}"
+        )
+    unlocked = []
+    for number, path in enumerate(chosen):
+        prompt, typed = f"Passphrase of {path.name}: ", None
+        if passphrases:
+            typed = passphrase_in(passphrases[number], "the passphrase file of " + path.name)
+        elif len(chosen) > 1:
+            typed = typed_passphrase(prompt)
+        unlocked.append(unlock(at, path, "custodian", prompt, typed))
+    return unlocked
+
+
+def _wanted(at: Here, word: str | None) -> bool:
+    """Whether a keyring for the deployment of this folder is wanted; a script says its word. It
+    comes from what `make site` compiled, which need not be what stands in programme.yml now."""
+    deployment = at.city.deployment
+    if word is not None:
+        if word != deployment:
+            raise BadSetting(f"the deployment in {at.settings.profile} is {deployment}, not {word}")
+        return True
+    complain(f"the deployment in {at.settings.profile} is {deployment}")
+    if deployment == DEMO:
+        complain("demo is for trying things out; production refuses its keys")
+    if agreed(f"Make a keyring that is for {deployment} for good?"):
+        return True
+    complain("no keyring was made")
+    complain("hint: put another word into programme.yml of your city, then run: make site")
+    return False
