@@ -13,13 +13,14 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings", "envelopes",
-    "city", "replies", "request", "settings", "store", "pages", "programme", "web",
+    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings",
+    "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
     "log": ["errors"],
+    "textfile": [],
     "wire": [],
     "weeks": [],
     "codes": ["errors"],
@@ -27,7 +28,7 @@ TABLE = {
     "signed": ["wire", "errors"],
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
-    "settings": ["wire", "signed", "errors"],
+    "settings": ["textfile", "wire", "signed", "errors"],
     "openings": ["signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],
@@ -39,14 +40,26 @@ TABLE = {
     "programme": ["city", "pages", "signed", "store"],
     "intake": [*BELOW, "log"],
     "events": ["intake", "programme", "web"],
-    "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
+    "record": ["hpke", "signed", "store", "weeks", "errors"],
+    "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
+    "clock": [
+        "bundles",
+        "city",
+        "openings",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
     "local": [*BELOW, "log", "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "log", "events", "intake", "sweep"],
+    "cloud": [*BELOW, "log", "clock", "events", "intake", "record", "sweep"],
     "handler": ["cloud", "log"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.
@@ -75,7 +88,8 @@ STORE = {
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
     "dynamodb.items": ["typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["sqlite.schema", "typed"],
+    "sqlite": ["sqlite.room", "sqlite.schema", "typed"],
+    "sqlite.room": [],
     "sqlite.schema": [],
     "typed": [],
 }

@@ -54,7 +54,7 @@ class Office:
         env["TEST_DAY"] = str(self._day)
         env["PYTHONPATH"] = f"{folder / 'clock'}:{self.folder / 'functions'}"
         self.shell = Shell(self.folder, env, self._passphrase, dict(PASSPHRASES))
-        self._now = datetime.min.replace(tzinfo=UTC)
+        self._now: datetime | None = None
 
     def _environment(self) -> None:
         """What `make` installs is there: that of these tests."""
@@ -70,15 +70,21 @@ class Office:
         return PASSPHRASES[f"PASSPHRASE-OF-{name}"]
 
     def is_the(self, day: datetime) -> None:
-        """It is that day, at ten. On each day between, the timer of `quietdesk run` has swept."""
-        while self._now.year > 1 and self._now + timedelta(days=1) < day:
-            self._at(self._now + timedelta(days=1))
+        """It is that day, at ten. At the end of each day before, the timer of `quietdesk run` has
+        swept once more."""
+        while self._now and (evening := _evening(self._now)) < day:
+            self._at(evening)
             self.shell.run(Typed((), "quietdesk sweep", ("…",)))
         self._at(day)
 
     def _at(self, moment: datetime) -> None:
         self._now = moment
         self._day.write_text(moment.isoformat())
+
+
+def _evening(moment: datetime) -> datetime:
+    """The next eleven o'clock in the evening, in New York."""
+    return moment.replace(hour=4) + timedelta(days=1)
 
 
 def under(heading: str) -> list[Typed]:

@@ -172,8 +172,8 @@ class _Screen:
 
 
 class _Wanted:
-    """Lines of a manual as a pattern: what is known is filled in, the rest is to be found. A line of
-    `…` alone stands for as many lines as there are, none included."""
+    """Lines of a manual as a pattern: what is known is filled in, the rest is to be found. A line
+    of `…` alone stands for as many lines as there are, none included."""
 
     def __init__(self, lines: Sequence[str], values: Mapping[str, str]):
         self.text, self._values = "\n".join(lines), values

@@ -40,9 +40,10 @@ from quietdesk.staff.device import opener, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 
 T = TypeVar("T")
-E = TypeVar("E", bound=QuietdeskError)
+E = TypeVar("E", bound=Exception)
 
 Closing = tuple[str, date]  # a center, and the day that it is closed
 
@@ -83,11 +84,13 @@ class Answered:
 class Outcome:
     """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
     the store ended it, with `untried` requests left as they were. `left` is who still has a place
-    on the day that was closed, None when nobody could look. `ready`: this device has keys for the
-    coming weeks. It has no repr."""
+    on the day that was closed, None when nobody could look. `unready` is why this device could not
+    get keys for coming weeks; `lost` are the weeks that were made for it and that it cannot open
+    any more. It has no repr."""
 
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
+    lost: tuple[Epoch, ...] = ()
     answered: tuple[Answered, ...] = ()
     stopped: StoreUnavailable | None = None
     untried: int = 0
@@ -183,7 +186,7 @@ class Work:
             else:
                 shut.append(item)
             seen(item)
-        return Outcome(Pulled.of(now, opened.values(), shut), self._topped_up(path, now))
+        return Outcome(Pulled.of(now, opened.values(), shut), *self._readied(path, now))
 
     def look(self, id: bytes) -> Opened | Unopened | None:
         """How a request stands in the store now; None when it is gone."""
@@ -343,17 +346,22 @@ class Work:
             raise ValueError("only an unlocked device opens")
         return self._opener.tried(envelope)
 
-    def _topped_up(self, path: Path, now: datetime) -> bool:
-        """Whether this device has keys for the coming weeks."""
+    def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, tuple[Epoch, ...]]:
+        """Why this device has no keys for the coming weeks, if it has none; and the weeks that were
+        made for it and that it cannot open. The requests are open all the same."""
         if self._keyring is None:
-            return False
+            raise ValueError("only an unlocked device has keys")
+        unready: Exception | None = None
         try:
             full = upload.top_up(self._store, path, self._keyring, self._city, now)
-        except (QuietdeskError, OSError):  # the requests are open all the same
-            return False
-        if full.wrap_seeds.keys() != self._keyring.wrap_seeds.keys():
-            self._use(full)
-        return True
+            if full.wrap_seeds != self._keyring.wrap_seeds:
+                self._use(full)
+        except (QuietdeskError, OSError) as error:
+            unready = _bare(error)
+        try:
+            return unready, upload.lost(self._store, self._keyring, self._city, now)
+        except StoreUnavailable as error:
+            return unready or _bare(error), ()
 
 
 def _conflict(there: bool) -> Conflict:

@@ -45,6 +45,7 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
 
 def publish(at: At, sent: Sent) -> Answer:
     """Publish the coming weeks, and say whether residents may take times."""
+    at.sure()
     at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
     return show(at, sent, "published")
 
@@ -54,6 +55,7 @@ def reopen(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     at.session().work.reopen(center, closed)
     return show(at, sent, "published")
 
@@ -63,6 +65,7 @@ def closing(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))
