@@ -128,6 +128,9 @@ def functions_say_nothing(rendered: Template) -> Problems:
             yield f"{name}: Lambda's own lines must be JSON at WARN"
         if name in ANSWERING and log.get("ApplicationLogLevel") != "WARN":
             yield f"{name}: a line for each answer would say when residents were here"
+        # A line that counts has no level; Lambda takes it for INFO.
+        if name not in ANSWERING and log.get("ApplicationLogLevel") != "INFO":
+            yield f"{name}: what it counts would never be counted"
         if log.get("LogGroup", {}).get("Ref") not in rendered["Resources"]:
             yield f"{name}: logs to a group that is not in the template"
         for variable, value in function.get("Environment", {}).get("Variables", {}).items():

@@ -122,6 +122,9 @@ EDITS = {
     "our line for each call": of(
         "CheckFunction", "LoggingConfig", "ApplicationLogLevel", value="INFO"
     ),
+    "a count that never comes": of(
+        "SweepFunction", "LoggingConfig", "ApplicationLogLevel", value="WARN"
+    ),
     "lines that no level filters": of("SubmitFunction", "LoggingConfig", "LogFormat", value="Text"),
     "a log group that AWS makes, for ever": of(
         "SubmitFunction", "LoggingConfig", "LogGroup", value={"Ref": "Elsewhere"}

@@ -145,8 +145,9 @@ def _by_code(form: Form, programme: Programme) -> Answer:
         return _step(form, held.under(programme, secrets), programme)
     except Conflict:
         return Answer.html(409, pages.my_request(form.lang, form.code, notice="kept"))
-    except StoreUnavailable:
-        return later(Answer.html(503, pages.my_request(form.lang, form.code, notice="not_now")))
+    except StoreUnavailable as error:
+        page = pages.my_request(form.lang, form.code, notice="not_now")
+        return later(Answer.html(503, page)).because(error)
 
 
 def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
