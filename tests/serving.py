@@ -4,14 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event as ThreadEvent
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waitress import wasyncore
@@ -27,6 +27,9 @@ from tests import gateway
 from tests.events import CLOCK
 from tests.waiting import CEILING
 from tests.world import NOON, PROFILE, ROOT, World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 # Where a website that knows its address stands: a long one, for what is printed must hold it.
 ADDRESS = "https://appointments.municipal-id.example.org"
@@ -104,10 +107,15 @@ class Served:
 
 @contextmanager
 def serving(
-    world: World, site: Path, function: Handler | None = None, **listening: Any
+    world: World,
+    site: Path,
+    function: Handler | None = None,
+    around: "Callable[[WSGIApplication], WSGIApplication]" = lambda app: app,
+    **listening: Any,
 ) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
-    this process; a header tells it the time. `listening` is for `listen`."""
+    this process; a header tells it the time. `around` changes what is served; `listening` is for
+    `listen`."""
     served = Served("")
     programme = world.programme(served.clock)
 
@@ -118,7 +126,7 @@ def serving(
 
     functions = gateway.application(elsewhere) if function else local.functions(programme)
     app = local.application(site, programme.pages, functions)
-    server = local.listen(app, local.reserve("127.0.0.1", 0), **listening)
+    server = local.listen(around(app), local.reserve("127.0.0.1", 0), **listening)
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with beside(server):
         yield served

@@ -72,7 +72,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             raise BadCity("the site does not build; what is wrong stands above")
         local.compress(chosen.site)
         pages = Pages(city, trust.custodians, trust.threshold)
-        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
+        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC), chosen.address)
         functions = local.functions(programme)
         app = local.application(chosen.site.resolve(), pages, functions)
 
