@@ -8,6 +8,7 @@ import resource
 import socket
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
+from math import inf
 from threading import Event
 
 import pytest
@@ -78,7 +79,11 @@ class Running:
     def unread(self):
         """A connection that asks for much and fetches none of it."""
         it = self.connect(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
-        until(lambda: (c := self.channel_of(it)) and c.total_outbufs_len and not c.requests)
+        until(
+            lambda: (
+                (c := self.channel_of(it)).total_outbufs_len and not c.requests and c.since < inf
+            )
+        )
         return it
 
 
