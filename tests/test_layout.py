@@ -19,6 +19,7 @@ BELOW = [
 TABLE = {
     "__init__": [],
     "errors": [],
+    "log": ["errors"],
     "textfile": [],
     "wire": [],
     "weeks": [],
@@ -33,21 +34,32 @@ TABLE = {
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
     "store": ["envelopes", "hpke", "openings", "weeks", "errors"],
-    "pages": ["request", "city", "openings", "replies", "wire"],
+    "pages": ["request", "city", "openings", "replies", "weeks", "wire"],
     "web": [],
     "wsgi": ["web"],
     "programme": ["city", "pages", "signed", "store"],
-    "intake": BELOW,
+    "intake": [*BELOW, "log"],
     "events": ["intake", "programme", "web"],
     "record": ["hpke", "signed", "store", "weeks", "errors"],
     "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
-    "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "record", "sweep"],
-    "handler": ["cloud"],
+    "clock": [
+        "bundles",
+        "city",
+        "openings",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
+    "local": [*BELOW, "log", "wsgi", "intake", "sweep"],
+    "cloud": [*BELOW, "log", "clock", "events", "intake", "record", "sweep"],
+    "handler": ["cloud", "log"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.
@@ -70,13 +82,14 @@ WEBSITE = {
     "words": ["checked", "documents", "documents_page", "guide", "outreach"],
 }
 STORE = {
-    "": ["dynamodb", "dynamodb.calls", "sqlite"],
-    "dynamodb": ["dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
+    "": ["documents", "dynamodb", "dynamodb.calls", "sqlite"],
+    "documents": [],
+    "dynamodb": ["documents", "dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
     "dynamodb.aws_errors": [],
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
-    "dynamodb.items": ["typed"],
+    "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["sqlite.room", "sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.room", "sqlite.schema", "typed"],
     "sqlite.room": [],
     "sqlite.schema": [],
     "typed": [],

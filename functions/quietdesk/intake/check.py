@@ -4,10 +4,8 @@ never more, and its answers to our script do not tell whether there is one.
 
 import hashlib
 import json
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from quietdesk import codes, envelopes
 from quietdesk.envelopes import Envelope
@@ -15,7 +13,7 @@ from quietdesk.errors import BadCode, BadEnvelope, Conflict, StoreUnavailable, T
 from quietdesk.intake import entry, held, plain, posted
 from quietdesk.intake.answers import later
 from quietdesk.intake.held import Held
-from quietdesk.intake.posted import Form
+from quietdesk.intake.posted import Form, Sender
 from quietdesk.pages import visits
 from quietdesk.programme import Programme
 from quietdesk.replies import Reply
@@ -35,33 +33,56 @@ def post(call: Call, programme: Programme) -> Answer:
 # --- From our script: with what derives from the code --------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Asked:
+    """What a phone asks for: see, cancel or move. `shown` is SHA-256 of the reply that the person
+    saw, `fresh` what is to stand in the place of the request."""
+
+    do: str
+    id: bytes
+    auth: bytes = b""
+    shown: bytes = b""
+    fresh: Envelope | None = None
+
+
 def _by_script(call: Call, programme: Programme) -> Answer:
     """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
-    try:
-        reply = _done(json.loads(posted.bounded(call, BYTES)), programme)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadEnvelope("malformed") from None
+    # Read first: whatever is raised after that is no fault of who asked.
+    asked = _read(posted.bounded(call, BYTES))
+    reply = _done(asked, programme)
     nothing = held.nothing()  # made in either case: it takes time
     body = reply if reply is not None and len(reply) == len(nothing) else nothing
     return Answer(200, {"Content-Type": "application/octet-stream"}, body)
 
 
-def _done(asked: Mapping[str, Any], programme: Programme) -> bytes | None:
+def _read(body: bytes) -> _Asked:
+    """What was posted. Raises BadEnvelope."""
+    try:
+        asked = json.loads(body)
+        if type(asked["v"]) is not int or asked["v"] != 1:
+            raise BadEnvelope("version")
+        do = asked["do"]
+        if do == "see":
+            return _Asked(do, unb64(asked["id"], 16))
+        auth = unb64(asked["auth"], 32)
+        if do == "cancel":
+            return _Asked(do, unb64(asked["id"], 16), auth)
+        if do != "move":
+            raise BadEnvelope("malformed")
+        shown = unb64(asked["shown"], 32) if "shown" in asked else b""
+        fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
+        return _Asked(do, fresh.id, auth, shown, fresh)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadEnvelope("malformed") from None
+
+
+def _done(asked: _Asked, programme: Programme) -> bytes | None:
     """The reply that stands in the store after what was asked, or None when there is nothing."""
-    if type(asked["v"]) is not int or asked["v"] != 1:
-        raise BadEnvelope("version")
-    if asked["do"] == "see":
-        return _reply(unb64(asked["id"], 16), programme)
-    auth = unb64(asked["auth"], 32)
-    if asked["do"] == "cancel":
-        id = unb64(asked["id"], 16)
-        _cancel(id, auth, programme)
-        return _reply(id, programme)
-    if asked["do"] != "move":
-        raise BadEnvelope("malformed")
-    shown = unb64(asked["shown"], 32) if "shown" in asked else b""
-    fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
-    return _move(fresh, auth, shown, programme)
+    if asked.fresh:
+        return _move(asked.fresh, asked.auth, asked.shown, programme)
+    if asked.do == "cancel":
+        _cancel(asked.id, asked.auth, programme)
+    return _reply(asked.id, programme)
 
 
 def _reply(id: bytes, programme: Programme) -> bytes | None:
@@ -110,11 +131,16 @@ def _move(fresh: Envelope, auth: bytes, shown: bytes, programme: Programme) -> b
 
 def _by_code(form: Form, programme: Programme) -> Answer:
     pages = programme.pages
+    filled_in = form.step in ("review", "change", "send")
+    if filled_in and form.sender is not Sender.OURS:
+        return plain.answer(form, programme)  # as a new request
+    if form.sender is Sender.ELSEWHERE:
+        return Answer.html(403, pages.my_request(form.lang, notice="type_it"))
     try:
         form = replace(form, code=codes.parse(form.code), moving=True)
     except BadCode:
         return Answer.html(400, pages.my_request(form.lang, form.code, bad=True))
-    if form.step in ("review", "change", "send"):
+    if filled_in:
         return plain.answer(form, programme)
     secrets = codes.derive(form.code, programme.city.deployment)
     try:
@@ -124,8 +150,9 @@ def _by_code(form: Form, programme: Programme) -> Answer:
         return _step(form, held.under(programme, secrets), programme)
     except Conflict:
         return Answer.html(409, pages.my_request(form.lang, form.code, notice="kept"))
-    except StoreUnavailable:
-        return later(Answer.html(503, pages.my_request(form.lang, form.code, notice="not_now")))
+    except StoreUnavailable as error:
+        page = pages.my_request(form.lang, form.code, notice="not_now")
+        return later(Answer.html(503, page)).because(error)
 
 
 def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
@@ -137,12 +164,15 @@ def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
         file = visits.calendar(programme.pages.speak(form.lang), opening)
         answer = Answer.of(200, _CALENDAR, file)
         return answer.saying("Content-Disposition", 'attachment; filename="appointment.ics"')
-    if form.step == "move":
+    # Whose code it is shows in nothing: what is written for it would be read by who planted it.
+    unsafe = form.step == "move" and form.sender is not Sender.OURS
+    if form.step == "move" and not unsafe:
         return plain.begun(form, there, programme)
     state = "cancel" if form.step == "cancel" else there.reply.state
     today = programme.clock().astimezone(programme.city.zone).date()
-    page = programme.pages.found(form.lang, state, form.code, there.reply, today)
-    return Answer.html(200, page)
+    notice = "cannot_move" if unsafe else ""
+    page = programme.pages.found(form.lang, state, form.code, there.reply, today, notice)
+    return Answer.html(403 if unsafe else 200, page)
 
 
 def _found(form: Form, programme: Programme, state: str) -> Answer:
