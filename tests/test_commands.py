@@ -1263,6 +1263,20 @@ def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monk
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize("days", [15, -15])
+def test_no_device_is_admitted_by_a_clock_that_moved(office, run, days):
+    """The list that custodians sign names its day, and the clock would vouch for itself."""
+    world, _ = office
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+    before = world.store.read("devices")
+
+    said, _, _ = run("device", "admit", theirs.id, "--yes", now=NOON + timedelta(days=days))
+
+    assert "nothing else says what day it is" in str(said)
+    assert world.store.read("devices") == before
+
+
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
     assert build_parser().parse_args(["run"]).host == "127.0.0.1"
 
