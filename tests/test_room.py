@@ -86,8 +86,8 @@ def test_on_a_full_disk_all_that_is_due_is_destroyed_and_recorded(full_disk, how
 
 @pytest.mark.process
 def test_without_room_that_is_kept_nothing_could_be_destroyed(full_disk):
-    """Or the test above would show nothing. Of a key the WAL may have room for the deletion, and the
-    file then none to take it over."""
+    """Or the test above would show nothing. The WAL may have room for the deletion of a key, the
+    file then has none to take it over."""
     said = full_disk("running", reserve=0)
 
     assert said["full"] and not said["destroyed"]
