@@ -39,14 +39,26 @@ TABLE = {
     "programme": ["city", "pages", "signed", "store"],
     "intake": BELOW,
     "events": ["intake", "programme", "web"],
-    "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
+    "record": ["hpke", "signed", "store", "weeks", "errors"],
+    "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
+    "clock": [
+        "bundles",
+        "city",
+        "openings",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
     "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "sweep"],
+    "cloud": [*BELOW, "clock", "events", "intake", "record", "sweep"],
     "handler": ["cloud"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.
@@ -76,7 +88,8 @@ STORE = {
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
     "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["documents", "sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.room", "sqlite.schema", "typed"],
+    "sqlite.room": [],
     "sqlite.schema": [],
     "typed": [],
 }

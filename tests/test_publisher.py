@@ -32,7 +32,7 @@ from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Changes, Publisher
 from quietdesk.staff.device import upload
 from quietdesk.store import Store, open_store
-from tests.emulators import make_tables
+from quietdesk.store.dynamodb.tables import create_tables
 from tests.examples import examples
 from tests.killed import killed_at_each
 from tests.rows import make, pulled
@@ -652,7 +652,7 @@ def again(world, folder):
             shutil.copyfile(name, spec.removeprefix("sqlite:"))
             return spec
         prefix = f"{name}-{next(numbers)}"
-        make_tables(prefix)
+        create_tables(prefix)
         client = boto3.client("dynamodb")
         for table in ("requests", "public"):
             for item in client.scan(TableName=f"{name}-{table}")["Items"]:

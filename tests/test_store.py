@@ -10,7 +10,7 @@ import pytest
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
-from quietdesk.store import open_store
+from quietdesk.store import open_store, sqlite
 from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import PAGE
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
@@ -86,7 +86,7 @@ def test_other_queues_and_weeks_are_not_touched(store):
         store.put(envelope)
 
     assert pulled(store, epochs=[WEEK]) == [mine]
-    assert store.erase_epoch("main", WEEK) == 1
+    assert sum(store.erase_epoch("main", WEEK)) == 1
     assert pulled(store) == [next_week]
     assert list(store.pull("other", [WEEK], NOW)) == [theirs]
 
@@ -186,9 +186,38 @@ def test_erasing_a_week_counts_envelopes_and_removes_stubs(store):
     store.put(cancelled)
     store.erase(cancelled, stub=True)
 
-    assert store.erase_epoch("main", WEEK) == 1
+    assert sum(store.erase_epoch("main", WEEK)) == 1
     store.put(make(id=cancelled.id))  # where a stub still lay, this would be a conflict
     assert len(pulled(store)) == 1
+
+
+def test_week_of_several_pages_is_erased_page_by_page_and_whole(store, monkeypatch):
+    """DynamoDB's pages are of 1 MB."""
+    monkeypatch.setattr(sqlite, "ERASED", 100)
+    for number in range(240):
+        store.put(make(expires=int(NOW.timestamp()) if number % 4 else LATER))
+
+    expired = list(store.erase_expired("main", WEEK, NOW))
+    assert (sum(expired), len(expired) > 1) == (180, True)
+    assert len(pulled(store, NOW, [WEEK])) == 60
+
+    for _ in range(180):
+        store.put(make())
+    erased = list(store.erase_epoch("main", WEEK))
+    assert (sum(erased), len(erased) > 1) == (240, True)
+    assert sum(store.erase_epoch("main", WEEK)) == 0
+
+
+def test_who_stops_erasing_in_the_middle_has_erased_so_far_and_can_go_on(store, monkeypatch):
+    monkeypatch.setattr(sqlite, "ERASED", 5)
+    for _ in range(12):
+        store.put(make())
+
+    first = next(store.erase_epoch("main", WEEK))
+    store.checkpoint()
+
+    assert first + len(pulled(store)) == 12
+    assert first + sum(store.erase_epoch("main", WEEK)) == 12
 
 
 def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):
@@ -199,12 +228,12 @@ def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):
     store.replace(moved, make(NEXT, id=moved.id))
     end = datetime.fromtimestamp(LATER, UTC)
 
-    store.erase_expired("main", [WEEK], end - timedelta(seconds=1))
+    assert sum(store.erase_expired("main", WEEK, end - timedelta(seconds=1))) == 0
     for envelope in (cancelled, moved):
         with pytest.raises(Conflict):
             store.put(make(id=envelope.id))
 
-    store.erase_expired("main", [WEEK], end)
+    assert sum(store.erase_expired("main", WEEK, end)) == 0, "stubs are no envelopes"
     for envelope in (cancelled, moved):
         assert not store.kept("main", WEEK, envelope.id, envelope.digest)
         store.put(make(id=envelope.id))
@@ -215,7 +244,7 @@ def test_erasing_what_expired_leaves_the_rest(store):
     store.put(ended)
     store.put(live)
 
-    assert store.erase_expired("main", [WEEK], NOW) == 1
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 1
     assert pulled(store) == [live]
 
 
@@ -468,3 +497,13 @@ def test_moving_onto_another_envelope_is_refused(store):
         store.replace(old, make(NEXT, id=old.id))
 
     assert find(store, old) == old
+
+
+def test_a_store_elsewhere_tells_its_date_and_a_file_has_none(store, store_spec):
+    date = store.date()
+
+    if store_spec.startswith("sqlite:"):
+        assert date is None
+    else:
+        assert abs(date - datetime.now(UTC)) < timedelta(hours=1)
+        assert date.utcoffset() == timedelta(0)

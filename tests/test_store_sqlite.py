@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -59,8 +60,10 @@ def on_disk(path):
     [
         lambda store, e: store.erase(e),
         lambda store, e: store.erase(e, stub=True),
-        lambda store, e: store.erase_epoch("main", WEEK),
-        lambda store, e: store.erase_expired("main", [WEEK], datetime.fromtimestamp(LATER, UTC)),
+        lambda store, e: list(store.erase_epoch("main", WEEK)),
+        lambda store, e: list(
+            store.erase_expired("main", WEEK, datetime.fromtimestamp(LATER, UTC))
+        ),
         lambda store, e: store.replace(e, make(NEXT, id=e.id)),
     ],
 )
@@ -124,17 +127,34 @@ def reading(store, path):
     return reader
 
 
+@pytest.mark.parametrize("id", [float("-inf"), -1, 0, "text", b"", b"\xff" * 40])
+def test_row_whose_id_is_damaged_is_erased_with_the_others(store, path, id):
+    for erase in (
+        lambda: store.erase_expired("main", WEEK, NOW),
+        lambda: store.erase_epoch("main", WEEK),
+    ):
+        store.put(make())
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE requests SET id = ?, expires = 0", (id,))
+        store.put(make())
+
+        assert sum(erase()) in (1, 2)
+
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT 1 FROM requests WHERE expires = 0").fetchall() == []
+
+
 def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(store, path):
     envelope = make()
     store.put(envelope)
     reader = reading(store, path)
 
     with pytest.raises(StoreUnavailable, match="traces stay"):
-        store.erase_epoch("main", WEEK)
+        list(store.erase_epoch("main", WEEK))
 
     reader.execute("COMMIT")
     reader.close()
-    assert store.erase_epoch("main", WEEK) == 0
+    assert sum(store.erase_epoch("main", WEEK)) == 0
     assert envelope.visit.sealed[:64] not in on_disk(path)
 
 
@@ -504,7 +524,7 @@ def test_processes_that_open_an_older_file_together_upgrade_it_once(path):
     [
         lambda store: store.put(make()),
         lambda store: store.publish("new", b"", 0),
-        lambda store: store.erase_epoch("main", Epoch(2026, 49)),
+        lambda store: list(store.erase_epoch("main", Epoch(2026, 49))),
         lambda store: store.destroy_keys("main", Epoch(2026, 49)),
     ],
 )

@@ -301,6 +301,13 @@ class ClockWrong(StoreUnavailable):
     next = "Set the date, the time and the time zone, then try again."
 
 
+class ClockNotBelieved(QuietdeskError):
+    """It hangs on the date, and nothing confirms this computer's clock."""
+
+    code = "clock_moved"
+    next = "Set the date and the time. If they are right: quietdesk sweep, which asks you the day."
+
+
 class StoreTooNew(StoreUnavailable):
     """The store was written by a newer Quietdesk. Nothing was written."""
 

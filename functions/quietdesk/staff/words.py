@@ -41,6 +41,13 @@ SAID = {
     "refused": "The cloud does not accept your sign-in any more.",
     "not_allowed": "You are signed in, and your role may not do this.",
     "clock": "This computer’s clock is wrong, so the cloud does not answer it.",
+    "clock_ahead": "This computer’s clock is ahead of the store’s date. Set it. "
+    "Keys whose day has not come are kept.",
+    "clock_behind": "This computer’s clock is behind a day that has begun already. Set it.",
+    "clock_unasked": "The store did not say what day it is. Keys that are due by this computer’s "
+    "clock alone are kept until it does.",
+    "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
+    "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep",
     "store": "The store does not answer. It is not known whether this was done.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
     "send_again": "Send it again: it is kept once, under the same code.",

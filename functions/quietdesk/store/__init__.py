@@ -29,7 +29,8 @@ class Store(Protocol):
 
     def put(self, envelope: Envelope) -> None:
         """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
-        under that id in that week raises Conflict."""
+        under that id in that week raises Conflict. Where room is short it is refused with
+        StoreUnavailable, so that there is some for destruction."""
 
     def take(self, envelope: Envelope) -> None:
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
@@ -81,12 +82,14 @@ class Store(Protocol):
     def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         """Every live envelope of the weeks, week by week, within a week in order of id."""
 
-    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
-        """Erase every envelope and stub of a week; gives how many envelopes. Raises
-        StoreUnavailable while traces may remain: call it again."""
+    def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
+        """Erase every envelope and stub of a week, page by page: gives after each how many
+        envelopes it had, and ends when there is none left. It takes the memory of one page, and
+        leaves room for residents' writes between them. Who stops asking stops erasing, and calls
+        `checkpoint`. Raises StoreUnavailable while traces may remain: call it again."""
 
-    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
-        """Erase what has ended in these weeks; gives how many envelopes."""
+    def erase_expired(self, queue: str, epoch: Epoch, now: datetime) -> Iterator[int]:
+        """The same, of what has ended in a week: every row of it is looked at."""
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
@@ -107,6 +110,11 @@ class Store(Protocol):
 
     def read(self, name: str) -> tuple[bytes, int] | None:
         """A public document and its seq."""
+
+    def date(self) -> datetime | None:
+        """The store's own date, in whole seconds, as UTC; None where it has no clock but this
+        computer's. It needs no sign-in, and a clock that is wrong does not keep it away. Raises
+        StoreUnavailable."""
 
     def checkpoint(self) -> None:
         """Leave no deleted bytes behind. Raises TracesRemain where that cannot be done now: while

@@ -18,7 +18,7 @@ _TAKING_OFF = "Nobody can take times: the form asks when people can come."
 
 def publish(at: Here, args: argparse.Namespace) -> int:
     """Publish the openings of the coming weeks that have keys."""
-    with at_work(at) as work:
+    with at_work(at, sure=True) as work:
         taking = None if args.taking is None else args.taking == "on"
         print(wording.changed(work.publish(taking).changes))
         if not work.publisher.published()[""].taking:
@@ -54,7 +54,7 @@ def close(at: Here, args: argparse.Namespace) -> int:
     """Close a center for a day, and give who had a time there another one."""
     closed = (args.center, args.day)
     check_day(at.city, *closed, at.now)  # before anybody types a passphrase
-    with at_the_queue(at) as (work, queue):
+    with at_the_queue(at, sure=True) as (work, queue):
         there = queues.placed_on(queue.items.values(), *closed)
         proposals = work.propose(queue, there, closed)
         wording.proposed(proposals, "no free time fits; it waits", at.city)
@@ -74,7 +74,7 @@ def close(at: Here, args: argparse.Namespace) -> int:
 
 def reopen(at: Here, args: argparse.Namespace) -> int:
     """Take back that a center was closed for a day."""
-    with at_work(at) as work:
+    with at_work(at, sure=True) as work:
         print(wording.changed(work.reopen(args.center, args.day).changes))
     return 0
 

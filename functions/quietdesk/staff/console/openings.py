@@ -46,6 +46,7 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
 
 def publish(at: At, sent: Sent) -> Answer:
     """Publish the coming weeks, and say whether residents may take times."""
+    at.sure()
     at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
     return _published(at, sent)
 
@@ -55,6 +56,7 @@ def reopen(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     at.session().work.reopen(center, closed)
     return _published(at, sent)
 
@@ -72,6 +74,7 @@ def closing(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from quietdesk import bundles, hpke, openings, sweep, weeks
+from quietdesk import bundles, hpke, openings, record, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadRecord, BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
@@ -111,13 +111,14 @@ def _devices(store: Store, trust: Trust) -> tuple[Devices, int]:
 def _sign_record(
     store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
 ) -> None:
-    name, before = sweep.record_head_name(city.queue), 0
+    name, before = record.head_name(city.queue), 0
     held, seq = store.read(name) or (None, 0)
     if held is not None:
         with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
-            before = sweep.read_head(held, trust, city.queue).number
-    lines, today = sweep.record(store, city.queue)[0], now.astimezone(city.zone).date()
-    head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, today)
+            before = record.read_head(held, trust, city.queue).number
+    today = now.astimezone(city.zone).date()
+    lines = record.read(store, city.queue, today).lines
+    head = record.head(city.queue, lines, trust.deployment, before + 1, today)
     # Over the head that was read: who signed more lines meanwhile is not undone.
     store.publish(name, _signed(head, "record", custodians, trust), seq)
 

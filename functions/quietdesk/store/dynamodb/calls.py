@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
@@ -72,6 +75,23 @@ class Calls:
         """Let go of the connections."""
         self._client.close()
 
+    def date(self) -> datetime:
+        """AWS's date, from the head of its answer. Nobody signs the question: AWS refuses one that
+        is signed by a wrong clock, or by who is not signed in, and its refusals are dated too."""
+        with named_errors():
+            anybody = client(CONFIG.merge(Config(signature_version=UNSIGNED)))
+            try:
+                answer = anybody.list_tables(Limit=1)
+            except ClientError as error:
+                answer = error.response
+            finally:
+                anybody.close()
+        try:
+            date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        except (KeyError, ValueError):
+            raise StoreUnavailable("the store does not say what day it is") from None
+        return date.astimezone(UTC)
+
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """One call, if it may still begin."""
@@ -111,7 +131,15 @@ class Calls:
     def query(
         self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
     ) -> Iterator[Item]:
-        """Every item of a partition, page after page of at most 1 MB."""
+        """Every item of a partition, read page after page."""
+        for page in self.pages(table, week, values, **more):
+            yield from page
+
+    def pages(
+        self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
+    ) -> Iterator[list[Item]]:
+        """Every item of a partition, by pages of at most 1 MB; of a filter a page may have none.
+        The items of a page may be deleted before the next one is asked for."""
         if "ProjectionExpression" in more:
             more["Select"] = "SPECIFIC_ATTRIBUTES"  # sweep's role may ask for nothing else
         ask: dict[str, Any] = {
@@ -124,7 +152,7 @@ class Calls:
         while True:
             with self._in_time():
                 page = self._client.query(**ask)
-            yield from page["Items"]
+            yield page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             ask["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -6,10 +6,11 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
@@ -25,6 +26,7 @@ from quietdesk.openings import Opening
 from quietdesk.store import typed
 from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import schema
+from quietdesk.store.sqlite.room import Room, may_be_full
 from quietdesk.weeks import Epoch
 
 BUSY_SECONDS = 5.0
@@ -32,12 +34,19 @@ for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `_envelope` is h
     sqlite3.register_adapter(kind, str)
 
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
+ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
 _COLUMNS = (
     "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
     "visit_kid, visit, contact_kid, contact, reply"
 )
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
+
+T = TypeVar("T")
+
+
+class _Full(StoreUnavailable):
+    """The disk may be full."""
 
 
 class Sqlite:
@@ -52,6 +61,7 @@ class Sqlite:
         if not create and not path.exists():
             raise StoreUnavailable(f"there is no store at {path.absolute()}")
         self._path = path
+        self._room = Room(path)
         self._thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -63,7 +73,8 @@ class Sqlite:
             # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
-                self._prepare()
+                # On a full disk there is no room even to open it.
+                self._in_kept_room(self._prepare)
             except BaseException:
                 self.close()
                 raise
@@ -173,24 +184,34 @@ class Sqlite:
                     break
                 last = [rows[-1][2]]
 
-    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
-        with self._write() as db:
-            where, values = "queue = ? AND epoch = ?", (queue, epoch)
-            count = _count(db, where, values)
-            db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
-        self.checkpoint()
-        return count
+    def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
+        return self._erase("queue = ? AND epoch = ?", (queue, epoch))
 
-    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
-        count = 0
-        with self._write() as db:
-            for epoch in epochs:
-                where = "queue = ? AND epoch = ? AND expires <= ?"
-                values = (queue, epoch, now.timestamp())
-                count += _count(db, where, values)
-                db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
-        self.checkpoint()
-        return count
+    def erase_expired(self, queue: str, epoch: Epoch, now: datetime) -> Iterator[int]:
+        return self._erase(
+            "queue = ? AND epoch = ? AND expires <= ?", (queue, epoch, now.timestamp())
+        )
+
+    def _erase(self, where: str, values: tuple[object, ...]) -> Iterator[int]:
+        last: list[object] = []  # no value is before an id of any type, also a damaged one
+
+        def page() -> list[tuple[object, int]]:
+            page = f"FROM requests WHERE {where} {'AND id > ?' if last else ''}"
+            with self._write() as db:
+                rows = db.execute(
+                    f"SELECT id, {_LIVE} {page} ORDER BY id LIMIT ?",
+                    (*values, *last, ERASED),
+                ).fetchall()
+                if rows:
+                    until = rows[-1][0]
+                    db.execute(f"DELETE {page} AND id <= ?", (*values, *last, until))
+                return rows
+
+        while rows := self._in_kept_room(page):
+            last = [rows[-1][0]]
+            yield sum(live for _, live in rows)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
+        self._room.make()
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         with self._write() as db:
@@ -223,18 +244,28 @@ class Sqlite:
         return _bytes(row[0])
 
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
-        with self._write() as db:
-            rows = db.execute(
-                "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
-            ).fetchall()
-            db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
-            db.executemany("DELETE FROM keys WHERE kid = ?", rows)
-        self.checkpoint()
+        def destroy() -> list[tuple[object]]:
+            with self._write() as db:
+                rows = db.execute(
+                    "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid",
+                    (queue, epoch),
+                ).fetchall()
+                db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
+                # Also one of which the half is gone, as when it was put back.
+                db.execute("DELETE FROM wraps WHERE kid GLOB ?", (f"{queue}.*.{epoch}.*",))
+                db.executemany("DELETE FROM keys WHERE kid = ?", rows)
+                return rows
+
+        rows = self._in_kept_room(destroy)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
         return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
-        with self._write() as db:
-            _publish(db, name, Version(data, expected_seq, expected_seq + 1))
+        def publish() -> None:
+            with self._write() as db:
+                _publish(db, name, Version(data, expected_seq, expected_seq + 1))
+
+        self._in_kept_room(publish)  # the record of destruction is one
         return expected_seq + 1
 
     def read(self, name: str) -> tuple[bytes, int] | None:
@@ -250,12 +281,24 @@ class Sqlite:
             raise StoreUnavailable("a document in the store is damaged")
         return data, seq
 
+    def date(self) -> None:
+        """None: a file has no clock but this computer's."""
+
     def checkpoint(self) -> None:
+        self._traceless(self._empty_wal)
+
+    def _traceless(self, empty: Callable[[], None]) -> None:
         # What was done before is committed, whatever the disk says now.
         try:
-            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except (sqlite3.Error, OSError):
+            with _named_errors():
+                empty()
+        except TracesRemain:
+            raise
+        except StoreUnavailable:
             raise TracesRemain("done, but traces stay in the file: the disk refuses") from None
+
+    def _empty_wal(self) -> None:
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TracesRemain("done, but traces stay in the file until nobody reads it")
 
@@ -313,6 +356,17 @@ class Sqlite:
                     raise
                 time.sleep(0.02)
 
+    def _in_kept_room(self, work: Callable[[], T]) -> T:
+        """What must be possible on a full disk too: then in the room that is kept for it."""
+        try:
+            with _named_errors():
+                return work()
+        except _Full:
+            if not self._room.let_go():
+                raise
+        with _named_errors():
+            return work()
+
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it, or nothing."""
@@ -336,6 +390,8 @@ class Sqlite:
             (envelope.queue, envelope.epoch, envelope.id),
         ).fetchone()
         if row is None:
+            if self._room.is_short():
+                raise StoreUnavailable("the disk is nearly full")
             self._write_row(db, envelope, envelope.digest, envelope.rev)
         elif not hmac.compare_digest(_bytes(row[0]), envelope.digest):
             raise Conflict("another envelope has this id")
@@ -434,5 +490,6 @@ def _named_errors() -> Iterator[None]:
     """SQLite's and the disk's errors under our name, without their text: it may hold values."""
     try:
         yield
-    except (sqlite3.Error, OSError):
-        raise StoreUnavailable("the store is locked, full, read-only or damaged") from None
+    except (sqlite3.Error, OSError) as error:
+        kind = _Full if may_be_full(error) else StoreUnavailable
+        raise kind("the store is locked, full, read-only or damaged") from None
