@@ -17,16 +17,24 @@ from quietdesk.errors import (
     NoKeyring,
     QuietdeskError,
 )
-from quietdesk.signed import Trust
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands.clocks import doubted
-from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
+from quietdesk.staff.commands.terminal import (
+    Here,
+    agreed,
+    complain,
+    new_passphrase,
+    passphrase_in,
+    typed_passphrase,
+    unlock,
+)
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.wire import b64
 
 
-def device_new(at: Here, _: argparse.Namespace) -> int:
+def device_new(at: Here, args: argparse.Namespace) -> int:
     """Make this computer's keyring, and upload its public keys. Where there is one, what an earlier
     call left undone is finished, and its words are shown again."""
     if not at.trust.custodians:
@@ -35,6 +43,8 @@ def device_new(at: Here, _: argparse.Namespace) -> int:
     if path.exists() and not _damaged(path.read_bytes()):
         device = at.forget().unlocked()
         complain(f"there is a keyring at {path} already; for a new one, move it away first")
+    elif not _wanted(at, args.deployment):
+        return 1
     else:
         device = keyring.new("device", at.trust, new_passphrase(at.settings))
         keyring.update(path, partial(_made, path, device))
@@ -76,7 +86,7 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
             print("The device was not admitted.", file=sys.stderr)
             return 1
         at.sure(store)
-        signers = custodians(at, args.custodian)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     return 0
@@ -88,6 +98,8 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
     if args.file.exists():
         custodian = unlock(at, args.file, "custodian", f"Passphrase of {args.file.name}: ")
         complain(f"there is a keyring at {args.file} already; for a new one, name another file")
+    elif not _wanted(at, args.deployment):
+        return 1
     else:
         words = new_passphrase(at.settings)
         custodian = keyring.new("custodian", Trust((), 1, deployment), words)
@@ -101,7 +113,7 @@ def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
         at.sure(store)
-        signers = custodians(at, args.custodian)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
     for epoch in minted:
         print(f"Week {epoch}: key made.")
@@ -186,7 +198,40 @@ def show_record(at: Here, _: argparse.Namespace) -> int:
     return 0
 
 
-def custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
-    """The unlocked keyrings of custodians, the demo's by default."""
+def custodians(
+    at: Here, paths: Sequence[Path] | None, passphrases: Sequence[Path] | None = None
+) -> list[Keyring]:
+    """The unlocked keyrings of custodians, the demo's by default. Each has a passphrase of its own:
+    it stands in a file of its own or is typed. A single one's may be that of the settings."""
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
-    return [unlock(at, it, "custodian", f"Passphrase of {it.name}: ") for it in chosen]
+    if passphrases and len(passphrases) != len(chosen):
+        raise BadSetting(
+            f"{len(chosen)} custodians need as many passphrase files, not {len(passphrases)}"
+        )
+    unlocked = []
+    for number, path in enumerate(chosen):
+        prompt, typed = f"Passphrase of {path.name}: ", None
+        if passphrases:
+            typed = passphrase_in(passphrases[number], "the passphrase file of " + path.name)
+        elif len(chosen) > 1:
+            typed = typed_passphrase(prompt)
+        unlocked.append(unlock(at, path, "custodian", prompt, typed))
+    return unlocked
+
+
+def _wanted(at: Here, word: str | None) -> bool:
+    """Whether a keyring for the deployment of this folder is wanted; a script says its word. It
+    comes from what `make site` compiled, which need not be what stands in programme.yml now."""
+    deployment = at.city.deployment
+    if word is not None:
+        if word != deployment:
+            raise BadSetting(f"the deployment in {at.settings.profile} is {deployment}, not {word}")
+        return True
+    complain(f"the deployment in {at.settings.profile} is {deployment}")
+    if deployment == DEMO:
+        complain("demo is for trying things out; production refuses its keys")
+    if agreed(f"Make a keyring that is for {deployment} for good?"):
+        return True
+    complain("no keyring was made")
+    complain("hint: put another word into programme.yml of your city, then run: make site")
+    return False
