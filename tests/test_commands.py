@@ -250,10 +250,10 @@ def test_store_that_goes_away_half_way_is_said_with_what_is_done(office, run, mo
     ask(world, "Ana", "Boris", "Chen")
     calls = fail_at_the_second(monkeypatch, "place")
 
-    status, _, err = run("place", "--all", "--yes")
+    status, out, err = run("place", "--all", "--yes")
 
-    assert status == "down"
-    assert "after 1 were done" in err
+    assert (status, out.splitlines()[-1]) == ("down", "Placed 1.")
+    assert "1 were done, 1 are as they were" in err and "not known whether this was done" in err
     assert len(calls) == 2
     states = sorted(item.state for item in world.desk().pull(NOON))
     assert states == ["placed", "waiting", "waiting"]
@@ -331,6 +331,41 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
     assert (status, out) == (1, f"Erased {ids[1]}.\n")
     assert f"quietdesk: {ids[0]}: " in err
     assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+
+
+@pytest.mark.parametrize("verb", ["reply", "wait"])
+def test_what_was_answered_is_said_also_when_the_store_goes_away(office, run, monkeypatch, verb):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    fail_at_the_second(monkeypatch, {"reply": "refuse", "wait": "wait"}[verb])
+
+    status, out, _ = run(verb, *(["no-place"] if verb == "reply" else []), *ids)
+
+    assert (status, out.splitlines()[-1]) == ("down", "Answered 1.")
+
+
+def test_queue_is_read_once_however_many_are_done(office, run, monkeypatch):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, out, _ = run("done", *ids, "--yes")
+
+    assert (status, out.splitlines()) == (0, [f"Erased {id}." for id in ids])
+    assert len(pulls) == 1
+
+
+@pytest.mark.parametrize("words", [("wait",), ("place", "--yes"), ("reply", "no-place")])
+def test_queue_is_read_once_however_many_are_answered(office, run, monkeypatch, words):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, _, _ = run(words[0], *words[1:], *ids)
+
+    assert (status, len(pulls)) == (0, 1)
 
 
 def test_request_named_twice_is_erased_once_and_the_next_too(office, run):
@@ -655,7 +690,7 @@ def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
 
     for days in (15, -15):
         status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
-        assert "nothing else says what day it is" in status
+        assert "nothing else says what day it is" in str(status)
     run("openings", "publish")
 
     assert seats(world, taken) == before
@@ -751,7 +786,8 @@ def test_whom_to_call_is_said_also_when_the_store_goes_away(office, run, monkeyp
     (line,) = [line for line in out.splitlines() if line.startswith("call ")]
     (moved,) = [it for it in world.desk().pull(NOON) if it.opening.day.isoformat() != "2026-12-03"]
     assert line.startswith(f"call {moved.id[:8]} {moved.request.name}: text 7185550123 (mine); ")
-    assert "after 1 were done" in err
+    assert "1 were done, 0 are as they were" in err
+    assert "it is not known who still has a time there" in err
 
 
 def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
@@ -961,6 +997,7 @@ def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, m
     assert main(["pull"]) == 1
     hint = capsys.readouterr().err.splitlines()[-1]
     command = hint.rpartition("quietdesk ")[2]
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert (command, main(command.split())) == ("device new", 0)
 
 
@@ -1229,3 +1266,28 @@ def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monk
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
     assert build_parser().parse_args(["run"]).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("planted"), "this computer refused it (OSError)"),
+        (OSError(errno.EBADF, "Bad file descriptor"), "Bad file descriptor"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset"), "Connection reset"),
+        (TimeoutError(), "this computer refused it (TimeoutError)"),
+        (PermissionError(errno.EACCES, "Permission denied", "var/x"), "var/x: Permission denied"),
+    ],
+)
+def test_computer_that_refuses_is_said_in_words_also_without_a_file(
+    capsys, monkeypatch, error, said
+):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("quietdesk.staff.commands.main.build_parser", refuse)
+
+    assert main(["pull"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"quietdesk: {said}"
+    assert "None" not in lines[1] and ("file" in lines[1]) == ("var/x" in said)

@@ -11,6 +11,7 @@ from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
 from quietdesk.store import open_store, sqlite
+from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import PAGE
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 
@@ -394,14 +395,14 @@ def test_seats_that_are_taken_stay_taken_however_many_there_are(store):
 
     for seats, expected in ((3, 1), (3, 1), (5, 3), (1, 0), (2, 0), (0, 0)):
         store.set_seats({ONE: seats})
-        assert (left(store, ONE), store.taken([ONE])) == ((expected,), {ONE: 2})
+        assert (left(store, ONE), store.counted([ONE])) == ((expected,), {ONE: (seats, 2)})
     store.erase(first)
-    assert (left(store, ONE), store.taken([ONE])) == ((0,), {ONE: 1})
+    assert (left(store, ONE), store.counted([ONE])) == ((0,), {ONE: (0, 1)})
     with pytest.raises(NoSeats):
         store.take(make(opening=ONE))
     store.set_seats({ONE: 2})
     assert left(store, ONE) == (1,)
-    assert store.taken([NEVER]) == {NEVER: 0}
+    assert store.counted([NEVER]) == {NEVER: (0, 0)}
 
 
 def test_seats_of_many_openings_are_set_at_once_and_again(store):
@@ -411,6 +412,30 @@ def test_seats_of_many_openings_are_set_at_once_and_again(store):
         store.set_seats(seats)
 
         assert store.seats(seats) == seats
+
+
+def test_lists_are_published_with_the_seats_of_their_openings(store):
+    store.set_seats({ONE: 2, TWO: 3}, {"openings#main": Version(b"one", 0, 1)})
+    store.set_seats({ONE: 4}, {"openings#main": Version(b"one", 1, 1)})  # which stays as it is
+
+    assert store.read("openings#main") == (b"one", 1)
+    assert left(store, ONE, TWO) == (4, 3)
+
+
+@pytest.mark.parametrize("seq", [0, 2])
+def test_no_seats_are_set_under_a_list_that_is_another_by_now(store, seq):
+    store.set_seats({ONE: 2})
+    store.publish("openings#main", b"theirs", 0)
+    store.publish("openings#main#desk", b"theirs", 0)
+    ours = {"openings#main#desk": Version(b"ours", 1, 2)}
+
+    for after in (seq, seq + 1):
+        with pytest.raises(Conflict):
+            store.set_seats({ONE: 0}, ours | {"openings#main": Version(b"ours", seq, after)})
+
+    assert left(store, ONE) == (2,)
+    for name in ("openings#main", "openings#main#desk"):
+        assert store.read(name) == (b"theirs", 1)
 
 
 # --- Keys and public documents -------------------------------------------------------------------

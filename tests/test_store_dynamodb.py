@@ -28,6 +28,7 @@ from quietdesk.errors import (
     ClockWrong,
     Conflict,
     NotAllowed,
+    QuietdeskError,
     StoreBusy,
     StoreRefused,
     StoreUnavailable,
@@ -42,6 +43,7 @@ from quietdesk.store.dynamodb.tables import TABLES, create_tables
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.aws_stub import error, stub
+from tests.events import error as said
 from tests.events import post, submit
 from tests.process import quietdesk
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make
@@ -426,25 +428,101 @@ def test_what_is_never_done_is_said(store, monkeypatch, call):
             list(store.erase_epoch("main", WEEK))
 
 
+def cancelled(monkeypatch, store, times, *codes):
+    """The next so many transactions are cancelled for these reasons, in turn for each write."""
+    real, left = store._calls._client.transact_write_items, [*range(times)]
+
+    def transact(TransactItems, **more):
+        if not left:
+            return real(TransactItems=TransactItems, **more)
+        left.pop()
+        raise store._calls._client.exceptions.TransactionCanceledException(
+            {
+                "Error": {"Code": "TransactionCanceledException"},
+                "CancellationReasons": [{"Code": code} for code in codes],
+            },
+            "TransactWriteItems",
+        )
+
+    monkeypatch.setattr(store._calls._client, "transact_write_items", transact)
+
+
 def test_transactions_that_met_are_tried_again(store, monkeypatch):
     store.set_seats({MORNING: 1})
-    real, met = store._calls._client.transact_write_items, []
-
-    def meets(TransactItems):
-        if len(met) < 2:
-            met.append(1)
-            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
-            raise store._calls._client.exceptions.TransactionCanceledException(
-                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},
-                "TransactWriteItems",
-            )
-        return real(TransactItems=TransactItems)
-
-    monkeypatch.setattr(store._calls._client, "transact_write_items", meets)
+    cancelled(monkeypatch, store, 2, "TransactionConflict", "None")
 
     store.take(make(opening=MORNING))
 
     assert store.seats([MORNING])[MORNING] == 0
+
+
+def raised(call):
+    """Which error of ours a call ends with, if any."""
+    try:
+        call()
+    except QuietdeskError as error:
+        return type(error)
+    return None
+
+
+# A condition that fails beside what passes may fail because of this very write, sent before and
+# still on its way: the seat that is gone is the person's own.
+MIXED = [
+    ("TransactionConflict", "ConditionalCheckFailed"),
+    ("ConditionalCheckFailed", "TransactionConflict"),
+    ("ThrottlingError", "ConditionalCheckFailed"),
+    ("ProvisionedThroughputExceeded", "ConditionalCheckFailed"),
+]
+
+
+@pytest.mark.parametrize("codes", MIXED)
+def test_seat_is_not_called_gone_while_another_reason_may_pass(store, monkeypatch, codes):
+    store.set_seats({MORNING: 1})
+    mine = make(opening=MORNING)
+    cancelled(monkeypatch, store, 2, *codes)
+
+    assert raised(lambda: store.take(mine)) is None
+
+    assert find(store, mine) == mine
+
+
+@pytest.mark.parametrize("codes", MIXED)
+def test_what_does_not_pass_is_busy_and_never_gone(store, monkeypatch, codes):
+    store.set_seats({MORNING: 1})
+    held = make(opening=MORNING)
+    store.take(held)
+    cancelled(monkeypatch, store, 1000, *codes)
+    for write in (
+        lambda: store.take(make(opening=MORNING)),
+        lambda: store.erase(held),
+        lambda: store.erase(held, stub=True),
+        lambda: store.replace(held, make(id=held.id)),
+        lambda: store.replace(held, make(NEXT, id=held.id)),
+        lambda: store.set_seats({MORNING: 4}),
+    ):
+        assert raised(write) is StoreBusy
+
+
+def test_phone_keeps_its_code_while_it_is_not_known_whether_its_seat_is_gone(
+    open_world, monkeypatch
+):
+    free = open_world.publisher().free(NOW)
+    sealed = open_world.taken(next(it for it in free if not it.path))
+    cancelled(monkeypatch, open_world.store, 1000, "TransactionConflict", "ConditionalCheckFailed")
+
+    refused = post(submit(open_world), envelopes.write(sealed))
+
+    assert (refused["statusCode"], said(refused)) == (503, "unavailable")
+
+
+def test_reason_that_no_other_try_can_change_is_not_tried_again(store, monkeypatch):
+    store.set_seats({MORNING: 1})
+    cancelled(monkeypatch, store, 1, "ValidationError", "None")
+
+    with pytest.raises(StoreUnavailable) as refused:
+        store.take(make(opening=MORNING))
+
+    assert type(refused.value) is StoreUnavailable
 
 
 # --- What has ended, tables, settings ------------------------------------------------------------
@@ -461,8 +539,8 @@ def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec
 
 
 def test_stub_has_a_number_a_digest_and_an_end_and_nothing_else(store, store_spec, aws):
-    cancelled, moved, kept_waiting = make(), make(), make(opening="corona-1")
-    store.set_seats({"corona-1": 1})
+    cancelled, moved, kept_waiting = make(), make(), make(opening=MORNING)
+    store.set_seats({MORNING: 1})
     store.take(kept_waiting)
     for envelope in (cancelled, moved):
         store.put(envelope)

@@ -90,10 +90,11 @@ def test_on_its_day_the_keys_the_envelopes_and_the_lines(world):
     world.store.put(envelope)
     kids = (envelope.visit.kid, envelope.contact.kid)
 
-    keys, rows = sweep.run(world.store, world.city, KEY_DAY)
+    lines = sweep.run(world.store, world.city, KEY_DAY)
 
-    assert keys == Line(KEYS, "main", (FIRST,), TODAY, kids)
-    assert rows == Line(ROWS, "main", (FIRST,), TODAY, prev=keys.hash())
+    keys = Line(KEYS, "main", (FIRST,), TODAY, kids)
+    rows = Line(ROWS, "main", (FIRST,), TODAY, prev=keys.hash())
+    assert lines == [keys, rows]
     assert record.read(world.store, "main", TODAY).lines == (keys, rows)
     assert world.store.find("main", envelope.id, [FIRST], NOON) is None
     for kid in kids:
@@ -252,7 +253,15 @@ def test_record_that_cannot_be_read_or_written_hinders_no_destruction(world, mon
 
 
 @pytest.mark.parametrize(
-    "junk", [b"junk", b"[]", b"{}", b'{"day":"soon","erased":{}}', b'{"day":"","erased":{"x":1}}']
+    "junk",
+    [
+        b"junk",
+        b"[]",
+        b"{}",
+        b'{"day":"soon","looked":[],"erased":{}}',
+        b'{"day":"2026-12-07","looked":[7],"erased":{}}',
+        b'{"day":"2026-12-07","looked":[],"erased":{"x":1}}',
+    ],
 )
 def test_damaged_note_of_the_run_before_hinders_nothing(world, junk):
     fill(world)
@@ -379,14 +388,20 @@ def test_weeks_since_the_first_line_are_looked_at_once_a_day(world):
     assert left(world, old) == NOTHING
 
 
-def test_planted_line_of_long_ago_keeps_no_week_waiting(world):
-    """Every week since the year 1 would be looked at, which no run comes to the end of."""
-    record.add(world.store, "main", TODAY, [Line(KEYS, "main", (Epoch(1, 1),), TODAY)])
+def test_planted_line_of_long_ago_keeps_no_week_waiting(world, monkeypatch):
+    """Of which no run would come to the end."""
+    record.add(world.store, "main", TODAY, [Line(KEYS, "main", (Epoch(2000, 1),), TODAY)])
     fill(world)
+    asked, real = [], world.store.destroy_keys
+    monkeypatch.setattr(
+        world.store, "destroy_keys", lambda *given: asked.append(given[1]) or real(*given)
+    )
 
-    sweep.run(world.store, world.city, KEY_DAY, seconds=100, clock=Clock(1))
+    sweep.run(world.store, world.city, KEY_DAY, seconds=50, clock=Clock(1))
 
     assert left(world) == NOTHING
+    assert FIRST in asked[: sweep.LOOK_BACK_WEEKS], "first the weeks of late"
+    assert len(asked) < 2 * sweep.LOOK_BACK_WEEKS
 
 
 # --- Time and memory -----------------------------------------------------------------------------
@@ -505,6 +520,25 @@ def test_live_weeks_for_which_no_time_was_left_today_are_tried_again(world, page
     sweep.run(world.store, world.city, NOON + timedelta(hours=1))
 
     assert left(world)["requests"] == 0
+
+
+def test_live_weeks_too_large_for_one_run_are_all_read_in_the_next_ones(world, monkeypatch):
+    """Or each run would read the first one again, and never come to the last."""
+    read, clock = [], Clock()
+
+    def slow(_, epoch, __):
+        read.append(epoch)
+        clock.now += 7
+        yield 0
+
+    monkeypatch.setattr(world.store, "erase_expired", slow)
+    for hour in range(9):
+        sweep.run(
+            world.store, world.city, NOON + hour * timedelta(hours=1), seconds=10, clock=clock
+        )
+
+    assert {*read} == {FIRST.plus(n) for n in range(-1, 5)}
+    assert read.count(FIRST) <= 2
 
 
 # --- The custodians' side ------------------------------------------------------------------------

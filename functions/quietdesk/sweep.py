@@ -86,12 +86,13 @@ class _Sweep:
         current = weeks.epoch_at(self.now, self.city.zone)
         recent = current.plus(-LOOK_BACK_WEEKS)
         self._destroy([*self._due(recent, current)])
-        done = kept.day == self.today or self._once_a_day(recent)
+        looked = set(kept.looked) if kept.day == self.today else set()
+        self._once_a_day(recent, looked)
         with self._step():
             self._tell_what_came_back()
         with self._step():
             erased = {epoch: count for epoch, count in self.erased.items() if count}
-            told = _Kept(self.today if done else kept.day, erased)
+            told = _Kept(self.today, frozenset(looked), erased)
             _keep(self.store, self.city.queue, kept, told, seq)
         if self.stopped:
             with self._step():
@@ -171,22 +172,27 @@ class _Sweep:
             self.back_rows += count
         del self.erased[epoch]
 
-    def _once_a_day(self, recent: Epoch) -> bool:
-        """The weeks before, from the first line of the record on, and what has ended in weeks that
-        are live. Gives whether all of it was done."""
-        before = len(self.troubles)
-        lines = self.known.lines if self.known else ()
-        first = min((epoch for line in lines for epoch in line.epochs), default=recent)
-        for epoch in self._due(first, recent):
-            if self._late():
-                return False
-            self._destroy([epoch])
+    def _once_a_day(self, recent: Epoch, looked: set[Epoch]) -> None:
+        """The weeks before `recent`, from the first line of the record on, and what has ended in
+        weeks that are live, but for those that were `looked` at today; `recent` stands there for
+        all before it."""
+        if recent not in looked:
+            before = len(self.troubles)
+            lines = self.known.lines if self.known else ()
+            first = min((epoch for line in lines for epoch in line.epochs), default=recent)
+            for epoch in self._due(first, recent):
+                if self._late():
+                    return
+                self._destroy([epoch])
+            if len(self.troubles) == before:
+                looked.add(recent)
         for epoch in weeks.live(self.now, self.city.zone, self.city.serve_days):
-            with self._step():
-                for _ in self.store.erase_expired(self.city.queue, epoch, self.now):
-                    if self._late():
-                        return False
-        return len(self.troubles) == before
+            if epoch not in looked:
+                with self._step():
+                    for _ in self.store.erase_expired(self.city.queue, epoch, self.now):
+                        if self._late():
+                            return
+                    looked.add(epoch)
 
     def _tell_what_came_back(self) -> None:
         if self.back:
@@ -215,15 +221,18 @@ def _kids(bundle: bytes) -> tuple[Kid, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The day on which what is done once a day was done last, and how many envelopes went so far of
-    weeks that still have some. What is lost of it is done again, or not counted."""
+    """On which day which weeks were looked at that are looked at once a day, and how many envelopes
+    went so far of weeks that still have some. What is lost of it is done again, or not counted."""
 
     day: date | None = None
+    looked: frozenset[Epoch] = frozenset()
     erased: Mapping[Epoch, int] = field(default_factory=dict)
 
     def write(self) -> bytes:
+        looked = sorted(map(str, self.looked))
         erased = {str(epoch): count for epoch, count in self.erased.items()}
-        return json.dumps({"v": 1, "day": str(self.day or ""), "erased": erased}).encode()
+        note = {"v": 1, "day": str(self.day), "looked": looked, "erased": erased}
+        return json.dumps(note, separators=(",", ":")).encode()
 
 
 def kept_name(queue: str) -> str:
@@ -235,9 +244,9 @@ def _read_kept(store: Store, queue: str) -> tuple[_Kept, int]:
     raw, seq = store.read(kept_name(queue)) or (b"", 0)
     try:
         held = json.loads(raw)
-        day = date.fromisoformat(held["day"]) if held["day"] else None
+        day, looked = date.fromisoformat(held["day"]), frozenset(map(Epoch.parse, held["looked"]))
         erased = {Epoch.parse(epoch): int(count) for epoch, count in held["erased"].items()}
-        return _Kept(day, erased), seq
+        return _Kept(day, looked, erased), seq
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return _Kept(), seq  # damaged: written anew
 

@@ -134,10 +134,9 @@ def list_(at: Here, _: argparse.Namespace) -> int:
             if gone := destroyed.get(epoch):
                 print(f"{epoch}  destroyed on {gone}")
             elif store.read(bundles.name(at.city.queue, epoch)) is not None:
-                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+                day = weeks.key_day(epoch, at.city.serve_days)
                 here = "on this device too" if epoch in held else "not on this device"
-                local_day = day.astimezone(at.city.zone).date()
-                print(f"{epoch}  key made, {here}; destroyed on {local_day}")
+                print(f"{epoch}  key made, {here}; destroyed on {day}")
     return 0
 
 

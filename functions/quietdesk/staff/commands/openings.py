@@ -68,6 +68,7 @@ def close(at: Here, args: argparse.Namespace) -> int:
             complain(f"{len(doors)} may come on the closed day: have somebody at the door")
         answered = wording.ended(outcome, [wording.name(it.item) for it in proposals])
         left = _say_left(outcome)
+        wording.fail(outcome)
     return 0 if answered == len(there) and not left else 1
 
 
@@ -81,6 +82,8 @@ def reopen(at: Here, args: argparse.Namespace) -> int:
 def _say_left(outcome: Outcome) -> int:
     """How many still have a place at a closed center: who could not be answered, who took a time
     while somebody thought about it, and what does not open. Says so."""
+    if outcome.left is None:
+        complain("it is not known who still has a time there: run this again to see")
     left = {it.id: it for it in outcome.left or ()}
     shut = [it for it in left.values() if isinstance(it, Unopened)]
     if left:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from quietdesk import weeks
+from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import words
@@ -47,7 +48,7 @@ def publish(at: At, sent: Sent) -> Answer:
     """Publish the coming weeks, and say whether residents may take times."""
     at.sure()
     at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
-    return show(at, sent, "published")
+    return _published(at, sent)
 
 
 def reopen(at: At, sent: Sent) -> Answer:
@@ -57,7 +58,15 @@ def reopen(at: At, sent: Sent) -> Answer:
         return show(at, sent, "no_day")
     at.sure()
     at.session().work.reopen(center, closed)
-    return show(at, sent, "published")
+    return _published(at, sent)
+
+
+def _published(at: At, sent: Sent) -> Answer:
+    """That it was published, also where the store does not show it any more."""
+    try:
+        return show(at, sent, "published")
+    except StoreUnavailable as error:
+        return at.pages.problem(at.desk, 409, words.SAID["published"], words.said(error)[1])
 
 
 def closing(at: At, sent: Sent) -> Answer:

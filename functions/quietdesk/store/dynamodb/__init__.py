@@ -16,6 +16,7 @@ from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
+    HalfPublished,
     KeyDestroyed,
     NoSeats,
     StoreBusy,
@@ -23,6 +24,7 @@ from quietdesk.errors import (
 )
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
+from quietdesk.store.documents import Version
 from quietdesk.store.dynamodb import items
 from quietdesk.store.dynamodb.calls import (
     BATCH_WRITE,
@@ -201,31 +203,58 @@ class DynamoDB:
 
     # --- Seats ---
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
-        wanted = list(seats.items())
-        for start in range(0, len(wanted), TRANSACTION):
-            chunk = dict(wanted[start : start + TRANSACTION])
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
+        new = any(it.after != it.before for it in lists.values())
+        stand = not new  # whether the lists in the store are these
+        try:
             for delay in delays():
-                counts = self._counts(chunk)
-                # Read, then written on condition: an update has no word for "the taken stay taken".
-                writes = [
-                    items.seats_in_all(self._public, opening, counts.get(opening), of)
-                    for opening, of in chunk.items()
-                    if opening not in counts or counts[opening][0] != of
-                ]
-                if not writes or not self._calls.transact(writes):
-                    break
-                time.sleep(delay)
-            else:
-                raise StoreBusy("others are writing the same; try again in a moment")
+                # Asked again once all is written: who published before us may have been writing.
+                behind = self._behind(seats)
+                if stand and not behind:
+                    return
+                most = TRANSACTION - len(lists)
+                parts = [behind[start : start + most] for start in range(0, len(behind), most)]
+                for part in parts or [[]]:
+                    if not self._publish_seats(lists, stand, part):
+                        time.sleep(delay)
+                        break
+                    stand = True
+            raise StoreBusy("others are writing the same; try again in a moment")
+        except StoreUnavailable as error:
+            if new and stand:
+                raise HalfPublished(error) from None
+            raise
+
+    def _behind(self, seats: Mapping[Opening, int]) -> list[dict[str, Any]]:
+        """The writes that bring the counts to these seats, those that take seats away first: nobody
+        gets one on a day that is being closed. Read, then written on condition: an update has no
+        word for "the taken stay taken"."""
+        held = self._counts(seats)
+        more = {it: of - held.get(it, (0, 0))[0] for it, of in seats.items()}
+        changed = [it for it in seats if it not in held or more[it]]
+        return [
+            items.seats_in_all(self._public, it, held.get(it), seats[it])
+            for it in sorted(changed, key=lambda it: more[it])
+        ]
+
+    def _publish_seats(
+        self, lists: Mapping[str, Version], stand: bool, counts: list[dict[str, Any]]
+    ) -> bool:
+        """The lists and counts in one transaction; False when a count is another by now. Raises
+        Conflict when a list is."""
+        writes = [items.version(self._public, name, it, stand) for name, it in lists.items()]
+        reasons = self._calls.transact([*writes, *counts])
+        if reasons and any(failed(reasons, at) for at in range(len(writes))):
+            raise Conflict("somebody else published first")
+        return not reasons
 
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         left = dict.fromkeys(openings, 0)
         return left | {it: max(0, left) for it, (_, left) in self._counts(left).items()}
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        none = dict.fromkeys(openings, 0)
-        return none | {it: of - left for it, (of, left) in self._counts(none).items()}
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        none = dict.fromkeys(openings, (0, 0))
+        return none | {it: (of, of - left) for it, (of, left) in self._counts(none).items()}
 
     def drop_seats(self, openings: Iterable[Opening]) -> None:
         self._calls.batch_delete(self._public, map(items.seats_key, openings))

@@ -37,6 +37,10 @@ PATIENT = Config(
 )
 TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
 BATCH_WRITE, BATCH_GET, TRANSACTION = 25, 100, 100  # the most items a call may name
+# Why a write of a transaction is refused, as DynamoDB names it. Those that pass are tried again;
+# any other means that it would be refused for ever.
+CONDITION = "ConditionalCheckFailed"
+PASSING = frozenset({"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +185,9 @@ class Calls:
         return None
 
     def transact(self, writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """All of the writes, or none: then a reason for each. Two transactions that met are tried
-        again."""
+        """All of the writes, or none: then a reason for each, and a condition is why. While one of
+        the reasons is that another transaction was there, or too many calls, no other reason is
+        believed: what was there may be this very write, sent before. Then it is tried again."""
         for delay in delays():
             with self._in_time():
                 try:
@@ -192,8 +197,11 @@ class Calls:
                     if code_of(error) != "TransactionCanceledException":
                         raise
                     reasons: list[dict[str, Any]] = error.response["CancellationReasons"]
-            if any(failed(reasons, at) for at in range(len(reasons))):
+            codes = {reason.get("Code") or "None" for reason in reasons} - {"None"}
+            if codes == {CONDITION}:
                 return reasons
+            if not codes <= PASSING | {CONDITION}:
+                raise StoreUnavailable("the store refuses what it was asked to write")
             time.sleep(delay)
         raise StoreBusy("others are writing the same; try again in a moment")
 
@@ -233,7 +241,7 @@ def delays() -> Iterator[float]:
 
 def failed(reasons: Sequence[Mapping[str, Any]], index: int) -> bool:
     """Whether it was this write's condition for which a transaction was refused."""
-    return bool(reasons) and reasons[index].get("Code") == "ConditionalCheckFailed"
+    return bool(reasons) and reasons[index].get("Code") == CONDITION
 
 
 def _conflict_unless(already: Callable[[Item], bool], refused: Refused | None) -> None:

@@ -24,6 +24,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
+from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.room import Room, may_be_full
 from quietdesk.weeks import Epoch
@@ -98,8 +99,10 @@ class Sqlite:
             ).fetchone()
         return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
         with self._write() as db:
+            for name, it in lists.items():
+                _publish(db, name, it)
             db.executemany(
                 "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
                 " seats_left = seats_left + excluded.seats - seats, seats = excluded.seats",
@@ -109,8 +112,8 @@ class Sqlite:
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        return {it: (of, of - left) for it, (of, left) in self._counts(openings).items()}
 
     def _counts(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
         """Seats in all, and left."""
@@ -207,7 +210,7 @@ class Sqlite:
         while rows := self._in_kept_room(page):
             last = [rows[-1][0]]
             yield sum(live for _, live in rows)
-        self._in_kept_room(self.checkpoint)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
         self._room.make()
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
@@ -254,19 +257,13 @@ class Sqlite:
                 return rows
 
         rows = self._in_kept_room(destroy)
-        self._in_kept_room(self.checkpoint)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
         return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
         def publish() -> None:
             with self._write() as db:
-                row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
-                if (row[0] if row else 0) != expected_seq:
-                    raise Conflict("somebody else published first")
-                db.execute(
-                    "INSERT OR REPLACE INTO public VALUES (?, ?, ?)",
-                    (name, data, expected_seq + 1),
-                )
+                _publish(db, name, Version(data, expected_seq, expected_seq + 1))
 
         self._in_kept_room(publish)  # the record of destruction is one
         return expected_seq + 1
@@ -288,8 +285,20 @@ class Sqlite:
         """None: a file has no clock but this computer's."""
 
     def checkpoint(self) -> None:
-        with _named_errors():
-            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._traceless(self._empty_wal)
+
+    def _traceless(self, empty: Callable[[], None]) -> None:
+        # What was done before is committed, whatever the disk says now.
+        try:
+            with _named_errors():
+                empty()
+        except TracesRemain:
+            raise
+        except StoreUnavailable:
+            raise TracesRemain("done, but traces stay in the file: the disk refuses") from None
+
+    def _empty_wal(self) -> None:
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TracesRemain("done, but traces stay in the file until nobody reads it")
 
@@ -434,6 +443,15 @@ def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | 
             raise NoSeats("the opening has no seat left")
     if back:
         db.execute("UPDATE seats SET seats_left = seats_left + 1 WHERE opening = ?", (back,))
+
+
+def _publish(db: sqlite3.Connection, name: str, it: Version) -> None:
+    """A public document over the one of that seq. Raises Conflict."""
+    row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
+    if (row[0] if row else 0) != it.before:
+        raise Conflict("somebody else published first")
+    if it.after != it.before:
+        db.execute("INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, it.data, it.after))
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
