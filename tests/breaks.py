@@ -1131,9 +1131,9 @@ BREAKS: tuple[Break, ...] = (
     Break("clock-vouches-for-itself", "a clock that moved signs nothing that proves a day",
           "functions/quietdesk/staff/commands/keys.py",
           "        at.sure(store)\n"
-          "        signers = custodians(at, args.custodian)\n"
+          "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
           "        minted",
-          "        signers = custodians(at, args.custodian)\n"
+          "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
           "        minted",
           ("tests/test_clocks.py::test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved",)),
     Break("seats-forgotten-by-a-wrong-clock", "a clock that moved publishes nothing",
