@@ -175,7 +175,11 @@ def post(body, kind, base64_encoded=None):
         "version": "2.0",
         "rawPath": "/api/requests",
         "rawQueryString": "",
-        "headers": {"content-type": kind, "user-agent": PLANTED},
+        "headers": {
+            "content-type": kind,
+            "sec-fetch-site": "same-origin",
+            "user-agent": PLANTED,
+        },
         "requestContext": {
             "http": {"method": "POST", "path": "/api/requests"},
             "stage": "$default",

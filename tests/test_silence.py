@@ -18,7 +18,7 @@ import pytest
 from quietdesk import codes, envelopes
 from quietdesk.errors import BadBundle, NotAllowed, StoreBusy
 from quietdesk.wire import b64
-from tests.events import FORM, JSON, event, submit, text
+from tests.events import FORM, JSON, OURS, event, submit, text
 from tests.process import quietdesk_run, stop
 from tests.runtime_api import level
 from tests.waiting import CEILING, free_port
@@ -134,7 +134,7 @@ class Visitor:
 
     def send(self, method: str, path: str, body: bytes = b"", kind: str = "") -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CEILING)
-        headers = {**AROUND, **({"Content-Type": kind} if kind else {})}
+        headers = {**AROUND, **OURS, **({"Content-Type": kind} if kind else {})}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read()

@@ -168,6 +168,13 @@ EDITS = {
     "an access log of the site": of(*CONFIG, "Logging", value={"Bucket": "logs.s3.amazonaws.com"}),
     "a real-time log": of(*API, "RealtimeLogConfigArn", value="arn:x"),
     "what browsers say passed on": of(*API, "OriginRequestPolicyId", value="allviewer"),
+    "functions that are not told whose form it is": lambda written: written["Resources"][
+        "Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][0].pop(
+        "OriginRequestPolicyId"),
+    "more passed on than whose form it is": of(
+        "WhoseForm", "OriginRequestPolicyConfig", "HeadersConfig",
+        value={"HeaderBehavior": "whitelist", "Headers": ["Origin", "Sec-Fetch-Site", "Referer"]},
+    ),
     "code at the edge": of(
         *SITE, "LambdaFunctionAssociations",
         value=[{"EventType": "viewer-request", "LambdaFunctionARN": "arn:x"}],

@@ -34,7 +34,7 @@ def answering(name: str, chosen: Settings, city: City, clock: Clock) -> Handler:
         raise BadSetting("QUIETDESK_ORIGIN is empty: the functions would answer anybody")
     trust = chosen.trust(city.deployment)
     pages = Pages(city, trust.custodians, trust.threshold)
-    programme = Programme(city, open_store(chosen.store), trust, pages, clock)
+    programme = Programme(city, open_store(chosen.store), trust, pages, clock, chosen.address)
     table = {"submit": intake.SUBMIT, "check": intake.CHECK}[name]
     answer = events.handler(table, programme)
     refusal = events.written(Answer.html(403, pages.broken()).under(NO_STORE))
