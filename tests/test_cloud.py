@@ -76,6 +76,16 @@ def test_what_is_not_http_is_refused(world, odd):
     assert answering(world)(odd, None)["statusCode"] == 403
 
 
+def test_what_only_our_own_hands_could_send_is_refused_and_logged(world, log):
+    """Not even a table of headers, and half a letter: whose text Lambda's client would print."""
+    for odd in ([PLANTED], {"headers": {cloud.ORIGIN_HEADER: f"{PLANTED}\ud800"}}):
+        assert answering(world)(odd, None)["statusCode"] == 403
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(it["level"], it["error"]) for it in lines] == [("ERROR", "Foreign")] * 2
+    assert PLANTED not in log.getvalue()
+
+
 def test_functions_without_an_origin_do_not_start(world):
     with pytest.raises(BadSetting, match="QUIETDESK_ORIGIN"):
         answering(world, QUIETDESK_ORIGIN=" ")
@@ -123,8 +133,50 @@ def test_without_keys_no_day_is_left(world):
     assert swept(world, NOON + 9 * WEEK)[-1]["DaysOfKeys"] == [0.0]
 
 
-@pytest.mark.parametrize("problem", [StoreUnavailable(PLANTED), ValueError(PLANTED)])
-def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, problem):
+class Dated:
+    """A store that tells its date."""
+
+    def __init__(self, store, date):
+        self._store, self._date = store, date
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def date(self):
+        return self._date
+
+
+@pytest.mark.parametrize(("clock", "date"), [(3, 0), (0, 3)])
+def test_sweep_destroys_nothing_while_its_clock_and_the_stores_date_differ_and_is_an_error(
+    world, log, clock, date
+):
+    store = Dated(world.store, NOON + date * WEEK)
+    envelope = world.sealed()
+    world.store.put(envelope)
+
+    with pytest.raises(NotSwept):
+        cloud.sweeping(store, world.city, lambda: NOON + clock * WEEK)({}, None)
+
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["message"], line["error"]) == ("ERROR", "clocks apart", "NotSwept")
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == [envelope]
+    assert world.store.server_half(envelope.visit.kid)
+
+
+def test_sweep_destroys_what_both_say_is_over(world):
+    store = Dated(world.store, NOON + 3 * WEEK)
+    world.store.put(world.sealed())
+
+    cloud.sweeping(store, world.city, lambda: NOON + 3 * WEEK)({}, None)
+
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "named"),
+    [(StoreUnavailable(PLANTED), "StoreUnavailable"), (ValueError(PLANTED), "Foreign")],
+)
+def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, log, problem, named):
     def broken(*_):
         raise problem
 
@@ -133,7 +185,10 @@ def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, p
     with pytest.raises(NotSwept) as caught:
         swept(world, NOON + 3 * WEEK)
 
-    assert PLANTED not in str(caught.value)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    said = [(it["level"], it["message"], it["error"]) for it in lines]
+    assert said == [("ERROR", "not swept", named)]
+    assert PLANTED not in str(caught.value) + log.getvalue()
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
@@ -166,8 +221,9 @@ def test_what_went_wrong_is_the_only_line_of_an_answering_function(world, tmp_pa
 
     assert answer["statusCode"] == 503
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(line["message"], line["status"]) for line in lines] == [("answered", 503)]
-    assert set(lines[0]) <= {"level", "message", "service", "status", "milliseconds"}
+    assert [(it["message"], it["status"], it["error"]) for it in lines] == [
+        ("answered", 503, "StoreUnavailable")
+    ]
 
 
 @pytest.mark.process

@@ -1,19 +1,33 @@
 """The desk's commands as staff type them: what they do, say, and give as an exit code."""
 
+import errno
 import io
 import json
 import os
 import re
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
-from quietdesk import codes, envelopes, replies, settings, sweep, weeks
-from quietdesk.errors import QuietdeskError, StoreUnavailable, TooOld, TracesRemain
+from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
+from quietdesk.errors import (
+    BadCustodian,
+    BadKeyring,
+    BadSetting,
+    QuietdeskError,
+    StoreUnavailable,
+    TooOld,
+    TracesRemain,
+    WrongPassphrase,
+)
 from quietdesk.openings import Opening
+from quietdesk.record import Line
 from quietdesk.request import Rest
-from quietdesk.staff.commands import openings, requests
+from quietdesk.signed import Trust, signed_document
+from quietdesk.staff.commands import keys, openings, requests
+from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
@@ -26,7 +40,7 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import NOON, PASSPHRASE, WEEK, another_device
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -236,10 +250,10 @@ def test_store_that_goes_away_half_way_is_said_with_what_is_done(office, run, mo
     ask(world, "Ana", "Boris", "Chen")
     calls = fail_at_the_second(monkeypatch, "place")
 
-    status, _, err = run("place", "--all", "--yes")
+    status, out, err = run("place", "--all", "--yes")
 
-    assert status == "down"
-    assert "after 1 were done" in err
+    assert (status, out.splitlines()[-1]) == ("down", "Placed 1.")
+    assert "1 were done, 1 are as they were" in err and "not known whether this was done" in err
     assert len(calls) == 2
     states = sorted(item.state for item in world.desk().pull(NOON))
     assert states == ["placed", "waiting", "waiting"]
@@ -317,6 +331,41 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
     assert (status, out) == (1, f"Erased {ids[1]}.\n")
     assert f"quietdesk: {ids[0]}: " in err
     assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+
+
+@pytest.mark.parametrize("verb", ["reply", "wait"])
+def test_what_was_answered_is_said_also_when_the_store_goes_away(office, run, monkeypatch, verb):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    fail_at_the_second(monkeypatch, {"reply": "refuse", "wait": "wait"}[verb])
+
+    status, out, _ = run(verb, *(["no-place"] if verb == "reply" else []), *ids)
+
+    assert (status, out.splitlines()[-1]) == ("down", "Answered 1.")
+
+
+def test_queue_is_read_once_however_many_are_done(office, run, monkeypatch):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, out, _ = run("done", *ids, "--yes")
+
+    assert (status, out.splitlines()) == (0, [f"Erased {id}." for id in ids])
+    assert len(pulls) == 1
+
+
+@pytest.mark.parametrize("words", [("wait",), ("place", "--yes"), ("reply", "no-place")])
+def test_queue_is_read_once_however_many_are_answered(office, run, monkeypatch, words):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, _, _ = run(words[0], *words[1:], *ids)
+
+    assert (status, len(pulls)) == (0, 1)
 
 
 def test_request_named_twice_is_erased_once_and_the_next_too(office, run):
@@ -627,14 +676,34 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("publish",), ("reopen", "corona", "2026-12-04"), ("close", "corona", "2026-12-04", "--yes")],
+    ids=lambda words: words[0],
+)
+def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
+    """The seats of days that it calls over would be forgotten, with who has taken them."""
+    world, _ = office
+    taken = "corona.2026-12-03.1300.desk"
+    run("place", *ask(world, "Ana"), "--at", taken, "--yes")
+    before = seats(world, taken)
+
+    for days in (15, -15):
+        status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
+        assert "nothing else says what day it is" in str(status)
+    run("openings", "publish")
+
+    assert seats(world, taken) == before
+
+
 def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
     world, _ = office
     (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
 
-    _, out, err = run(
-        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
-    )
+    later = NOON + 12 * WEEK / 7
+    clock.believe(world.store, later)
+    _, out, err = run("openings", "close", "corona", "2026-12-03", "--yes", now=later)
 
     assert f"{id} Chen only looks with the code; " in out
     assert "1 may come on the closed day: have somebody at the door" in err
@@ -717,7 +786,8 @@ def test_whom_to_call_is_said_also_when_the_store_goes_away(office, run, monkeyp
     (line,) = [line for line in out.splitlines() if line.startswith("call ")]
     (moved,) = [it for it in world.desk().pull(NOON) if it.opening.day.isoformat() != "2026-12-03"]
     assert line.startswith(f"call {moved.id[:8]} {moved.request.name}: text 7185550123 (mine); ")
-    assert "after 1 were done" in err
+    assert "1 were done, 0 are as they were" in err
+    assert "it is not known who still has a time there" in err
 
 
 def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
@@ -725,6 +795,7 @@ def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
     (id,) = ask(world, "Ana")
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
     close = ("openings", "close", "corona", "2026-12-03", "--yes")
+    clock.believe(world.store, NOON + timedelta(days=15))
 
     assert run(*close, now=NOON + timedelta(days=16))[0] == "that day is over"
     assert opened(world, "Ana").opening.day.isoformat() == "2026-12-03"
@@ -780,14 +851,55 @@ def test_record_is_printed_as_it_stands_and_checked(run, office):
     status, said, told = run("record", now=later)
 
     rows = [json.loads(line) for line in said.splitlines()]
-    assert [(row["epoch"], row["envelopes_erased"]) for row in rows] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+    assert [(row["kind"], *row["epochs"]) for row in rows] == [
+        ("keys", "2026-W47"),
+        ("keys", "2026-W48"),
+        ("rows", "2026-W47"),
+        ("rows", "2026-W48"),
     ]
     assert (status, told) == (
         0,
-        "The record is in order: 2 weeks; nothing was changed since custodians signed it.\n",
+        "The record is in order: 4 lines; nothing was changed since custodians signed it.\n",
     )
+
+
+def test_record_of_the_release_before_is_printed_with_what_came_after(run, office):
+    """Its head covers its own lines; whoever changes one of them is found out by either."""
+    world, _ = office
+    line = Line(record.BOTH, "main", (Epoch(2026, 40),), NOON.date(), (), 7)
+    says = {"v": 1, "queue": "main", "lines": 1, "head": line.hash()}
+    body = json.dumps(says, separators=(",", ":")).encode()
+    signed = signed_document(body, [world.custodian.sign("record", body)])
+    world.store.publish("record#main", line.write() + b"\n", 0)
+    world.store.publish("record-head#main", signed, 0)
+    assert run("record")[0] == 0
+
+    later = NOON + 3 * WEEK
+    sweep.run(world.store, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
+    status, said, told = run("record", now=later)
+    assert (status, len(said.splitlines())) == (0, 5)
+    assert "5 lines" in told
+
+    world.store.publish("record#main", b"", 1)
+    assert "record" in run("record", now=later)[0]
+
+
+def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
+    world, _ = office
+    world.store.put(world.sealed())
+    later = NOON + 2 * WEEK
+
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: keys destroyed.\nWeek 2026-W47: all requests erased, fewer than 10.\n"
+    )
+    for _ in range(25):
+        world.store.put(world.sealed())
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: 0 keys and 20 or a few more requests had come back, and were destroyed"
+        " again.\n"
+    )
+    assert run("sweep", now=later)[1] == "No week's keys were due to be destroyed.\n"
 
 
 def test_record_that_was_changed_is_not_in_order(run, office):
@@ -795,11 +907,9 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     later = NOON + 3 * WEEK
     sweep.run(world.store, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
-    raw, seq = world.store.read(sweep.record_name("main"))
+    raw, seq = world.store.read(record.name("main", 2026))
     world.store.publish(
-        sweep.record_name("main"),
-        raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'),
-        seq,
+        record.name("main", 2026), raw.replace(b'"erased":"<10"', b'"erased":10'), seq
     )
 
     assert "record" in run("record", now=later)[0]
@@ -811,16 +921,18 @@ def test_record_that_was_changed_is_not_in_order(run, office):
 def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
     world, folder = office
     path = folder / "device.keyring"
-    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": ""}
     key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
     before = keyring.epochs(path.read_bytes())
 
     def forgotten(now):
+        clock.believe(world.store, now - timedelta(hours=1))  # as the server does every hour
         Here(settings.read(told), world.city, now).forget()
         return set(before) - set(keyring.epochs(path.read_bytes()))
 
-    assert forgotten(key_day - timedelta(seconds=1)) == set()
-    assert forgotten(key_day) == {Epoch(2026, 47)}
+    assert forgotten(key_day - timedelta(seconds=1)) == {Epoch(2026, 46)}
+    assert forgotten(key_day) == {Epoch(2026, 46), Epoch(2026, 47)}
 
 
 def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, capsys):
@@ -836,6 +948,195 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
 
     assert Epoch(2020, 1) not in keyring.epochs(path.read_bytes())
     capsys.readouterr()
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """New keyrings whose passphrase is stretched no longer than a test likes to wait."""
+    monkeypatch.setattr(keyring, "new", partial(keyring.new, cost=CHEAP))
+
+
+def words_of(out):
+    return re.search(r"Words: ([a-z ]+)", out)[1]
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "another version of nothing"])
+def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run, how):
+    world, folder = office
+    path = folder / "device.keyring"
+    whole = path.read_bytes()
+    bad = {"empty": b"", "cut": whole[:-200], "zeros": bytes(len(whole))}.get(how, b'{"v": 0}')
+    path.write_bytes(bad)
+    with pytest.raises(BadKeyring) as said:
+        Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget()
+    assert str(path) in str(said.value)
+    assert said.value.next.endswith("quietdesk device new")
+
+    status, out, err = run("device", "new", "--deployment", "demo")
+
+    assert status == 0
+    made = keyring.unlock(path.read_bytes(), PASSPHRASE)
+    assert words_of(out) == keyring.fingerprint(made.public_key)
+    (aside,) = folder.glob("device.keyring.damaged-*[0-9a-f]")
+    assert aside.read_bytes() == bad and str(aside) in err
+    assert run("pull")[0] == 0
+
+
+def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, monkeypatch, capsys):
+    """Every command forgets first; the one that makes a new keyring does not stumble over it."""
+    world, folder = office
+    (folder / "device.keyring").write_bytes(b"junk")
+    for name, value in {
+        "STORE": world.spec,
+        "KEYRING": str(folder / "device.keyring"),
+        "CUSTODIANS": b64(world.custodian.public_key),
+        "PASSPHRASE_FILE": str(folder / "pass"),
+    }.items():
+        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+
+    assert main(["pull"]) == 1
+    hint = capsys.readouterr().err.splitlines()[-1]
+    command = hint.rpartition("quietdesk ")[2]
+    assert (command, main(command.split())) == ("device new", 0)
+
+
+def test_device_new_finishes_what_the_store_did_not_answer(office, cheap, run, monkeypatch):
+    """The keyring is saved, and its words were never shown."""
+    world, folder = office
+    with monkeypatch.context() as patched:
+        patched.setattr(Sqlite, "publish", fails)
+        assert "down" in run("device", "new", "--deployment", "demo", keyring="second.keyring")[0]
+    made = keyring.unlock((folder / "second.keyring").read_bytes(), PASSPHRASE)
+
+    status, out, err = run("device", "new", "--deployment", "demo", keyring="second.keyring")
+
+    assert (status, words_of(out)) == (0, keyring.fingerprint(made.public_key))
+    assert "move it away first" in err
+    _, named = upload.offered(world.store, made.id, world.trust)
+    assert named.keys() == made.wrap_seeds.keys()
+
+
+def fails(*_):
+    raise StoreUnavailable("the store is down")
+
+
+def test_device_new_replaces_no_keyring_that_is_whole(office, cheap, run):
+    _, folder = office
+    before = (folder / "device.keyring").read_bytes()
+
+    status, out, _ = run("device", "new", "--deployment", "demo")
+
+    assert status == 0
+    assert keyring.fingerprint(keyring.unlock(before, PASSPHRASE).public_key) == words_of(out)
+    assert keyring.unlock((folder / "device.keyring").read_bytes(), PASSPHRASE).id in out
+
+
+@pytest.mark.parametrize("kind", ["custodian", "device"])
+def test_foreign_keyring_is_named_for_what_it_is_and_the_way_out_works(office, cheap, run, kind):
+    _, folder = office
+    path = folder / "device.keyring"
+    theirs = keyring.lock(keyring.new(kind, Trust((), 1, "elsewhere"), PASSPHRASE))
+    path.write_bytes(theirs)
+
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
+        assert f"but a {kind}'s for elsewhere" in run(*command)[0]
+    assert path.read_bytes() == theirs
+    path.rename(folder / "away")
+
+    assert run("device", "new", "--deployment", "demo")[0] == 0
+
+
+def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
+    _, folder = office
+    path = folder / "device.keyring"
+    newer = json.dumps(json.loads(path.read_text()) | {"v": 2}).encode()
+    path.write_bytes(newer)
+
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
+        assert "written by a newer Quietdesk" in run(*command)[0]
+    assert path.read_bytes() == newer
+
+
+def test_custodian_new_shows_again_what_a_stopped_call_did_not(office, cheap, run):
+    _, folder = office
+    first = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
+    before = (folder / "c.keyring").read_bytes()
+
+    again = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
+
+    assert (first[0], again[0]) == (0, 0)
+    assert first[1] == again[1]
+    assert (folder / "c.keyring").read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "a device's"])
+def test_custodians_keyring_that_does_not_do_is_never_made_a_devices(office, run, how):
+    world, folder = office
+    path = folder / "c.keyring"
+    if how != "gone":
+        whole = keyring.lock(world.custodian if how == "cut" else world.device)
+        path.write_bytes(whole[: -200 if how == "cut" else None])
+
+    at = Here(settings.read({}), world.city, NOON)
+    with pytest.raises(BadCustodian) as said:
+        custodians(at, [path])
+
+    assert str(path) in str(said.value)
+    assert "device new" not in said.value.next
+
+
+def test_yesterdays_copy_put_back_is_said_week_by_week_at_every_pull(office, run):
+    world, folder = office
+    path, later = folder / "device.keyring", NOON + 3 * WEEK
+    yesterday = path.read_bytes()
+    run("pull", now=later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 10, later)
+    path.write_bytes(yesterday)
+
+    for _ in range(2):
+        status, _, err = run("pull", now=later)
+        assert status == 0
+        assert "with a key that it does not have any more" in err
+        assert re.findall(r"\d{4}-W\d\d", err) == ["2027-W05", "2027-W06"]
+
+
+def test_full_disk_is_said_and_the_requests_are_shown(office, run, monkeypatch):
+    world, _ = office
+    ask(world, "Marisol")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    status, out, err = run("pull", now=NOON + timedelta(days=5))
+
+    assert (status, "Marisol" in out) == (0, True)
+    assert "could not be saved" in err and "Make room on the disk" in err
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\xef\xbb\xbf" + PASSPHRASE.encode() + b"\r\n",
+        f"\ufeff{PASSPHRASE}\r\n".encode("utf-16-le"),
+        f"\ufeff{PASSPHRASE}\n".encode("utf-16-be"),
+        PASSPHRASE.encode() + b"\r",
+        PASSPHRASE.encode(),
+    ],
+    ids=["mark", "utf-16", "utf-16 of a Mac", "CR", "no end"],
+)
+def test_passphrase_file_unlocks_however_an_editor_saved_it(office, run, written):
+    _, folder = office
+    (folder / "pass").write_bytes(written)
+
+    assert run("pull")[0] == 0
+
+
+def test_passphrase_file_that_is_no_text_says_how_to_save_it(office, run):
+    _, folder = office
+    (folder / "pass").write_bytes("contraseña larga y buena".encode("cp1252"))
+
+    assert "save it as UTF-8" in run("pull")[0]
 
 
 @pytest.mark.parametrize(("says", "admitted"), [("n\n", False), ("", False), ("y\n", True)])
@@ -854,5 +1155,138 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
     assert status == (0 if admitted else 1)
 
 
+# --- Keyrings, and for which deployment -----------------------------------------------------------
+
+KEYRINGS = {"custodian": ["custodian", "new"], "device": ["device", "new"]}
+
+
+@pytest.fixture
+def making(office, run):
+    """Runs the command that makes a keyring: what it said, and the file that it may have made."""
+    _, folder = office
+    file = folder / "made.keyring"
+
+    def making(kind, *words, stdin=""):
+        named = [file] if kind == "custodian" else []
+        return run(*KEYRINGS[kind], *named, *words, stdin=stdin, keyring="made.keyring"), file
+
+    return making
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("says", ["n\n", "", "demo\n"])
+def test_no_keyring_is_made_before_somebody_agrees_to_its_deployment(making, says, kind):
+    (status, out, err), file = making(kind, stdin=says)
+
+    assert (status, out, file.exists()) == (1, "", False)
+    assert "the deployment in build/city.json is demo" in err
+    assert "production refuses its keys" in err
+    assert "no keyring was made" in err and "make site" in err
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize(("words", "says"), [([], "y\n"), (["--deployment", "demo"], "")])
+def test_who_agrees_or_names_the_deployment_gets_a_keyring_for_it(making, kind, words, says):
+    (status, out, err), file = making(kind, *words, stdin=says)
+
+    assert status == 0 and "Words:" in out
+    assert ("[y/N]" in err) is (words == [])
+    assert keyring.read(file, kind, "demo")
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("word", ["my-town", "", "Demo", "demo "])
+def test_script_that_means_another_deployment_gets_no_keyring(making, kind, word):
+    (status, _, _), file = making(kind, "--deployment", word, stdin="y\n")
+
+    assert status == f"the deployment in build/city.json is demo, not {word}"
+    assert not file.exists()
+
+
+def test_of_a_deployment_that_is_not_the_demos_nothing_is_said_but_its_name(
+    office, capsys, monkeypatch
+):
+    world, folder = office
+    at = Here(settings.read({}), replace(world.city, deployment="my-town"), NOON)
+    args = build_parser().parse_args(["custodian", "new", str(folder / "one.keyring")])
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    assert args.run(at, args) == 1
+    err = capsys.readouterr().err
+    assert "my-town" in err and "demo" not in err
+
+
+@pytest.fixture
+def two_custodians(office):
+    """Two keyrings whose passphrases differ, and files with these."""
+    world, folder = office
+    paths, files = [], []
+    for name in ("amina", "ben"):
+        words = f"the passphrase of {name} alone"
+        made = keyring.new("custodian", Trust((), 1, world.city.deployment), words, CHEAP)
+        keyring.save(folder / f"{name}.keyring", keyring.lock(made))
+        (folder / f"{name}.txt").write_text(words + "\n")
+        paths.append(folder / f"{name}.keyring")
+        files.append(folder / f"{name}.txt")
+    at = Here(settings.read({"QUIETDESK_PASSPHRASE_FILE": str(files[0])}), world.city, NOON)
+    return at, paths, files
+
+
+def test_each_custodian_has_a_passphrase_file_of_its_own(two_custodians):
+    at, paths, files = two_custodians
+
+    there = keys.custodians(at, paths, files)
+
+    assert len({it.id for it in there}) == 2
+    with pytest.raises(WrongPassphrase):
+        keys.custodians(at, paths, files[::-1])
+    for wrong in (files[:1], files * 2):
+        with pytest.raises(BadSetting, match="2 custodians need as many passphrase files"):
+            keys.custodians(at, paths, wrong)
+    with pytest.raises(BadSetting, match=r"the passphrase file of ben\.keyring cannot be read"):
+        keys.custodians(at, paths, [files[0], files[1].with_name("none")])
+
+
+def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monkeypatch):
+    at, paths, files = two_custodians
+    asked = []
+
+    def typed(prompt, stream):
+        asked.append(prompt)
+        return files[len(asked) - 1].read_text().strip()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+
+    assert len(keys.custodians(at, paths)) == 2
+    assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
+    assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings
+    assert len(asked) == 2
+
+
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
     assert build_parser().parse_args(["run"]).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("planted"), "this computer refused it (OSError)"),
+        (OSError(errno.EBADF, "Bad file descriptor"), "Bad file descriptor"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset"), "Connection reset"),
+        (TimeoutError(), "this computer refused it (TimeoutError)"),
+        (PermissionError(errno.EACCES, "Permission denied", "var/x"), "var/x: Permission denied"),
+    ],
+)
+def test_computer_that_refuses_is_said_in_words_also_without_a_file(
+    capsys, monkeypatch, error, said
+):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("quietdesk.staff.commands.main.build_parser", refuse)
+
+    assert main(["pull"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"quietdesk: {said}"
+    assert "None" not in lines[1] and ("file" in lines[1]) == ("var/x" in said)

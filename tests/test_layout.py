@@ -13,12 +13,14 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings", "envelopes",
-    "city", "replies", "request", "settings", "store", "pages", "programme", "web",
+    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings",
+    "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
+    "log": ["errors"],
+    "textfile": [],
     "wire": [],
     "weeks": [],
     "codes": ["errors"],
@@ -26,26 +28,38 @@ TABLE = {
     "signed": ["wire", "errors"],
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
-    "settings": ["wire", "signed", "errors"],
+    "settings": ["textfile", "wire", "signed", "errors"],
     "openings": ["signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
     "store": ["envelopes", "hpke", "openings", "weeks", "errors"],
-    "pages": ["request", "city", "openings", "replies", "wire"],
+    "pages": ["request", "city", "openings", "replies", "weeks", "wire"],
     "web": [],
     "wsgi": ["web"],
     "programme": ["city", "pages", "signed", "store"],
-    "intake": BELOW,
+    "intake": [*BELOW, "log"],
     "events": ["intake", "programme", "web"],
-    "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
-    "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "sweep"],
-    "handler": ["cloud"],
+    "record": ["hpke", "signed", "store", "weeks", "errors"],
+    "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
+    "clock": [
+        "bundles",
+        "city",
+        "openings",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
+    "local": [*BELOW, "log", "wsgi", "intake", "sweep"],
+    "cloud": [*BELOW, "log", "clock", "events", "intake", "record", "sweep"],
+    "handler": ["cloud", "log"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.
@@ -68,13 +82,15 @@ WEBSITE = {
     "words": ["checked", "documents", "documents_page", "guide", "outreach"],
 }
 STORE = {
-    "": ["dynamodb", "dynamodb.calls", "sqlite"],
-    "dynamodb": ["dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
+    "": ["documents", "dynamodb", "dynamodb.calls", "sqlite"],
+    "documents": [],
+    "dynamodb": ["documents", "dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
     "dynamodb.aws_errors": [],
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
-    "dynamodb.items": ["typed"],
+    "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.room", "sqlite.schema", "typed"],
+    "sqlite.room": [],
     "sqlite.schema": [],
     "typed": [],
 }

@@ -13,7 +13,7 @@ import pytest
 
 from quietdesk import settings, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadKeyring
+from quietdesk.errors import BadCustodian
 from quietdesk.signed import Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.commands import keys as commands
@@ -226,10 +226,11 @@ def test_port_in_use_is_said_in_a_line(desk):
 def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
     """docs/operations.md, "Real keys on one machine", in the demo's deployment."""
     words = "a long enough passphrase"
-    made = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase=words)
+    new = ["custodian", "new", str(tmp_path / "one.keyring"), "--deployment", "demo"]
+    made = quietdesk(tmp_path, *new, passphrase=words)
     (tmp_path / "custodians.txt").write_text(made.stdout.split()[-1] + "\n")
 
-    device = quietdesk(tmp_path, "device", "new", passphrase=words)
+    device = quietdesk(tmp_path, "device", "new", "--deployment", "demo", passphrase=words)
     device_id = device.stdout.split()[1]
     custodian = ["--custodian", str(tmp_path / "one.keyring")]
     refused = quietdesk(tmp_path, "device", "admit", device_id, *custodian, says="n\n")
@@ -249,7 +250,8 @@ def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
 
 
 def test_short_passphrase_is_refused(tmp_path):
-    run = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase="short")
+    new = ["custodian", "new", str(tmp_path / "one.keyring"), "--deployment", "demo"]
+    run = quietdesk(tmp_path, *new, passphrase="short")
 
     assert run.returncode == 1
     assert "at least 15 letters" in run.stderr
@@ -400,9 +402,8 @@ def test_files_that_cannot_be_read_or_written_are_named(desk, tmp_path, monkeypa
 
     monkeypatch.setenv("QUIETDESK_PASSPHRASE_FILE", str(junk))
     unreadable = quietdesk(folder, "pull")
-    nowhere = quietdesk(
-        folder, "custodian", "new", "/proc/nowhere/x", passphrase="a long enough passphrase"
-    )
+    new = ["custodian", "new", "/proc/nowhere/x", "--deployment", "demo"]
+    nowhere = quietdesk(folder, *new, passphrase="a long enough passphrase")
 
     for run, said in ((unreadable, "QUIETDESK_PASSPHRASE_FILE"), (nowhere, "/proc/nowhere")):
         assert run.returncode == 1
@@ -458,7 +459,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
 
     assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
-        BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
+        BadCustodian, match=r"demo\.keyring: it is not a custodian's keyring for somewhere"
     ):
         commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
 

@@ -151,10 +151,10 @@ class WrongPassphrase(QuietdeskError):
 
 
 class BadKeyring(QuietdeskError):
-    """The keyring file is damaged, of another version, or for another deployment."""
+    """The keyring file is damaged."""
 
     code = "keyring"
-    next = "Make a new one with: quietdesk device new"
+    next = "Put a copy of it back, or make a new one with: quietdesk device new"
 
 
 class NoKeyring(BadKeyring):
@@ -162,6 +162,48 @@ class NoKeyring(BadKeyring):
 
     code = "no_keyring"
     next = "Go to Quietdesk’s folder, or make one with: quietdesk device new"
+
+
+class ForeignKeyring(BadKeyring):
+    """The keyring is of another kind, or for another deployment."""
+
+    code = "foreign_keyring"
+    next = "Move that file away, or name this computer’s own in QUIETDESK_KEYRING."
+
+
+class KeyringTooNew(BadKeyring):
+    """The keyring was written by a newer Quietdesk."""
+
+    code = "keyring_too_new"
+    next = "Run that version."
+
+
+class KeyringChanged(BadKeyring):
+    """The keyring's file is not the one any more that was unlocked."""
+
+    code = "keyring_changed"
+    next = "Unlock again: lock the desk first, or repeat the command."
+
+
+class BadCustodian(BadKeyring):
+    """A custodian's keyring is missing, damaged, or for another deployment."""
+
+    code = "custodian"
+    next = "Name the custodian’s own file with --custodian, or put a copy of it back."
+
+
+class NotSaved(QuietdeskError):
+    """The keyring could not be written. The old file is whole."""
+
+    code = "not_saved"
+    next = "Make room on the disk, see that the folder may be written to, then try again."
+
+
+class KeyringBusy(NotSaved):
+    """Another process has the keyring locked, and does not let go."""
+
+    code = "keyring_busy"
+    next = "Close Quietdesk’s other windows on this computer, then try again."
 
 
 class NotAdmitted(QuietdeskError):
@@ -206,46 +248,64 @@ class NoSeats(Conflict):
 
 
 class StoreUnavailable(QuietdeskError):
-    """The store is down, full, locked or read-only. Nothing was written."""
+    """The store is down, full, locked or read-only, or only its answer was lost. Whether a write
+    was done is not known: no kind of this says that nothing was, unless it says so."""
 
     code = "store"
-    next = "Check the disk and the network, then try again."
+    next = "Check the disk and the network. Look how it stands, and repeat what is still needed."
+
+
+class HalfPublished(StoreUnavailable):
+    """The lists of openings are published, and some counts of their seats are not. `why` stopped
+    it."""
+
+    code = "half"
+    next = "Do it again: that writes the rest."
+
+    def __init__(self, why: StoreUnavailable):
+        super().__init__(f"the lists are published, and not all counts of their seats: {why}")
 
 
 class TracesRemain(StoreUnavailable):
-    """It was done, but deleted bytes stay in the file while somebody reads."""
+    """It was done, but deleted bytes stay in the file: somebody reads it, or the disk is full."""
 
     code = "traces"
-    next = "The next hourly sweep clears them."
+    next = "The hourly sweep clears them once nobody reads the file and the disk has room."
 
 
 class StoreBusy(StoreUnavailable):
-    """The store is throttled, or two writes met. Nothing was written."""
+    """The store is throttled, or two writes met. Of several writes, some may be done."""
 
     code = "busy"
     next = "Try again in a moment."
 
 
 class StoreRefused(StoreUnavailable):
-    """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was
-    written."""
+    """The cloud does not know who asks: nobody is signed in, or not any more."""
 
     code = "refused"
     next = "Sign in with: quietdesk sign-in. Then repeat what you did."
 
 
 class NotAllowed(StoreUnavailable):
-    """The cloud knows who asks, and that role may not do this. Nothing was written."""
+    """The cloud knows who asks, and that role may not do this."""
 
     code = "not_allowed"
     next = "Ask who gives out the roles. To sign in again does not help."
 
 
 class ClockWrong(StoreUnavailable):
-    """This computer's clock is minutes away from the cloud's. Nothing was written."""
+    """This computer's clock is minutes away from the cloud's."""
 
     code = "clock"
     next = "Set the date, the time and the time zone, then try again."
+
+
+class ClockNotBelieved(QuietdeskError):
+    """It hangs on the date, and nothing confirms this computer's clock."""
+
+    code = "clock_moved"
+    next = "Set the date and the time. If they are right: quietdesk sweep, which asks you the day."
 
 
 class StoreTooNew(StoreUnavailable):

@@ -135,12 +135,12 @@ def _sent(form: Form, asked: Request, programme: Programme) -> Answer:
             return _again(form, programme, 409, notice=notice)
         # Something of this code is there; `check` may put this in its place.
         return _read_back(replace(form, moving=True), asked, programme, 409, "replace")
-    except (BadBundle, BadSignature):
-        return later(_again(form, programme, 503, notice="closed"))
-    except StoreUnavailable:
+    except (BadBundle, BadSignature) as error:
+        return later(_again(form, programme, 503, notice="closed")).because(error)
+    except StoreUnavailable as error:
         # It may have been kept and only the answer lost: the same code and week go out again.
         again = "unsure" if form.sender is Sender.OURS else "unsure_twice"
-        return later(_read_back(form, asked, programme, 503, again))
+        return later(_read_back(form, asked, programme, 503, again)).because(error)
     pages = programme.pages
     if reply is None:
         # What was typed for a request that is gone makes a new one.

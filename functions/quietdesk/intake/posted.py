@@ -82,10 +82,10 @@ def answer(
         return refused(programme, "gone")
     except Conflict:
         return refused(programme, "conflict")
-    except (BadBundle, BadSignature):
-        return refused(programme, "closed")
-    except StoreUnavailable:
-        return refused(programme, "unavailable")
+    except (BadBundle, BadSignature) as error:
+        return refused(programme, "closed", error)
+    except StoreUnavailable as error:
+        return refused(programme, "unavailable", error)
 
 
 def bounded(call: Call, most: int) -> bytes:

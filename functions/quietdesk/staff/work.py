@@ -40,9 +40,10 @@ from quietdesk.staff.device import opener, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.store import Store
+from quietdesk.weeks import Epoch
 
 T = TypeVar("T")
-E = TypeVar("E", bound=QuietdeskError)
+E = TypeVar("E", bound=Exception)
 
 Closing = tuple[str, date]  # a center, and the day that it is closed
 
@@ -82,12 +83,15 @@ class Answered:
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
-    the store ended it, with `untried` requests left as they were. `left` is who still has a place
-    on the day that was closed, None when nobody could look. `ready`: this device has keys for the
-    coming weeks. It has no repr."""
+    the store ended it: `doubtful` is then the request of which it is not known whether it has its
+    answer, the last of those `answered`, and `untried` others are left as they were. `left` is who
+    still has a place on the day that was closed, None when nobody could look. `unready` is why this
+    device could not get keys for coming weeks; `lost` are the weeks that were made for it and that
+    it cannot open any more. It has no repr."""
 
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
+    lost: tuple[Epoch, ...] = ()
     answered: tuple[Answered, ...] = ()
     stopped: StoreUnavailable | None = None
     untried: int = 0
@@ -102,8 +106,14 @@ class Outcome:
         return Counter(it.did for it in self.answered if it.did)
 
     @property
+    def doubtful(self) -> Answered | None:
+        """The request at which the store did not answer, if it was at one."""
+        last = self.answered[-1] if self.answered else None
+        return last if last and not last.did and _lost(last.error) else None
+
+    @property
     def not_done(self) -> tuple[Answered, ...]:
-        """Those that could not have their answer."""
+        """Those that did not get their answer, as far as anybody knows."""
         return tuple(it for it in self.answered if not it.did)
 
     @property
@@ -183,7 +193,7 @@ class Work:
             else:
                 shut.append(item)
             seen(item)
-        return Outcome(Pulled.of(now, opened.values(), shut), self._topped_up(path, now))
+        return Outcome(Pulled.of(now, opened.values(), shut), *self._readied(path, now))
 
     def look(self, id: bytes) -> Opened | Unopened | None:
         """How a request stands in the store now; None when it is gone."""
@@ -243,12 +253,17 @@ class Work:
 
     def enter(self, typed: Mapping[str, Sequence[str]], code: str) -> Outcome:
         """Ask for somebody, under a fresh code. Raises Invalid, Conflict, NoSeats and NoKeyYet, and
-        StoreUnavailable when the store did not answer twice: it may be kept, and the same code
-        again is stored once."""
+        StoreUnavailable when it may be kept and nobody knows: the same code again is stored
+        once."""
         try:
             entered = self._placing.enter(typed, self._clock(), code)
-        except StoreUnavailable:  # perhaps only its answer was lost
-            entered = self._placing.enter(typed, self._clock(), code)
+        except StoreUnavailable as lost:  # perhaps only its answer was
+            try:
+                entered = self._placing.enter(typed, self._clock(), code)
+            except StoreUnavailable:
+                raise
+            except QuietdeskError:  # which says nothing of the first time
+                raise _bare(lost) from None
         return Outcome(entered=entered)
 
     # --- Openings ----------------------------------------------------------------------------
@@ -266,16 +281,13 @@ class Work:
     def _in_turn(self, todo: Sequence[T], one: Callable[[T], Answered], seen: Seen) -> Outcome:
         answered: list[Answered] = []
         for it in todo:
-            try:
-                answered.append(one(it))
-            except StoreUnavailable as error:
-                # Each further one would wait as long for the same.
-                return Outcome(
-                    answered=tuple(answered),
-                    stopped=_bare(error),
-                    untried=len(todo) - len(answered),
-                )
+            answered.append(one(it))
             seen(answered[-1])
+            outcome = Outcome(answered=tuple(answered))
+            if outcome.doubtful and isinstance(outcome.doubtful.error, StoreUnavailable):
+                # Each further one would wait as long for the same.
+                left = len(todo) - len(answered)
+                return replace(outcome, stopped=outcome.doubtful.error, untried=left)
         return Outcome(answered=tuple(answered))
 
     def _answer(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
@@ -288,10 +300,15 @@ class Work:
             return replace(before, did=did, now=self._write(item, wanted))
         except TracesRemain as error:
             return replace(before, did=did, now=None, error=_bare(error))
-        except (NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature) as error:
+        except (
+            NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature, StoreUnavailable,
+        ) as error:  # fmt: skip
             return replace(before, error=_bare(error))
-        except Conflict:
-            now = self.look(item.envelope.id)
+        except Conflict as error:
+            try:
+                now = self.look(item.envelope.id)
+            except StoreUnavailable:  # that it was not done is known all the same
+                return replace(before, error=_bare(error))
             return replace(before, now=now, error=_conflict(now is not None))
 
     def _write(self, item: Opened, wanted: Choice) -> Opened | None:
@@ -325,8 +342,13 @@ class Work:
             self._placing.erase(envelope)
         except TracesRemain as error:
             return replace(became, did=Decision.ERASE.value, error=_bare(error))
-        except Conflict:
-            now = opener.find(self._store, self._city, envelope.id, self._clock())
+        except StoreUnavailable as error:
+            return replace(became, error=_bare(error))
+        except Conflict as error:
+            try:
+                now = opener.find(self._store, self._city, envelope.id, self._clock())
+            except StoreUnavailable:
+                return replace(became, error=_bare(error))
             return replace(became, error=_conflict(now is not None))
         return replace(became, did=Decision.ERASE.value)
 
@@ -343,21 +365,30 @@ class Work:
             raise ValueError("only an unlocked device opens")
         return self._opener.tried(envelope)
 
-    def _topped_up(self, path: Path, now: datetime) -> bool:
-        """Whether this device has keys for the coming weeks."""
+    def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, tuple[Epoch, ...]]:
+        """Why this device has no keys for the coming weeks, if it has none; and the weeks that were
+        made for it and that it cannot open. The requests are open all the same."""
         if self._keyring is None:
-            return False
+            raise ValueError("only an unlocked device has keys")
+        unready: Exception | None = None
         try:
             full = upload.top_up(self._store, path, self._keyring, self._city, now)
-        except (QuietdeskError, OSError):  # the requests are open all the same
-            return False
-        if full.wrap_seeds.keys() != self._keyring.wrap_seeds.keys():
-            self._use(full)
-        return True
+            if full.wrap_seeds != self._keyring.wrap_seeds:
+                self._use(full)
+        except (QuietdeskError, OSError) as error:
+            unready = _bare(error)
+        try:
+            return unready, upload.lost(self._store, self._keyring, self._city, now)
+        except StoreUnavailable as error:
+            return unready or _bare(error), ()
 
 
 def _conflict(there: bool) -> Conflict:
     return Changed("somebody else changed it") if there else Gone("it was cancelled or erased")
+
+
+def _lost(error: QuietdeskError | None) -> bool:
+    return isinstance(error, StoreUnavailable) and not isinstance(error, TracesRemain)
 
 
 def _bare(error: E) -> E:

@@ -1,35 +1,79 @@
 """Verbs of devices and custodians: keyrings, admitting, minting, and what was destroyed."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, sweep, weeks
-from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
-from quietdesk.signed import Trust
-from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
+from quietdesk import bundles, clock, record, sweep, weeks
+from quietdesk.errors import (
+    BadKeyring,
+    BadSetting,
+    BadSignature,
+    KeyringTooNew,
+    NoKeyring,
+    QuietdeskError,
+)
+from quietdesk.signed import DEMO, Trust
+from quietdesk.staff.commands.clocks import doubted
+from quietdesk.staff.commands.terminal import (
+    Here,
+    agreed,
+    complain,
+    new_passphrase,
+    passphrase_in,
+    typed_passphrase,
+    unlock,
+)
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.wire import b64
 
 
-def device_new(at: Here, _: argparse.Namespace) -> int:
-    """Make this computer's keyring, and upload its public keys."""
-    if at.settings.keyring.exists():
-        raise QuietdeskError(
-            f"there is a keyring at {at.settings.keyring} already; move it away first"
-        )
+def device_new(at: Here, args: argparse.Namespace) -> int:
+    """Make this computer's keyring, and upload its public keys. Where there is one, what an earlier
+    call left undone is finished, and its words are shown again."""
     if not at.trust.custodians:
         raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
-    device = keyring.new("device", at.trust, new_passphrase(at.settings))
+    path = at.settings.keyring
+    if path.exists() and not _damaged(path.read_bytes()):
+        device = at.forget().unlocked()
+        complain(f"there is a keyring at {path} already; for a new one, move it away first")
+    elif not _wanted(at, args.deployment):
+        return 1
+    else:
+        device = keyring.new("device", at.trust, new_passphrase(at.settings))
+        keyring.update(path, partial(_made, path, device))
     with closing(at.store(create=True)) as store:
-        device = upload.top_up(store, at.settings.keyring, device, at.city, at.now)
+        device = upload.top_up(store, path, device, at.city, at.now)
     print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
     print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)
     return 0
+
+
+def _made(path: Path, made: Keyring, held: bytes | None) -> bytes:
+    """What a keyring's file is to hold in which nothing of use lies; never in another's place."""
+    if held is not None and not _damaged(held):
+        raise QuietdeskError(f"there is a keyring at {path} already; move it away first")
+    if held is not None:
+        aside = path.with_name(f"{path.name}.damaged-{hashlib.sha256(held).hexdigest()[:8]}")
+        keyring.update(aside, lambda _: held)
+        complain(f"the damaged file is {aside} now; delete it when nobody can mend it")
+    return keyring.lock(made)
+
+
+def _damaged(data: bytes) -> bool:
+    try:
+        keyring.made_for(data)
+    except KeyringTooNew:
+        return False
+    except BadKeyring:
+        return True
+    return False
 
 
 def device_admit(at: Here, args: argparse.Namespace) -> int:
@@ -41,20 +85,25 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
-        signers = custodians(at, args.custodian)
+        at.sure(store)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     return 0
 
 
 def custodian_new(at: Here, args: argparse.Namespace) -> int:
-    """Make a custodian's keyring."""
+    """Make a custodian's keyring. Where there is one, its words and its key are shown again."""
+    deployment = at.city.deployment
     if args.file.exists():
-        raise QuietdeskError(f"there is a file at {args.file} already")
-    custodian = keyring.new(
-        "custodian", Trust((), 1, at.city.deployment), new_passphrase(at.settings)
-    )
-    keyring.save(args.file, keyring.lock(custodian))
+        custodian = unlock(at, args.file, "custodian", f"Passphrase of {args.file.name}: ")
+        complain(f"there is a keyring at {args.file} already; for a new one, name another file")
+    elif not _wanted(at, args.deployment):
+        return 1
+    else:
+        words = new_passphrase(at.settings)
+        custodian = keyring.new("custodian", Trust((), 1, deployment), words)
+        keyring.update(args.file, partial(_made, args.file, custodian))
     print(f"Words: {keyring.fingerprint(custodian.public_key)}")
     print(f"Public key, for QUIETDESK_CUSTODIANS:\n{b64(custodian.public_key)}")
     return 0
@@ -63,7 +112,8 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
 def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
-        signers = custodians(at, args.custodian)
+        at.sure(store)
+        signers = custodians(at, args.custodian, args.passphrase_file)
         minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
     for epoch in minted:
         print(f"Week {epoch}: key made.")
@@ -78,15 +128,15 @@ def list_(at: Here, _: argparse.Namespace) -> int:
     held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
     current = weeks.epoch_at(at.now, at.city.zone)
     with closing(at.store()) as store:
-        destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
+        today = at.now.astimezone(at.city.zone).date()
+        destroyed = record.read(store, at.city.queue, today).keys_gone
         for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
-            if line := destroyed.get(epoch):
-                print(f"{epoch}  destroyed on {line.destroyed_at}")
+            if gone := destroyed.get(epoch):
+                print(f"{epoch}  destroyed on {gone}")
             elif store.read(bundles.name(at.city.queue, epoch)) is not None:
-                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+                day = weeks.key_day(epoch, at.city.serve_days)
                 here = "on this device too" if epoch in held else "not on this device"
-                local_day = day.astimezone(at.city.zone).date()
-                print(f"{epoch}  key made, {here}; destroyed on {local_day}")
+                print(f"{epoch}  key made, {here}; destroyed on {day}")
     return 0
 
 
@@ -103,33 +153,85 @@ def forget(at: Here, _: argparse.Namespace) -> int:
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
     with closing(at.store()) as store:
-        lines = sweep.run(store, at.city, at.now)
+        dates, waits = at.dates(store)
+        lines = sweep.run(store, at.city, dates.past)
+        clock.keep(store, dates)
     for line in lines:
-        print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
+        which = ", ".join(map(str, line.epochs))
+        erased = f"{line.erased} or a few more" if line.erased else "fewer than 10"
+        print(
+            {
+                record.KEYS: f"Week {which}: keys destroyed.",
+                record.ROWS: f"Week {which}: all requests erased, {erased}.",
+                record.AGAIN: f"Week {which}: {len(line.kids)} keys and {erased} requests had come"
+                " back, and were destroyed again.",
+            }[line.kind]
+        )
     if not lines:
         print("No week's keys were due to be destroyed.")
-    return 0
+    for said in doubted(dates, waits, at.city.zone):
+        complain(said)
+    return 1 if waits else 0
 
 
-def record(at: Here, _: argparse.Namespace) -> int:
+def show_record(at: Here, _: argparse.Namespace) -> int:
     """Print the record of destruction, and check it."""
-    queue = at.city.queue
+    queue, today = at.city.queue, at.now.astimezone(at.city.zone).date()
     with closing(at.store()) as store:
-        held = store.read(sweep.record_name(queue))
-        head = store.read(sweep.record_head_name(queue))
-    if held is None:
+        documents = record.documents(store, queue, today)
+        heads = store.read(record.head_name(queue)), store.read(record.head_name_before(queue))
+    if not any(documents):
         print("Nothing has been destroyed yet.", file=sys.stderr)
         return 0
-    sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
-    if head is None:
+    for document in documents:  # as it stands, so that anybody can check it again
+        sys.stdout.write(document.decode(errors="replace"))
+    lines = record.chain(documents)
+    # What was signed before there were years covers the first document alone.
+    of_heads = (lines, record.parse(documents[0]))
+    signed = [(it, head[0]) for it, head in zip(of_heads, heads, strict=True) if head]
+    if not signed:
         raise BadSignature("no custodian has signed the record yet")
-    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
-    said = "weeks; nothing was changed since custodians signed it"
-    print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
+    for covered, head in signed:
+        record.verify(covered, head, at.trust, queue)
+    said = "nothing was changed since custodians signed it"
+    print(f"The record is in order: {len(lines)} lines; {said}.", file=sys.stderr)
     return 0
 
 
-def custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
-    """The unlocked keyrings of custodians, the demo's by default."""
+def custodians(
+    at: Here, paths: Sequence[Path] | None, passphrases: Sequence[Path] | None = None
+) -> list[Keyring]:
+    """The unlocked keyrings of custodians, the demo's by default. Each has a passphrase of its own:
+    it stands in a file of its own or is typed. A single one's may be that of the settings."""
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
-    return [unlock(at, it, "custodian", f"Passphrase of {it.name}: ") for it in chosen]
+    if passphrases and len(passphrases) != len(chosen):
+        raise BadSetting(
+            f"{len(chosen)} custodians need as many passphrase files, not {len(passphrases)}"
+        )
+    unlocked = []
+    for number, path in enumerate(chosen):
+        prompt, typed = f"Passphrase of {path.name}: ", None
+        if passphrases:
+            typed = passphrase_in(passphrases[number], "the passphrase file of " + path.name)
+        elif len(chosen) > 1:
+            typed = typed_passphrase(prompt)
+        unlocked.append(unlock(at, path, "custodian", prompt, typed))
+    return unlocked
+
+
+def _wanted(at: Here, word: str | None) -> bool:
+    """Whether a keyring for the deployment of this folder is wanted; a script says its word. It
+    comes from what `make site` compiled, which need not be what stands in programme.yml now."""
+    deployment = at.city.deployment
+    if word is not None:
+        if word != deployment:
+            raise BadSetting(f"the deployment in {at.settings.profile} is {deployment}, not {word}")
+        return True
+    complain(f"the deployment in {at.settings.profile} is {deployment}")
+    if deployment == DEMO:
+        complain("demo is for trying things out; production refuses its keys")
+    if agreed(f"Make a keyring that is for {deployment} for good?"):
+        return True
+    complain("no keyring was made")
+    complain("hint: put another word into programme.yml of your city, then run: make site")
+    return False

@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from quietdesk import settings
 from quietdesk.city import City
 from quietdesk.errors import QuietdeskError
+from quietdesk.staff.commands import keys
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here, complain, hint
 
@@ -32,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command in _OF_THE_FOLDER:
             return int(args.run(chosen, args))
-        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
+        here = Here(chosen, City.load(chosen.profile), now)
+        # Who makes a new keyring in the place of a damaged one forgets what is in it all the same.
+        return int(args.run(here if args.run is keys.device_new else here.forget(), args))
     except QuietdeskError as error:
         complain(str(error))
         hint(error)
@@ -47,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-        complain("hint: check that file and its folder")
+        # Of a socket, a pipe or a library there is no file, and perhaps no words.
+        why = error.strerror or f"this computer refused it ({type(error).__name__})"
+        complain(f"{error.filename}: {why}" if error.filename else why)
+        where = "that file and its folder" if error.filename else "the disk and the network"
+        complain(f"hint: check {where}, and look whether it was done")
         return 1
     except KeyboardInterrupt:
         return 130

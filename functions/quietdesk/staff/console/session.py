@@ -11,13 +11,14 @@ from threading import Lock
 from typing import Literal
 
 from quietdesk.city import City
+from quietdesk.clock import Doubt
 from quietdesk.errors import Locked, QuietdeskError
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.work import Choice, Closing, Outcome, Work
-from quietdesk.weeks import destroyed_at, live
+from quietdesk.weeks import Epoch, destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
 
@@ -72,14 +73,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
-    """Everything readable at one moment, and the work that reads and writes it. `ready`: this
-    device has keys for the coming weeks. `number` is the last by which a page was told from an
-    older one. `entering` is the number of the form that is being sent, None when none is. It has no
-    repr."""
+    """Everything readable at one moment, and the work that reads and writes it. `unready` and
+    `lost` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
+    unlocked. `number` is the last by which a page was told from an older one. `entering` is the
+    number of the form that is being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
+    lost: tuple[Epoch, ...] = ()
+    doubt: Doubt = Doubt.NONE
     job: Job | None = None
     plan: Plan | None = None
     asked: Asked | None = None
@@ -100,9 +103,9 @@ Change = Callable[[Session], Session]
 class Unlocked:
     """A desk from one unlocking to the lock that ends it. Threads share it."""
 
-    def __init__(self, work: Work, city: City, now: datetime):
+    def __init__(self, work: Work, city: City, now: datetime, doubt: Doubt = Doubt.NONE):
         self._lock = Lock()
-        self._session: Session | None = Session(work)
+        self._session: Session | None = Session(work, doubt=doubt)
         self.touched = now
         weeks = live(now, city.zone, city.serve_days)
         self.key_day = min(destroyed_at(it, city.zone, city.serve_days) for it in weeks)

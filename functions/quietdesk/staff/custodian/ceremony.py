@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from quietdesk import bundles, hpke, openings, sweep, weeks
+from quietdesk import bundles, hpke, openings, record, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadRecord, BadSignature, NotAdmitted
 from quietdesk.hpke import Kid
 from quietdesk.openings import Devices
 from quietdesk.signed import Trust, signed_document, verify_signatures
 from quietdesk.staff.device.keyring import Keyring, wrap_info
-from quietdesk.staff.device.upload import offered, publish_over
+from quietdesk.staff.device.upload import offered
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 
@@ -111,13 +111,16 @@ def _devices(store: Store, trust: Trust) -> tuple[Devices, int]:
 def _sign_record(
     store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
 ) -> None:
-    name, before = sweep.record_head_name(city.queue), 0
-    if held := store.read(name):
+    name, before = record.head_name(city.queue), 0
+    held, seq = store.read(name) or (None, 0)
+    if held is not None:
         with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
-            before = sweep.read_head(held[0], trust, city.queue).number
-    lines, today = sweep.record(store, city.queue)[0], now.astimezone(city.zone).date()
-    head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, today)
-    publish_over(store, name, _signed(head, "record", custodians, trust))
+            before = record.read_head(held, trust, city.queue).number
+    today = now.astimezone(city.zone).date()
+    lines = record.read(store, city.queue, today).lines
+    head = record.head(city.queue, lines, trust.deployment, before + 1, today)
+    # Over the head that was read: who signed more lines meanwhile is not undone.
+    store.publish(name, _signed(head, "record", custodians, trust), seq)
 
 
 def _signed(body: bytes, kind: str, custodians: Sequence[Keyring], trust: Trust) -> bytes:
