@@ -1479,7 +1479,7 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/intake/plain.py",
           'if form.step != "send" or elsewhere:',
           'if form.step != "send":',
-          ("tests/browser/test_planted.py::test_form_that_another_site_filled_in_gets_a_code_that_it_does_not_know[send-plain-localhost]",
+          ("tests/browser/test_planted.py::test_form_that_another_site_filled_in_gets_a_code_that_it_does_not_know[localhost-send-plain]",
            "tests/test_posted.py::test_code_that_another_site_planted_is_replaced_and_that_is_said")),
     Break("cancelled-by-another-site", "another site neither shows nor cancels a request",
           "functions/quietdesk/intake/check.py",
