@@ -850,7 +850,7 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
     )
 
     assert keyring.fingerprint(theirs.public_key) in out
-    assert (theirs.id in ceremony.devices(world.store, world.trust)) is admitted
+    assert (theirs.id in ceremony.admitted(world.store, world.trust).ids) is admitted
     assert status == (0 if admitted else 1)
 
 

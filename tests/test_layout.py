@@ -13,8 +13,8 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings", "envelopes",
-    "city", "replies", "request", "settings", "store", "pages", "programme", "web",
+    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "devices", "openings",
+    "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
@@ -27,7 +27,8 @@ TABLE = {
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
     "settings": ["wire", "signed", "errors"],
-    "openings": ["signed", "weeks", "wire", "errors"],
+    "devices": ["signed", "wire", "errors"],
+    "openings": ["devices", "signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],

@@ -175,7 +175,7 @@ def make_world(
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, now))
     upload.upload_wrap_keys(store, device, city, now)
-    ceremony.admit(store, city, trust, [custodian], device.id, now)
+    ceremony.admit(store, city, trust, [custodian], device.public_key, now)
     ceremony.mint(store, city, trust, [custodian], 4, now)
     return World(city, store, trust, custodian, device, spec)
 

@@ -52,6 +52,12 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
+    "half_fails": "This computer’s half of the key of week {week} does not work (device {device}). "
+    "Tell a custodian. Another computer opens that week.",
+    "opens_none": "Requests that wait: {count}. This computer can open none of them.",
+    "opens_from": "It opens requests of week {week} (from {day} on) and later ones.",
+    "opens_once_made": "Once custodians have made its key, it opens requests of week {week} "
+    "(from {day} on) and later ones.",
     "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "
     "If this stays, tell a custodian.",
 }

@@ -38,7 +38,7 @@ from quietdesk.staff.desk.publisher import UNCHANGED, Changes, Publisher, check_
 from quietdesk.staff.desk.queue import NOTHING, Proposal, Pulled
 from quietdesk.staff.device import opener, upload
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.staff.device.opener import Opened, Opener, Unopened
+from quietdesk.staff.device.opener import NO_PROOFS, Opened, Opener, Proofs, Unopened
 from quietdesk.store import Store
 
 T = TypeVar("T")
@@ -84,10 +84,11 @@ class Outcome:
     """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
     the store ended it, with `untried` requests left as they were. `left` is who still has a place
     on the day that was closed, None when nobody could look. `ready`: this device has keys for the
-    coming weeks. It has no repr."""
+    coming weeks, and has said which keys it opens with; `proofs` are those. It has no repr."""
 
     queue: Pulled = NOTHING
     ready: bool = True
+    proofs: Proofs = NO_PROOFS
     answered: tuple[Answered, ...] = ()
     stopped: StoreUnavailable | None = None
     untried: int = 0
@@ -183,7 +184,12 @@ class Work:
             else:
                 shut.append(item)
             seen(item)
-        return Outcome(Pulled.of(now, opened.values(), shut), self._topped_up(path, now))
+        ready = self._topped_up(path, now)
+        try:
+            proofs = self._prove(now)
+        except QuietdeskError:  # the requests are open all the same
+            ready, proofs = False, NO_PROOFS
+        return Outcome(Pulled.of(now, opened.values(), shut), ready, proofs)
 
     def look(self, id: bytes) -> Opened | Unopened | None:
         """How a request stands in the store now; None when it is gone."""
@@ -342,6 +348,14 @@ class Work:
         if self._opener is None:
             raise ValueError("only an unlocked device opens")
         return self._opener.tried(envelope)
+
+    def _prove(self, now: datetime) -> Proofs:
+        """What this device opens with. From now on its upload says so: custodians read it there."""
+        if self._opener is None or self._keyring is None:
+            return NO_PROOFS
+        found = self._opener.prove(now)
+        upload.say_found(self._store, self._keyring, self._city, now, found.proved, found.failed)
+        return found
 
     def _topped_up(self, path: Path, now: datetime) -> bool:
         """Whether this device has keys for the coming weeks."""

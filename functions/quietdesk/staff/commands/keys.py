@@ -7,9 +7,17 @@ from contextlib import closing
 from pathlib import Path
 
 from quietdesk import bundles, sweep, weeks
-from quietdesk.errors import BadSetting, BadSignature, NoKeyring, QuietdeskError
+from quietdesk.errors import (
+    BadBundle,
+    BadSetting,
+    BadSignature,
+    DamagedDocument,
+    NoKeyring,
+    QuietdeskError,
+)
 from quietdesk.signed import Trust
-from quietdesk.staff.commands.terminal import Here, agreed, new_passphrase, unlock
+from quietdesk.staff.commands import wording
+from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
@@ -35,15 +43,19 @@ def device_new(at: Here, _: argparse.Namespace) -> int:
 def device_admit(at: Here, args: argparse.Namespace) -> int:
     """Admit a device whose words somebody compared."""
     with closing(at.store()) as store:
-        spki, _ = upload.offered(store, args.id, at.trust)
+        spki = upload.labelled(store, args.id, at.trust).spki
         words = keyring.fingerprint(spki)
         print(f"Device {args.id}\nWords: {words}")
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
         signers = custodians(at, args.custodian)
-        ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
+        lost = ceremony.admit(store, at.city, at.trust, signers, spki, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
+    for label in lost:
+        complain(f"device {label} is not in the list any more: its whole key is not known")
+    if lost:
+        complain("hint: run there: quietdesk pull. Then admit it again")
     return 0
 
 
@@ -64,30 +76,37 @@ def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
         signers = custodians(at, args.custodian)
-        minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
-    for epoch in minted:
-        print(f"Week {epoch}: key made.")
-    if not minted:
-        print(f"The next {args.weeks} weeks have keys already.")
-    return 0
+        minting = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now, wording.made)
+    return wording.minted(minting, args.weeks)
 
 
 def list_(at: Here, _: argparse.Namespace) -> int:
     """List weeks, their keys and key days."""
-    path = at.settings.keyring
-    held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = weeks.epoch_at(at.now, at.city.zone)
+    current, queue = weeks.epoch_at(at.now, at.city.zone), at.city.queue
+    status = 0
     with closing(at.store()) as store:
-        destroyed = {line.epoch: line for line in sweep.record(store, at.city.queue)[0]}
+        destroyed = {line.epoch: line for line in sweep.record(store, queue)[0]}
+        known = ceremony.offers(store, at.city, at.trust, at.now)
+        for offer in known:
+            print(wording.seen_of(offer))
         for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
             if line := destroyed.get(epoch):
                 print(f"{epoch}  destroyed on {line.destroyed_at}")
-            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
-                day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
-                here = "on this device too" if epoch in held else "not on this device"
-                local_day = day.astimezone(at.city.zone).date()
-                print(f"{epoch}  key made, {here}; destroyed on {local_day}")
-    return 0
+                continue
+            try:
+                held = store.read(bundles.name(queue, epoch))
+                if held is None:
+                    continue
+                kids = ceremony.kids_of(held[0], at.trust, queue)
+            except (BadBundle, BadSignature, DamagedDocument) as error:
+                complain(f"week {epoch}: {error}")
+                status = 1
+                continue
+            day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
+            print(f"{epoch}  key made; destroyed on {day.astimezone(at.city.zone).date()}")
+            for offer in known:
+                print(f"    {offer.label}  {wording.stands(ceremony.standing(store, offer, kids))}")
+    return status
 
 
 def forget(at: Here, _: argparse.Namespace) -> int:

@@ -13,10 +13,9 @@ from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
-from quietdesk.staff.desk.queue import Pulled
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.staff.work import Work
+from quietdesk.staff.work import Outcome, Work
 from quietdesk.store import Store, open_store
 
 MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many
@@ -66,13 +65,18 @@ def at_work(at: Here) -> Iterator[Work]:
 
 
 @contextmanager
-def at_the_queue(at: Here) -> Iterator[tuple[Work, Pulled]]:
-    """The work with this device unlocked, and the opened queue."""
+def at_the_queue(at: Here) -> Iterator[tuple[Work, Outcome]]:
+    """The work with this device unlocked, and what came of pulling the queue."""
     with at_work(at) as work:
         pulled = work.pull(at.settings.keyring, {})
         if not pulled.ready:
             complain(words.SAID["not_topped_up"])
-        yield work, pulled.queue
+        for epoch, reason in pulled.proofs.bad.items():
+            device = pulled.proofs.device
+            complain(f"week {epoch}: this computer's half of the key fails ({device}): {reason}")
+        if pulled.proofs.bad:
+            complain("hint: tell a custodian; requests of these weeks open on another computer")
+        yield work, pulled
 
 
 def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:

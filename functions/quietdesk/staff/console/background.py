@@ -85,4 +85,11 @@ def _with(session: Session, outcome: Outcome) -> Session:
     proposals and questions about the old one mean nothing any more."""
     if outcome.queue.at is None:
         return replace(session, queue=session.queue.changed(outcome.became))
-    return replace(session, queue=outcome.queue, ready=outcome.ready, plan=None, asked=None)
+    return replace(
+        session,
+        queue=outcome.queue,
+        ready=outcome.ready,
+        proofs=outcome.proofs,
+        plan=None,
+        asked=None,
+    )

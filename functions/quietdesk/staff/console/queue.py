@@ -54,6 +54,7 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
         notice=words.SAID.get(notice, ""),
         queue=session.queue,
         ready=session.ready,
+        proofs=session.proofs,
         unopened=Counter(_why(item) for item in session.queue.shut),
         rows=matching[(page - 1) * ROWS : page * ROWS],
         matching=len(matching),

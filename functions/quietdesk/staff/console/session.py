@@ -15,7 +15,7 @@ from quietdesk.errors import Locked, QuietdeskError
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
-from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import NO_PROOFS, Opened, Proofs
 from quietdesk.staff.work import Choice, Closing, Outcome, Work
 from quietdesk.weeks import destroyed_at, live
 
@@ -73,13 +73,14 @@ class Job:
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
     """Everything readable at one moment, and the work that reads and writes it. `ready`: this
-    device has keys for the coming weeks. `number` is the last by which a page was told from an
-    older one. `entering` is the number of the form that is being sent, None when none is. It has no
-    repr."""
+    device has keys for the coming weeks; `proofs` are those that it opens with. `number` is the
+    last by which a page was told from an older one. `entering` is the number of the form that is
+    being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
     ready: bool = True
+    proofs: Proofs = NO_PROOFS
     job: Job | None = None
     plan: Plan | None = None
     asked: Asked | None = None

@@ -93,11 +93,22 @@ class Keyring:
         fresh = {epoch: secrets.token_bytes(32) for epoch in epochs}
         return replace(self, wrap_seeds=fresh | dict(self.wrap_seeds))
 
-    def wrap_keys(self, number: int, day: date) -> bytes:
-        """The body of this device's upload, signed on a day: one public wrap key for each epoch."""
+    def wrap_keys(
+        self,
+        number: int,
+        day: date,
+        proved: Mapping[Kid, date] = {},
+        failed: Mapping[Kid, date] = {},
+    ) -> bytes:
+        """The body of this device's upload, signed on a day: one public wrap key for each epoch;
+        the keys that it opens with, and those of which its wrap fails, each since a day."""
         seeds = sorted(self.wrap_seeds.items())
         keys = {str(epoch): b64(public_key(seed)) for epoch, seed in seeds}
-        says = {"spki": b64(self.public_key), "keys": keys}
+        found = {
+            name: {str(kid): since.isoformat() for kid, since in kids.items()}
+            for name, kids in (("proved", proved), ("failed", failed))
+        }
+        says = {"spki": b64(self.public_key), "keys": keys, **found}
         return document_body("wrap-keys", self.trust.deployment, number, day, **says)
 
     def unwrap(self, kid: Kid, wrap: bytes) -> bytes:

@@ -1,31 +1,76 @@
-"""This device's public wrap keys, one for each coming week: signed by it, and in the store.
+"""What a device says of itself, signed by it, in the store: its public wrap keys, one for each
+coming week, and which keys it has proved that it opens.
 
-Custodians read them when they mint: what is not there, or does not verify, gets no half of a key.
+Custodians read it when they mint: who has none there, or none that verifies, gets no half of a key.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import hpke, weeks
+from quietdesk import weeks
 from quietdesk.city import City
-from quietdesk.errors import BadSignature, NotAdmitted
-from quietdesk.signed import Paper, Trust, key_id, own_key, read_signed, signed_document
+from quietdesk.errors import BadSignature, DamagedDocument, NoUpload
+from quietdesk.hpke import Kid
+from quietdesk.signed import Trust, day_of, key_id, own_key, read_signed, signed_document
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import WRAP_WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import MAX_SERVE_DAYS, Epoch
 from quietdesk.wire import unb64
+
+WRAP_WEEKS_BACK = MAX_SERVE_DAYS // 7  # older ones are over whatever the city says
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a device says of itself: its public key (SPKI), its public wrap keys by week (1,216
+    bytes each, if it made no mistake), and what it found when it tried its wraps: the keys that it
+    opens with and those of which its wrap fails, each with the day since which that is so. `number`
+    and `signed_on` as in signed.Paper."""
+
+    spki: bytes
+    keys: Mapping[Epoch, bytes]
+    proved: Mapping[Kid, date] = field(default_factory=dict)
+    failed: Mapping[Kid, date] = field(default_factory=dict)
+    number: int = 0
+    signed_on: date | None = None
 
 
 def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -> None:
-    """Publish the device's public wrap keys, signed by the device."""
+    """Publish the device's public wrap keys, signed by the device, with what it found before."""
     try:
-        before = _offer(store, device.id, device.trust)[1].number
-    except NotAdmitted:  # there is none, or none of its own
-        before = 0
-    body = device.wrap_keys(before + 1, now.astimezone(city.zone).date())
+        before = of(store, device.public_key, device.trust)
+    except NoUpload:  # there is none, or none of its own
+        before = Upload(device.public_key, {})
+    _upload(store, device, city, now, before)
+
+
+def say_found(
+    store: Store,
+    device: Keyring,
+    city: City,
+    now: datetime,
+    proved: Collection[Kid],
+    failed: Collection[Kid],
+) -> None:
+    """Put into the upload which keys the device opens with, and which of its wraps fail, where it
+    says otherwise. Raises NoUpload when there is none."""
+    there, today = of(store, device.public_key, device.trust), now.astimezone(city.zone).date()
+    found = replace(
+        there,
+        proved={kid: there.proved.get(kid, today) for kid in proved},
+        failed={kid: there.failed.get(kid, today) for kid in failed},
+    )
+    if found != there:
+        _upload(store, device, city, now, found)
+
+
+def _upload(store: Store, device: Keyring, city: City, now: datetime, says: Upload) -> None:
+    today = now.astimezone(city.zone).date()
+    body = device.wrap_keys(says.number + 1, today, says.proved, says.failed)
     document = signed_document(body, [device.sign("wrap-keys", body)])
     publish_over(store, _name(device.id), document)
 
@@ -38,8 +83,8 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
     if full.wrap_seeds.keys() != device.wrap_seeds.keys():
         keyring.save(path, keyring.lock(full))  # first: what is uploaded must never be lost
     try:
-        _, there = offered(store, full.id, full.trust)
-    except NotAdmitted:
+        there = of(store, full.public_key, full.trust).keys
+    except NoUpload:
         there = {}
     if not full.wrap_seeds.keys() <= there.keys():
         upload_wrap_keys(store, full, city, now)
@@ -47,37 +92,58 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
 
 
 def coming(city: City, now: datetime) -> list[Epoch]:
-    """The weeks a device holds wrap keys for: this one and ten more."""
+    """The weeks a device holds wrap keys for: those before whose key day is ahead, so that it can
+    still be given what waits in them, this one, and ten more."""
     current = weeks.epoch_at(now, city.zone)
-    return [current.plus(n) for n in range(WRAP_WEEKS_AHEAD + 1)]
+    around = (current.plus(n) for n in range(-WRAP_WEEKS_BACK, WRAP_WEEKS_AHEAD + 1))
+    return [it for it in around if not weeks.over(it, now, city.zone, city.serve_days)]
 
 
-def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[Epoch, bytes]]:
-    """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
-    Raises NotAdmitted when there is no upload that the device itself signed."""
-    spki, paper = _offer(store, device, trust)
-    return spki, paper.says
+def of(store: Store, spki: bytes, trust: Trust) -> Upload:
+    """The upload of the device that has this public key. Raises NoUpload when there is none that
+    this very key signed."""
+    label = key_id(spki).hex()
+    return _read(_held(store, label), label, spki, trust)
 
 
-def _offer(store: Store, device: str, trust: Trust) -> tuple[bytes, Paper[dict[Epoch, bytes]]]:
-    held = store.read(_name(device))
-    if held is None:
-        raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
+def labelled(store: Store, label: str, trust: Trust) -> Upload:
+    """The upload under a label, signed by a key that has that label: whose it is, somebody must
+    compare. Raises NoUpload when there is none."""
+    held = _held(store, label)
     try:
-        spki = own_key(held[0])
-        if key_id(spki).hex() != device:
-            raise BadSignature("another device's key")
-        paper = read_signed(held[0], "wrap-keys", [spki], 1, _wrap_keys, trust.deployment)
+        spki = own_key(held)
     except BadSignature:
-        raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
-    return spki, paper
+        raise NoUpload(label, "unverified") from None
+    if key_id(spki).hex() != label:
+        raise NoUpload(label, "unverified")
+    return _read(held, label, spki, trust)
 
 
-def _wrap_keys(document: Mapping[str, Any]) -> dict[Epoch, bytes]:
-    return {
-        Epoch.parse(epoch): unb64(pk, hpke.PUBLIC_KEY_BYTES)
-        for epoch, pk in document["keys"].items()
-    }
+def _held(store: Store, label: str) -> bytes:
+    try:
+        held = store.read(_name(label))
+    except DamagedDocument:
+        raise NoUpload(label, "damaged") from None
+    if held is None:
+        raise NoUpload(label, "no_upload")
+    return held[0]
+
+
+def _read(raw: bytes, label: str, spki: bytes, trust: Trust) -> Upload:
+    def parse(document: Mapping[str, Any]) -> Upload:
+        # A key of the wrong size is that week's trouble, and no other's.
+        keys = {Epoch.parse(epoch): unb64(pk) for epoch, pk in document["keys"].items()}
+        proved, failed = (
+            {Kid.parse(kid): day_of(day) for kid, day in document.get(name, {}).items()}
+            for name in ("proved", "failed")
+        )
+        return Upload(spki, keys, proved, failed)
+
+    try:
+        paper = read_signed(raw, "wrap-keys", [spki], 1, parse, trust.deployment)
+    except BadSignature:
+        raise NoUpload(label, "unverified") from None
+    return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
 
 
 def publish_over(store: Store, name: str, document: bytes) -> None:

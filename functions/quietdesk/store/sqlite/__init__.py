@@ -15,6 +15,7 @@ from quietdesk.envelopes import Envelope, SealedPart
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
+    DamagedDocument,
     KeyDestroyed,
     NoSeats,
     StoreUnavailable,
@@ -208,22 +209,36 @@ class Sqlite:
             raise KeyDestroyed(str(kid.epoch))
         return _bytes(row[0])
 
+    def put_wrap(self, kid: Kid, device: str, wrap: bytes, over: bytes | None = None) -> None:
+        with self._write() as db:
+            held = _wrap(db, kid, device)
+            if held not in (None, wrap, over):
+                raise Conflict("there is another wrap for that device")
+            db.execute("INSERT OR REPLACE INTO wraps VALUES (?, ?, ?)", (kid, device, wrap))
+
     def wrap(self, kid: Kid, device: str) -> bytes:
         self.server_half(kid)
         with _named_errors():
-            row = self._db.execute(
-                "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
-            ).fetchone()
-        if row is None:
+            wrap = _wrap(self._db, kid, device)
+        if wrap is None:
             raise CannotOpen("this week's keys were made before this device was admitted", "early")
-        return _bytes(row[0])
+        return wrap
+
+    def wrapped(self, kid: Kid, device: str) -> bool:
+        with _named_errors():
+            return _wrap(self._db, kid, device) is not None
 
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         with self._write() as db:
             rows = db.execute(
                 "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
             ).fetchall()
-            db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
+            of_week = (f"{queue}.*.{epoch}.*", queue, epoch)
+            db.execute(
+                "DELETE FROM wraps WHERE kid GLOB ?"
+                " OR kid IN (SELECT kid FROM keys WHERE queue = ? AND epoch = ?)",
+                of_week,
+            )
             db.executemany("DELETE FROM keys WHERE kid = ?", rows)
         self.checkpoint()
         return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
@@ -247,8 +262,7 @@ class Sqlite:
             return None
         data, seq = row
         if not isinstance(data, bytes) or not isinstance(seq, int):
-            # Unlike an envelope, it is not read as empty: a new one would then replace it.
-            raise StoreUnavailable("a document in the store is damaged")
+            raise DamagedDocument("a document in the store is damaged")
         return data, seq
 
     def checkpoint(self) -> None:
@@ -412,6 +426,14 @@ def _envelope(row: tuple[object, ...]) -> Envelope:
         rev=rev if isinstance(rev, int) else 0,
         expires=expires if isinstance(expires, int) else 0,
     )
+
+
+def _wrap(db: sqlite3.Connection, kid: Kid, device: str) -> bytes | None:
+    """The wrap of a key for a device; b"" for a damaged one, None when there is none."""
+    row = db.execute(
+        "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
+    ).fetchone()
+    return None if row is None else _bytes(row[0])
 
 
 def _bytes(value: object) -> bytes:
