@@ -32,8 +32,8 @@ test: $(VENV)/dev.stamp tools ## Run the tests, or a part: T=tests/test_x.py K=n
 test-loaded: $(VENV)/dev.stamp tools ## The same with four busy loops beside them (T=, K=)
 	$(BIN)/python -m tests.loaded $(if $(T),,$(SPREAD)) -m 'not slow' $(T) $(if $(K),-k '$(K)')
 
-soak: $(VENV)/dev.stamp tools ## Run everything at length, with other examples each time: hours (T=, K=)
-	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) --hypothesis-profile=soak $(T) $(if $(K),-k '$(K)')
+soak: $(VENV)/dev.stamp tools ## Run what is long, and what Hypothesis tries, at length and with other examples each time (T=, K=)
+	$(BIN)/python -m pytest $(if $(T),,$(SPREAD)) -m 'slow or hypothesis' --hypothesis-profile=soak $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .

@@ -631,7 +631,7 @@ anything = st.tuples(
     | st.binary(max_size=40)
     | st.text(max_size=9)
     | st.integers(-(2**63), 2**63 - 1)
-    | st.floats()
+    | st.floats(allow_nan=False)  # SQLite writes NULL for it, which has its turn above
     | st.just("main.visit.9999-W52.00000000"),
 ) | st.tuples(st.just("CAST(? AS TEXT)"), st.binary(max_size=9).map(lambda rest: b"\xff" + rest))
 # Where a row stands (queue and epoch) is how it is found: elsewhere it is another week's row.

@@ -6,8 +6,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 
 from tests import marks
+from tests.examples import examples
 
 NOTHING = [sys.executable, "-c", ""]
 
@@ -65,3 +68,14 @@ def test_test_that_uses_nothing_of_these_is_core(tmp_path, request):
 
 def marked(request):
     return {mark for mark in ("core", *marks.APART) if request.node.get_closest_marker(mark)}
+
+
+@given(integers())
+@examples(1)
+def test_what_hypothesis_tries_is_in_a_soak(marks_of, _):
+    assert "hypothesis" in marks_of
+
+
+@pytest.fixture
+def marks_of(request):
+    return {mark.name for mark in request.node.iter_markers()}
