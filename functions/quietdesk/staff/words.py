@@ -34,6 +34,7 @@ SAID = {
     "not_allowed": "You are signed in, and your role may not do this. Nothing was changed.",
     "clock": "This computer’s clock is wrong, so the cloud does not answer it. "
     "Nothing was changed.",
+    "damaged_document": "A document in the store is damaged.",
     "store": "The store does not answer. Nothing was changed.",
     "destroyed": "the key of its week is destroyed; the person has to ask again",
     "moved": "the time outside is not the one inside; somebody may have changed it",
