@@ -96,8 +96,10 @@ def test_second_start_keeps_keys_and_requests(desk):
 
     assert names == {"Ana", "Boris", "রহিমা"}
     listed = quietdesk(folder, "keys", "list").stdout.splitlines()
-    assert len(listed) == 6
-    assert all("on this device too" in line for line in listed)
+    device, weeks = listed[0].split()[1].rstrip(","), listed[1:]
+    assert len(weeks) == 2 * 6
+    assert all("key made; destroyed on" in line for line in weeks[::2])
+    assert all(line.startswith(f"    {device}  proved on ") for line in weeks[1::2])
 
 
 def test_pull_gives_one_json_object_a_line_with_the_fields_of_the_form_and_an_id(desk):
@@ -191,7 +193,7 @@ def test_sweep_and_forget_say_what_they_did(desk):
     folder, _, _, _ = desk
 
     assert "No week's keys were due" in quietdesk(folder, "sweep").stdout
-    assert "keys of 11 weeks" in quietdesk(folder, "keys", "forget").stdout
+    assert "keys of 12 weeks" in quietdesk(folder, "keys", "forget").stdout
 
 
 def test_files_are_readable_by_their_owner_only(desk):
