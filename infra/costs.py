@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from infra.template import Template, of_type, read, render
+from quietdesk import textfile
 
 PRICES = Path(__file__).parent / "prices.yml"
 
@@ -37,7 +38,7 @@ class Line:
 
 def prices() -> dict[str, dict[str, Any]]:
     """The price list, `fixed` and `used` together."""
-    written = yaml.safe_load(PRICES.read_text("utf-8"))
+    written = yaml.safe_load(textfile.read(PRICES))
     return {**written["fixed"], **written["used"]}
 
 

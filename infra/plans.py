@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from quietdesk import bundles, weeks
+from quietdesk import bundles, textfile, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadBundle, BadCity, BadSignature
 from quietdesk.signed import DEMO, Trust
@@ -40,7 +40,7 @@ def read_plan(city: Path, stage: str) -> Plan:
     """The stage of that name. Raises BadCity."""
     path = city / "deploy.yml"
     try:
-        written = yaml.safe_load(path.read_text("utf-8"))[stage]
+        written = yaml.safe_load(textfile.read(path))[stage]
         plan = Plan(
             account=str(written["account"]),
             domain=str(written["domain"] or ""),

@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import TableOfContents
 
-from quietdesk import settings
+from quietdesk import settings, textfile
 from quietdesk.errors import BadCity
 from quietdesk.pages import Pages
 from quietdesk.website import outreach, styles
@@ -66,6 +66,12 @@ def on_env(env: Any, config: MkDocsConfig, files: Files) -> Any:
         if file.src_uri.startswith("assets/") and not main and not ours:
             files.remove(file)
     return env
+
+
+def on_page_read_source(page: Page, **_: Any) -> str | None:
+    """The page as its writer's editor saved it."""
+    path = page.file.abs_src_path
+    return textfile.read(Path(path)) if path else None
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:

@@ -20,14 +20,21 @@ from quietdesk.signed import read_signed, signed_document
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.custodian.ceremony import LeftOut, Minting, Standing
 from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device.upload import Upload
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
-from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, with_threshold
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over, with_threshold
 
 
 def admit(world, device, now=NOON):
     key = device.public_key
     return ceremony.admit(world.store, world.city, world.trust, [world.custodian], key, now)
+
+
+def says_of(device):
+    """The bytes that a device signs for its first upload."""
+    says = Upload(device.public_key, keys_of(device))
+    return upload.body(says, "demo", 1, NOON.date())
 
 
 def mint(world, count, now=NOON, **more):
@@ -89,7 +96,7 @@ def test_device_without_an_upload_is_not_admitted(world):
 
 def test_upload_signed_by_another_device_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
-    body = victim.wrap_keys(1, NOON.date())
+    body = says_of(victim)
     forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
@@ -103,7 +110,7 @@ def test_upload_signed_by_another_device_is_refused(world):
 
 def test_upload_under_another_devices_name_is_refused(world):
     stranger, victim = another_device(world), another_device(world)
-    body = stranger.wrap_keys(1, NOON.date())
+    body = says_of(stranger)
     forged = signed_document(body, [stranger.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{victim.id}", forged, 0)
 
@@ -117,7 +124,7 @@ def test_upload_under_another_devices_name_is_refused(world):
 
 def test_upload_for_another_deployment_is_refused(world):
     device = another_device(world)
-    says = json.loads(device.wrap_keys(1, NOON.date())) | {"deployment": "elsewhere"}
+    says = json.loads(says_of(device)) | {"deployment": "elsewhere"}
     body = json.dumps(says).encode()
     document = signed_document(body, [device.sign("wrap-keys", body)])
     world.store.publish(f"wrap-keys#{device.id}", document, 0)
@@ -250,6 +257,7 @@ def test_weeks_beyond_the_devices_keys_are_not_minted(world):
 
 def test_device_in_use_never_runs_out_of_weeks(world, tmp_path):
     path, device = tmp_path / "device.keyring", world.device
+    keyring.save(path, keyring.lock(device))
     later = NOON + 9 * WEEK
 
     device = upload.top_up(world.store, path, device, world.city, later)
@@ -261,24 +269,6 @@ def test_device_in_use_never_runs_out_of_weeks(world, tmp_path):
         "visit"
     ][0]
     assert len(device.unwrap(kid, world.store.wrap(kid, device.id))) == 32
-
-
-def test_topping_up_again_repeats_an_upload_that_failed_and_keeps_the_keys(world, tmp_path):
-    path = tmp_path / "device.keyring"
-
-    def fails(*_):
-        raise StoreUnavailable("down")
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(world.store, "publish", fails)
-        with pytest.raises(StoreUnavailable):
-            upload.top_up(world.store, path, world.device, world.city, NOON + 3 * WEEK)
-    saved = keyring.unlock(path.read_bytes(), PASSPHRASE)
-    again = upload.top_up(world.store, path, saved, world.city, NOON + 3 * WEEK)
-
-    assert again.wrap_seeds == saved.wrap_seeds
-    there = upload.of(world.store, again.public_key, world.trust)
-    assert there.keys.keys() == again.wrap_seeds.keys()
 
 
 # --- Whom a minting leaves out -------------------------------------------------------------------
@@ -313,11 +303,11 @@ def damage(world, device, how):
 
 def offer(world, device, keys):
     """The device's upload with other keys in it, by week."""
-    says = json.loads(device.wrap_keys(9, NOON.date()))
+    says = json.loads(says_of(device))
     says["keys"] = {str(epoch): b64(key) for epoch, key in keys.items()}
     body = json.dumps(says).encode()
     document = signed_document(body, [device.sign("wrap-keys", body)])
-    upload.publish_over(world.store, f"wrap-keys#{device.id}", document)
+    put_over(world.store, f"wrap-keys#{device.id}", document)
 
 
 def keys_of(device):
@@ -421,7 +411,7 @@ def test_nobody_mints_while_no_device_is_admitted(world):
 def test_damaged_document_of_a_week_stops_no_other_week(world, how):
     name = bundles.name("main", WEEKS[1])
     if how == "junk":
-        upload.publish_over(world.store, name, b"junk")
+        put_over(world.store, name, b"junk")
     else:
         with closing(sqlite3.connect(world.spec.partition(":")[2])) as db, db:
             db.execute("UPDATE public SET data = 'text' WHERE name = ?", (name,))
@@ -527,7 +517,9 @@ def test_what_was_proved_stays_said_when_keys_for_further_weeks_are_uploaded(wor
     say(world)
     proved = uploaded(world).proved
 
-    upload.top_up(world.store, tmp_path / "d.keyring", world.device, world.city, NOON + WEEK)
+    path = tmp_path / "device.keyring"
+    keyring.save(path, keyring.lock(world.device))
+    upload.top_up(world.store, path, world.device, world.city, NOON + WEEK)
 
     assert uploaded(world).proved == proved != {}
 
@@ -590,7 +582,7 @@ def test_device_that_nobody_admitted_knows_it(world):
 
 
 def test_key_that_custodians_did_not_sign_stops_no_other_week_from_being_proved(world):
-    upload.publish_over(world.store, bundles.name("main", WEEKS[1]), b"junk")
+    put_over(world.store, bundles.name("main", WEEKS[1]), b"junk")
 
     found = say(world)
 
@@ -602,10 +594,10 @@ def test_key_that_custodians_did_not_sign_stops_no_other_week_from_being_proved(
     "proved", [["main"], {"main": "2026-11-18"}, {"main.visit.2026-W47.00000000": "today"}, 7]
 )
 def test_upload_that_proves_nothing_that_is_a_key_does_not_verify(world, proved):
-    says = json.loads(world.device.wrap_keys(9, NOON.date())) | {"proved": proved}
+    says = json.loads(says_of(world.device)) | {"proved": proved}
     body = json.dumps(says).encode()
     raw = signed_document(body, [world.device.sign("wrap-keys", body)])
-    upload.publish_over(world.store, f"wrap-keys#{world.device.id}", raw)
+    put_over(world.store, f"wrap-keys#{world.device.id}", raw)
 
     with pytest.raises(NoUpload):
         uploaded(world)

@@ -1,5 +1,6 @@
 """The desk's commands as staff type them: what they do, say, and give as an exit code."""
 
+import errno
 import io
 import json
 import os
@@ -12,6 +13,8 @@ import pytest
 
 from quietdesk import codes, envelopes, replies, settings, sweep, weeks
 from quietdesk.errors import (
+    BadCustodian,
+    BadKeyring,
     NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
@@ -20,8 +23,9 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import Opening
 from quietdesk.request import Rest
-from quietdesk.signed import signed_document
+from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
@@ -34,7 +38,7 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import NOON, PASSPHRASE, WEEK, another_device
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -846,6 +850,195 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
     capsys.readouterr()
 
 
+@pytest.fixture
+def cheap(monkeypatch):
+    """New keyrings whose passphrase is stretched no longer than a test likes to wait."""
+    monkeypatch.setattr(keyring, "new", partial(keyring.new, cost=CHEAP))
+
+
+def words_of(out):
+    return re.search(r"Words: ([a-z ]+)", out)[1]
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "another version of nothing"])
+def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run, how):
+    world, folder = office
+    path = folder / "device.keyring"
+    whole = path.read_bytes()
+    bad = {"empty": b"", "cut": whole[:-200], "zeros": bytes(len(whole))}.get(how, b'{"v": 0}')
+    path.write_bytes(bad)
+    with pytest.raises(BadKeyring) as said:
+        Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget()
+    assert str(path) in str(said.value)
+    assert said.value.next.endswith("quietdesk device new")
+
+    status, out, err = run("device", "new")
+
+    assert status == 0
+    made = keyring.unlock(path.read_bytes(), PASSPHRASE)
+    assert words_of(out) == keyring.fingerprint(made.public_key)
+    (aside,) = folder.glob("device.keyring.damaged-*[0-9a-f]")
+    assert aside.read_bytes() == bad and str(aside) in err
+    assert run("pull")[0] == 0
+
+
+def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, monkeypatch, capsys):
+    """Every command forgets first; the one that makes a new keyring does not stumble over it."""
+    world, folder = office
+    (folder / "device.keyring").write_bytes(b"junk")
+    for name, value in {
+        "STORE": world.spec,
+        "KEYRING": str(folder / "device.keyring"),
+        "CUSTODIANS": b64(world.custodian.public_key),
+        "PASSPHRASE_FILE": str(folder / "pass"),
+    }.items():
+        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+
+    assert main(["pull"]) == 1
+    hint = capsys.readouterr().err.splitlines()[-1]
+    command = hint.rpartition("quietdesk ")[2]
+    assert (command, main(command.split())) == ("device new", 0)
+
+
+def test_device_new_finishes_what_the_store_did_not_answer(office, cheap, run, monkeypatch):
+    """The keyring is saved, and its words were never shown."""
+    world, folder = office
+    with monkeypatch.context() as patched:
+        patched.setattr(Sqlite, "publish", fails)
+        assert "down" in run("device", "new", keyring="second.keyring")[0]
+    made = keyring.unlock((folder / "second.keyring").read_bytes(), PASSPHRASE)
+
+    status, out, err = run("device", "new", keyring="second.keyring")
+
+    assert (status, words_of(out)) == (0, keyring.fingerprint(made.public_key))
+    assert "move it away first" in err
+    named = upload.of(world.store, made.public_key, world.trust).keys
+    assert named.keys() == made.wrap_seeds.keys()
+
+
+def fails(*_):
+    raise StoreUnavailable("the store is down")
+
+
+def test_device_new_replaces_no_keyring_that_is_whole(office, cheap, run):
+    _, folder = office
+    before = (folder / "device.keyring").read_bytes()
+
+    status, out, _ = run("device", "new")
+
+    assert status == 0
+    assert keyring.fingerprint(keyring.unlock(before, PASSPHRASE).public_key) == words_of(out)
+    assert keyring.unlock((folder / "device.keyring").read_bytes(), PASSPHRASE).id in out
+
+
+@pytest.mark.parametrize("kind", ["custodian", "device"])
+def test_foreign_keyring_is_named_for_what_it_is_and_the_way_out_works(office, cheap, run, kind):
+    _, folder = office
+    path = folder / "device.keyring"
+    theirs = keyring.lock(keyring.new(kind, Trust((), 1, "elsewhere"), PASSPHRASE))
+    path.write_bytes(theirs)
+
+    for command in (["pull"], ["device", "new"]):
+        assert f"but a {kind}'s for elsewhere" in run(*command)[0]
+    assert path.read_bytes() == theirs
+    path.rename(folder / "away")
+
+    assert run("device", "new")[0] == 0
+
+
+def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
+    _, folder = office
+    path = folder / "device.keyring"
+    newer = json.dumps(json.loads(path.read_text()) | {"v": 2}).encode()
+    path.write_bytes(newer)
+
+    for command in (["pull"], ["device", "new"]):
+        assert "written by a newer Quietdesk" in run(*command)[0]
+    assert path.read_bytes() == newer
+
+
+def test_custodian_new_shows_again_what_a_stopped_call_did_not(office, cheap, run):
+    _, folder = office
+    first = run("custodian", "new", folder / "c.keyring")
+    before = (folder / "c.keyring").read_bytes()
+
+    again = run("custodian", "new", folder / "c.keyring")
+
+    assert (first[0], again[0]) == (0, 0)
+    assert first[1] == again[1]
+    assert (folder / "c.keyring").read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "a device's"])
+def test_custodians_keyring_that_does_not_do_is_never_made_a_devices(office, run, how):
+    world, folder = office
+    path = folder / "c.keyring"
+    if how != "gone":
+        whole = keyring.lock(world.custodian if how == "cut" else world.device)
+        path.write_bytes(whole[: -200 if how == "cut" else None])
+
+    at = Here(settings.read({}), world.city, NOON)
+    with pytest.raises(BadCustodian) as said:
+        custodians(at, [path])
+
+    assert str(path) in str(said.value)
+    assert "device new" not in said.value.next
+
+
+def test_yesterdays_copy_put_back_is_said_week_by_week_at_every_pull(office, run):
+    world, folder = office
+    path, later = folder / "device.keyring", NOON + 3 * WEEK
+    yesterday = path.read_bytes()
+    run("pull", now=later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 10, later)
+    path.write_bytes(yesterday)
+
+    for _ in range(2):
+        status, _, err = run("pull", now=later)
+        assert status == 0
+        assert "with a key that it does not have any more" in err
+        assert re.findall(r"\d{4}-W\d\d", err) == ["2027-W05", "2027-W06"]
+
+
+def test_full_disk_is_said_and_the_requests_are_shown(office, run, monkeypatch):
+    world, _ = office
+    ask(world, "Marisol")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    status, out, err = run("pull", now=NOON + timedelta(days=5))
+
+    assert (status, "Marisol" in out) == (0, True)
+    assert "could not be saved" in err and "Make room on the disk" in err
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\xef\xbb\xbf" + PASSPHRASE.encode() + b"\r\n",
+        f"\ufeff{PASSPHRASE}\r\n".encode("utf-16-le"),
+        f"\ufeff{PASSPHRASE}\n".encode("utf-16-be"),
+        PASSPHRASE.encode() + b"\r",
+        PASSPHRASE.encode(),
+    ],
+    ids=["mark", "utf-16", "utf-16 of a Mac", "CR", "no end"],
+)
+def test_passphrase_file_unlocks_however_an_editor_saved_it(office, run, written):
+    _, folder = office
+    (folder / "pass").write_bytes(written)
+
+    assert run("pull")[0] == 0
+
+
+def test_passphrase_file_that_is_no_text_says_how_to_save_it(office, run):
+    _, folder = office
+    (folder / "pass").write_bytes("contraseña larga y buena".encode("cp1252"))
+
+    assert "save it as UTF-8" in run("pull")[0]
+
+
 @pytest.mark.parametrize(("says", "admitted"), [("n\n", False), ("", False), ("y\n", True)])
 def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, admitted):
     world, folder = office
@@ -914,7 +1107,7 @@ def test_minting_again_after_a_device_was_unlocked_makes_the_last_week(run, mint
 def test_minting_names_whom_it_leaves_out_with_its_day_and_why(office, mint, new_computer):
     world, _ = office
     name = f"wrap-keys#{new_computer.id}"
-    upload.publish_over(world.store, name, b"junk")
+    put_over(world.store, name, b"junk")
 
     status, out, told = mint(6)
 
@@ -931,7 +1124,7 @@ def test_minting_names_whom_it_leaves_out_with_its_day_and_why(office, mint, new
 
 def test_minting_says_what_it_made_and_which_weeks_document_is_damaged(office, mint):
     world, _ = office
-    upload.publish_over(world.store, "bundle#main#2026-W48", b"junk")
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
 
     status, out, told = mint(6)
 
@@ -964,7 +1157,7 @@ def test_keys_list_says_who_proved_which_week_who_has_a_wrap_and_who_has_none(
 
 def test_keys_list_shows_the_weeks_beside_one_that_is_damaged(office, run):
     world, _ = office
-    upload.publish_over(world.store, "bundle#main#2026-W48", b"junk")
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
 
     status, out, told = run("keys", "list")
 
@@ -987,8 +1180,8 @@ def test_half_that_fails_is_said_by_week_and_device_when_the_computer_is_unlocke
     status, _, told = run("pull")
 
     assert status == 0
-    assert f"week 2026-W48: this computer's half of the key fails ({world.device.id}): " in told
-    assert "hint: tell a custodian" in told
+    assert f"this computer (device {world.device.id}) with a key that it does not have" in told
+    assert "here: 2026-W48." in told
     assert (
         f"    {world.device.id}  a wrap that fails there, since 2026-11-18"
         in (run("keys", "list")[1])
@@ -1049,7 +1242,7 @@ def test_admitting_says_whom_the_list_has_no_more(office, run):
     keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
     body = b'{"v":1,"deployment":"demo","devices":["0123456789abcdef"]}'
     labels = signed_document(body, [world.custodian.sign("devices", body)])
-    upload.publish_over(world.store, "devices", labels)
+    put_over(world.store, "devices", labels)
 
     status, _, told = run(
         "device", "admit", world.device.id, "--yes", "--custodian", folder / "custodian.keyring"

@@ -1,18 +1,28 @@
-"""One machine left running for more than a year: the timer keeps it minted, swept and readable."""
+"""One machine: its first start, whatever stops it, and then more than a year in which the timer
+keeps it minted, swept and readable."""
 
+import shutil
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from quietdesk import openings, settings, sweep, weeks
-from quietdesk.errors import BadSetting
+from quietdesk.errors import BadSetting, QuietdeskError
+from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
+from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
-from tests.world import CHEAP, World
+from quietdesk.wire import b64
+from tests.killed import killed_at_each
+from tests.world import CHEAP, BrokenStore, World
 
 START = datetime(2026, 10, 28, 15, 0, tzinfo=UTC)
 
@@ -29,7 +39,8 @@ def chosen(tmp_path):
 
 def started(chosen, city, tmp_path):
     """The settings and trust after a first start."""
-    demo.set_up(chosen, city, CHEAP)
+    with closing(open_store(f"sqlite:{tmp_path / 'requests.db'}")) as store:
+        demo.set_up(chosen, city, store, CHEAP)
     custodians = f"file:{tmp_path / 'custodians.txt'}"
     chosen = replace(
         chosen, custodians=settings.read({"QUIETDESK_CUSTODIANS": custodians}).custodians
@@ -147,4 +158,119 @@ def test_demo_keys_are_made_for_the_demo_only(chosen, city):
         (replace(chosen, stage="production"), city),
     ):
         with pytest.raises(BadSetting):
-            demo.set_up(*wrong, CHEAP)
+            demo.set_up(*wrong, BrokenStore(), CHEAP)
+
+
+# --- A first start that was stopped --------------------------------------------------------------
+
+
+def settings_in(folder):
+    return settings.read(
+        {
+            "QUIETDESK_KEYRING": str(folder / "device.keyring"),
+            "QUIETDESK_CUSTODIANS": f"file:{folder / 'custodians.txt'}",
+        }
+    )
+
+
+def start(city, spec):
+    """What `make run` does before it serves."""
+    folder = Path(spec.removeprefix("sqlite:")).parent
+    with closing(open_store(spec)) as store:
+        demo.set_up(settings_in(folder), city, store, CHEAP)
+        chosen = settings_in(folder)
+        trust = chosen.trust(city.deployment)
+        demo.keep_minted(chosen, store, city, trust, START)
+        demo.keep_published(chosen, store, city, trust, START)
+
+
+def works(city, spec):
+    """Whether a request of now and one for each week with keys is opened by the device."""
+    folder = Path(spec.removeprefix("sqlite:")).parent
+    with closing(open_store(spec)) as store:
+        trust = settings_in(folder).trust(city.deployment)
+        custodian = keyring.unlock((folder / "custodian.keyring").read_bytes(), demo.PASSPHRASE)
+        device = keyring.unlock((folder / "device.keyring").read_bytes(), demo.PASSPHRASE)
+        store.put(World(city, store, trust, custodian, device).sealed(START))
+        opened = list(World(city, store, trust, custodian, device).desk().pull(START))
+        ahead = ceremony.weeks_ahead(store, city, START)
+        unreadable = World(city, store, trust, custodian, device).opener().prove(START).bad
+    return [type(it) for it in opened] == [opener.Opened] and ahead >= 3 and unreadable == {}
+
+
+@pytest.mark.process
+def test_start_that_is_killed_at_any_write_is_finished_by_the_next_one(city, tmp_path):
+    numbers = count()
+
+    def fresh():
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        return f"sqlite:{folder / 'requests.db'}"
+
+    seen = []
+    for spec, moment in killed_at_each(fresh, partial(start, city)):
+        start(city, spec)
+
+        assert works(city, spec), moment
+        left = {it.suffix for it in Path(spec.removeprefix("sqlite:")).parent.iterdir()}
+        assert ".new" not in left, moment
+        seen.append(moment.what)
+
+    assert seen.count("file") >= 8, "custodian, device, custodians.txt, and the device's weeks"
+
+
+@pytest.mark.parametrize("left", [["custodian.keyring"], ["custodian.keyring", "custodians.txt"]])
+def test_start_that_an_older_release_left_half_made_is_finished(city, tmp_path, left):
+    """It wrote the custodian first, then the list, and the device last."""
+    spec = f"sqlite:{tmp_path / 'requests.db'}"
+    custodian = keyring.new("custodian", Trust((), 1, DEMO), demo.PASSPHRASE, CHEAP)
+    keyring.save(tmp_path / "custodian.keyring", keyring.lock(custodian))
+    if len(left) == 2:
+        keyring.save(tmp_path / "custodians.txt", b64(custodian.public_key).encode() + b"\n")
+
+    start(city, spec)
+
+    assert works(city, spec)
+    kept = keyring.unlock((tmp_path / "custodian.keyring").read_bytes(), demo.PASSPHRASE)
+    assert kept == custodian
+
+
+@pytest.mark.parametrize("name", ["device.keyring", "custodian.keyring"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "another"])
+def test_keyring_that_was_lost_is_said_and_the_way_out_works(city, tmp_path, name, how):
+    folder = tmp_path / "var"
+    folder.mkdir()
+    spec, path = f"sqlite:{folder / 'requests.db'}", folder / name
+    start(city, spec)
+    whole = path.read_bytes()
+    other = keyring.new("device", Trust((), 1, "elsewhere"), demo.PASSPHRASE, CHEAP)
+    bad = {"empty": b"", "cut": whole[:300], "another": keyring.lock(other), "gone": b""}[how]
+    path.write_bytes(bad)
+    if how == "gone":
+        path.unlink()
+    others = {it: it.read_bytes() for it in folder.iterdir() if it.suffix == ".keyring"}
+
+    with pytest.raises(QuietdeskError, match=r"put it back, or delete .*/ to start afresh") as said:
+        start(city, spec)
+
+    wrong = "is gone" if how == "gone" else "is damaged, or another one,"
+    assert f"{path} {wrong}" in str(said.value)
+    assert {it: it.read_bytes() for it in folder.iterdir() if it.suffix == ".keyring"} == others
+    path.write_bytes(whole)  # either: it is put back
+    start(city, spec)
+    shutil.rmtree(folder)  # or: the folder is deleted
+    folder.mkdir()
+    start(city, spec)
+    assert works(city, spec)
+
+
+def test_list_of_custodians_that_was_deleted_is_written_again(city, tmp_path):
+    spec = f"sqlite:{tmp_path / 'requests.db'}"
+    start(city, spec)
+    listed = (tmp_path / "custodians.txt").read_bytes()
+    (tmp_path / "custodians.txt").unlink()
+
+    start(city, spec)
+
+    assert (tmp_path / "custodians.txt").read_bytes() == listed
+    assert works(city, spec)

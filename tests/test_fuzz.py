@@ -643,6 +643,7 @@ COLUMNS = ["id", "digest", "expires", "rev", "lane", "born", "opening", "auth_ha
 @given(column=st.sampled_from(COLUMNS), value=anything)
 @example(column="visit_kid", value=("CAST(? AS TEXT)", b"\xff"))
 @example(column="id", value=("?", "text"))
+@example(column="id", value=("?", float("-inf")))
 @example(column="digest", value=("?", "text"))
 def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, value):
     damaged.mend()

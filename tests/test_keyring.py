@@ -1,17 +1,30 @@
+import errno
+import fcntl
 import json
+import os
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from inspect import signature
 
 import pytest
 
 from quietdesk import hpke
-from quietdesk.errors import BadKeyring, CannotOpen, WrongPassphrase
+from quietdesk.errors import (
+    BadKeyring,
+    CannotOpen,
+    KeyringBusy,
+    KeyringChanged,
+    NotSaved,
+    WrongPassphrase,
+)
 from quietdesk.hpke import Kid
 from quietdesk.signed import Trust
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
-from tests.world import CHEAP, PASSPHRASE
+from tests.world import CHEAP, PASSPHRASE, ROOT
 
 TRUST = Trust((b"custodian",), 1, "demo")
 WEEKS = [Epoch(2026, 47).plus(n) for n in range(3)]
@@ -64,8 +77,9 @@ def test_box_of_one_week_does_not_pass_for_another(device):
     boxes = doc["boxes"]
     boxes["2026-W47"], boxes["2026-W48"] = boxes["2026-W48"], boxes["2026-W47"]
 
-    with pytest.raises(WrongPassphrase):
-        keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+    opened = keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+    assert set(opened.wrap_seeds) == {Epoch(2026, 49)}
 
 
 def test_keyring_does_not_pass_for_one_of_another_deployment(device):
@@ -146,3 +160,206 @@ def test_the_cost_in_use_is_256_mib():
     assert keyring.COST.memory_kib == 256 * 1024
     assert keyring.COST.iterations >= 3
     assert signature(keyring.new).parameters["cost"].default == keyring.COST
+
+
+# --- The one door of the file --------------------------------------------------------------------
+
+
+@pytest.fixture
+def path(device, tmp_path):
+    """A device's keyring on disk."""
+    keyring.save(tmp_path / "device.keyring", keyring.lock(device))
+    return tmp_path / "device.keyring"
+
+
+def grown(*names):
+    """A change that adds the keys of weeks to what the file holds."""
+
+    def change(held):
+        return keyring.lock(keyring.unlock(held, PASSPHRASE).topped_up(map(Epoch.parse, names)))
+
+    return change
+
+
+def test_change_is_given_what_another_wrote_meanwhile(path, monkeypatch):
+    """Another process writes between the first look at the file and the lock."""
+    locked = safefile._locked
+
+    def meanwhile(it):
+        monkeypatch.setattr(safefile, "_locked", locked)
+        keyring.update(path, grown("2026-W51"))
+        return locked(it)
+
+    monkeypatch.setattr(safefile, "_locked", meanwhile)
+
+    keyring.update(path, grown("2026-W52"))
+
+    assert {Epoch(2026, 51), Epoch(2026, 52)} <= {*keyring.epochs(path.read_bytes())}
+
+
+def test_changes_of_many_threads_are_all_kept(path):
+    names = [f"2027-W{week:02d}" for week in range(1, 21)]
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: keyring.update(path, grown(name)), names))
+
+    assert {Epoch.parse(name) for name in names} <= {*keyring.epochs(path.read_bytes())}
+
+
+def test_two_names_of_one_file_have_one_lock(path, tmp_path):
+    other = tmp_path / "elsewhere" / "same.keyring"
+    other.parent.mkdir()
+    other.symlink_to(path)
+
+    keyring.update(other, grown("2026-W51"))
+
+    assert other.is_symlink()
+    assert Epoch(2026, 51) in keyring.epochs(path.read_bytes())
+    assert {it.name for it in other.parent.iterdir()} == {"same.keyring"}
+
+
+def test_giving_back_what_it_got_writes_nothing_and_needs_no_lock(path, monkeypatch):
+    """A keyring on a medium that is read-only opens all the same."""
+    monkeypatch.setattr(safefile, "_locked", lambda _: pytest.fail("locked"))
+
+    before = path.stat().st_mtime_ns, path.read_bytes()
+
+    assert keyring.update(path, lambda held: held) == before[1]
+    assert keyring.update(path.with_name("none"), lambda held: held) is None
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == before
+    assert [it.name for it in path.parent.iterdir()] == [path.name]
+
+
+def test_file_that_is_not_there_is_made_once(tmp_path):
+    path = tmp_path / "var" / "device.keyring"
+
+    made = [keyring.update(path, lambda held, n=n: held or b"%d" % n) for n in range(2)]
+
+    assert made == [b"0", b"0"]
+    assert {it.name: it.stat().st_mode & 0o777 for it in path.parent.iterdir()} == {
+        "device.keyring": 0o600,
+        "device.keyring.lock": 0o600,
+    }
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_disk_that_is_full_leaves_the_old_file_whole_and_is_said(path, monkeypatch, call):
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if call == "write":
+        monkeypatch.setattr(os, "fdopen", full)
+    else:
+        monkeypatch.setattr(os, call, full)
+    with pytest.raises(NotSaved, match=r"device\.keyring: .*No space left"):
+        keyring.update(path, grown("2026-W51"))
+
+    assert path.read_bytes() == before
+    assert not path.with_name("device.keyring.new").exists(), "keys in it would never be forgotten"
+
+
+def test_what_a_killed_process_left_beside_the_file_is_deleted(path):
+    left = path.with_name("device.keyring.new")
+    left.write_bytes(path.read_bytes())
+
+    keyring.update(path, lambda held: held)
+
+    assert not left.exists()
+
+
+def test_who_does_not_let_go_is_named_and_nothing_is_written(path, monkeypatch):
+    monkeypatch.setattr(safefile, "LOCK_SECONDS", 0.0)
+    before = path.read_bytes()
+
+    with safefile._locked(path), ThreadPoolExecutor(1) as beside:
+        with pytest.raises(KeyringBusy, match=r"device\.keyring"):
+            beside.submit(keyring.update, path, grown("2026-W51")).result()
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_folder_whose_files_cannot_be_locked_is_said(path, monkeypatch, number):
+    """Some network drives."""
+
+    def none(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+
+    with pytest.raises(NotSaved, match="cannot be locked"):
+        keyring.update(path, grown("2026-W51"))
+
+
+def test_file_that_another_program_has_open_for_a_moment_is_waited_for(path, monkeypatch):
+    """As Windows refuses it, to a scanner or a backup."""
+    replace_, refused = os.replace, []
+
+    def shared(*names):
+        if len(refused) < 3:
+            refused.append(error := PermissionError(errno.EACCES, "in use"))
+            error.winerror = 32
+            raise error
+        replace_(*names)
+
+    monkeypatch.setattr(os, "replace", shared)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+    keyring.update(path, grown("2026-W51"))
+
+    assert len(refused) == 3
+    assert Epoch(2026, 51) in keyring.epochs(path.read_bytes())
+
+
+def test_nothing_in_the_programme_writes_a_keyring_but_by_its_door():
+    """Only the demo's list of custodians is written without looking: it is always the same."""
+    sources = {it: it.read_text() for it in (ROOT / "functions/quietdesk").rglob("*.py")}
+    found = [
+        (path.name, line.strip())
+        for path, text in sources.items()
+        for line in text.splitlines()
+        if re.search(r"\b(safefile|keyring)\.save\(", line)
+    ]
+
+    assert len(sources) > 80
+    assert [name for name, _ in found] == ["demo.py"] and "custodians_path" in found[0][1]
+
+
+# --- A file that was changed since it was unlocked -----------------------------------------------
+
+
+def test_file_is_read_again_without_the_passphrase(device):
+    more = device.topped_up([Epoch(2026, 50)])
+
+    assert keyring.reread(keyring.lock(more), device) == more
+
+
+@pytest.mark.parametrize(
+    ("kind", "passphrase"), [("device", PASSPHRASE), ("custodian", PASSPHRASE)]
+)
+def test_another_keyring_in_its_place_is_said(device, kind, passphrase):
+    other = keyring.new(kind, TRUST, passphrase, CHEAP)
+
+    with pytest.raises(KeyringChanged):
+        keyring.reread(keyring.lock(other), device)
+
+
+def test_another_passphrase_is_said(device):
+    other = keyring.new("device", TRUST, PASSPHRASE, CHEAP)
+    again = replace(device, salt=other.salt, box_key=other.box_key)
+    same_salt = replace(device, box_key=other.box_key)
+
+    for changed in (again, same_salt):
+        with pytest.raises(KeyringChanged):
+            keyring.reread(keyring.lock(changed), device)
+
+
+def test_damaged_box_costs_its_own_week_and_no_other(device):
+    doc = json.loads(keyring.lock(device))
+    doc["boxes"]["2026-W48"] = doc["boxes"]["2026-W48"][::-1]
+
+    opened = keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+    assert set(opened.wrap_seeds) == {Epoch(2026, 47), Epoch(2026, 49)}

@@ -13,12 +13,14 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "wire", "weeks", "codes", "hpke", "signed", "bundles", "devices", "openings",
+    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "devices",
+    "openings",
     "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
     "__init__": [],
     "errors": [],
+    "textfile": [],
     "wire": [],
     "weeks": [],
     "codes": ["errors"],
@@ -26,7 +28,7 @@ TABLE = {
     "signed": ["wire", "errors"],
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
-    "settings": ["wire", "signed", "errors"],
+    "settings": ["textfile", "wire", "signed", "errors"],
     "devices": ["signed", "wire", "errors"],
     "openings": ["devices", "signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],

@@ -13,7 +13,7 @@ import pytest
 
 from quietdesk import settings, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadKeyring
+from quietdesk.errors import BadCustodian
 from quietdesk.signed import Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.commands import keys as commands
@@ -460,7 +460,7 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
 
     assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
-        BadKeyring, match=r"demo\.keyring is not a custodian's keyring for somewhere"
+        BadCustodian, match=r"demo\.keyring: it is not a custodian's keyring for somewhere"
     ):
         commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
 

@@ -42,8 +42,9 @@ def test_wrong_setting_is_refused_by_name(wrong):
         settings.read(wrong)
 
 
-def test_file_of_custodians_that_is_not_text_is_said(tmp_path):
-    (tmp_path / "junk").write_bytes(b"\xff\xfe")
+@pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"\x80abc", "кАbc".encode("utf-16-le")])
+def test_file_of_custodians_that_is_not_text_is_said(tmp_path, junk):
+    (tmp_path / "junk").write_bytes(junk)
 
     with pytest.raises(BadSetting, match="cannot be read"):
         settings.read({"QUIETDESK_CUSTODIANS": f"file:{tmp_path / 'junk'}"})

@@ -13,7 +13,7 @@ from quietdesk import codes, sweep
 from quietdesk.errors import Conflict
 from quietdesk.openings import Opening
 from quietdesk.staff.desk import queue
-from quietdesk.staff.device import upload
+from quietdesk.staff.device import keyring, upload
 from quietdesk.weeks import Epoch
 from tests.test_story import fill_in, phone
 from tests.world import NOON, WEEK
@@ -156,6 +156,7 @@ def test_story_of_a_visit(world, served, browser, tmp_path):
     third = codes.parse(page.inner_text("[data-fill=code]"))
     next_week = NOON + WEEK
     served.clock.now = next_week
+    keyring.save(tmp_path / "d", keyring.lock(world.device))
     device = upload.top_up(world.store, tmp_path / "d", world.device, world.city, next_week)
     jean = next(it for it in world.desk(device).pull(next_week) if it.request.name == "Jean")
     world.desk(device).wait(jean, next_week)

@@ -13,6 +13,7 @@ from quietdesk.errors import (
     NoDay,
     NoKeyYet,
     NoSeats,
+    NotSaved,
     StoreUnavailable,
     TooOld,
     TracesRemain,
@@ -256,7 +257,7 @@ def test_keys_that_cannot_be_made_ready_stop_no_pull(world, path):
 
     outcome = later.pull(path, {})
 
-    assert not outcome.ready
+    assert isinstance(outcome.unready, NotSaved)
     assert {*outcome.queue.items} == {id}
 
 

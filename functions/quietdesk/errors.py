@@ -151,10 +151,10 @@ class WrongPassphrase(QuietdeskError):
 
 
 class BadKeyring(QuietdeskError):
-    """The keyring file is damaged, of another version, or for another deployment."""
+    """The keyring file is damaged."""
 
     code = "keyring"
-    next = "Make a new one with: quietdesk device new"
+    next = "Put a copy of it back, or make a new one with: quietdesk device new"
 
 
 class NoKeyring(BadKeyring):
@@ -162,6 +162,48 @@ class NoKeyring(BadKeyring):
 
     code = "no_keyring"
     next = "Go to Quietdesk’s folder, or make one with: quietdesk device new"
+
+
+class ForeignKeyring(BadKeyring):
+    """The keyring is of another kind, or for another deployment."""
+
+    code = "foreign_keyring"
+    next = "Move that file away, or name this computer’s own in QUIETDESK_KEYRING."
+
+
+class KeyringTooNew(BadKeyring):
+    """The keyring was written by a newer Quietdesk."""
+
+    code = "keyring_too_new"
+    next = "Run that version."
+
+
+class KeyringChanged(BadKeyring):
+    """The keyring's file is not the one any more that was unlocked."""
+
+    code = "keyring_changed"
+    next = "Unlock again: lock the desk first, or repeat the command."
+
+
+class BadCustodian(BadKeyring):
+    """A custodian's keyring is missing, damaged, or for another deployment."""
+
+    code = "custodian"
+    next = "Name the custodian’s own file with --custodian, or put a copy of it back."
+
+
+class NotSaved(QuietdeskError):
+    """The keyring could not be written. The old file is whole."""
+
+    code = "not_saved"
+    next = "Make room on the disk, see that the folder may be written to, then try again."
+
+
+class KeyringBusy(NotSaved):
+    """Another process has the keyring locked, and does not let go."""
+
+    code = "keyring_busy"
+    next = "Close Quietdesk’s other windows on this computer, then try again."
 
 
 class NotAdmitted(QuietdeskError):

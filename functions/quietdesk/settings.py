@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from quietdesk import textfile
 from quietdesk.errors import BadSetting
 from quietdesk.signed import DEMO, Trust
 from quietdesk.wire import unb64
@@ -94,8 +95,8 @@ def _custodians(value: str) -> tuple[bytes, ...]:
         path = Path(value.removeprefix("file:"))
         # Before the first start there is no such file; without custodians every form stays closed.
         try:
-            value = path.read_text("ascii") if path.exists() else ""
-        except (OSError, UnicodeDecodeError):
+            value = textfile.read(path) if path.exists() else ""
+        except (OSError, ValueError):
             raise BadSetting("the file that QUIETDESK_CUSTODIANS names cannot be read") from None
     try:
         keys = tuple(unb64(word) for word in value.split())

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import codes, envelopes, request, weeks
+from quietdesk import codes, envelopes, hpke, request, weeks
 from quietdesk.errors import (
     CannotOpen,
 )
@@ -15,7 +15,7 @@ from quietdesk.request import Rest
 from quietdesk.staff import words
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
-from quietdesk.staff.device import upload
+from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opener
 from quietdesk.weeks import Epoch
 from tests.console.staff import NO_PHONE, Answer, Staff, made, names, opened, put
@@ -221,14 +221,23 @@ def test_half_that_fails_is_named_with_its_week_and_computer(staff, world):
     epoch = Epoch(2026, 48)
     kid = ceremony.kids_of(world.raw_bundle(epoch), world.trust, "main")[0]
     wrap = world.store.wrap(kid, world.device.id)
-    assert "half of the key" not in staff.unlock().text
+    what = f"the key of week 2026-W48 does not work (device {world.device.id}). Tell a custodian."
+    lost = "with a key that it does not have any more. What waits in them does not open here: 2026"
+    text = staff.unlock().text
+    assert what not in text and lost not in text
+    seed = world.device.wrap_seeds[epoch]
+    info = keyring.wrap_info(kid, world.device.id)
+    another = hpke.seal_to(hpke.public_key(seed), info, bytes(32))
 
-    world.store.put_wrap(kid, world.device.id, b"x" * 1168, over=wrap)
+    world.store.put_wrap(kid, world.device.id, another, over=wrap)
     staff.post("/lock")
+    text = staff.unlock().text
+    assert what in text and lost not in text
 
-    assert (
-        f"This computer’s half of the key of week 2026-W48 does not work (device {world.device.id})"
-    ) in staff.unlock().text
+    world.store.put_wrap(kid, world.device.id, b"x" * 1168, over=another)
+    staff.post("/lock")
+    text = staff.unlock().text
+    assert f"this computer (device {world.device.id}) {lost}" in text and what not in text
 
 
 CODES = ["damaged", "foreign", "malformed", "early", "no_key", "twice", "a word of next year"]

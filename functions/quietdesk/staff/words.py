@@ -11,7 +11,13 @@ from quietdesk.errors import QuietdeskError
 SAID = {
     "passphrase": "The passphrase does not unlock this computer’s keyring.",
     "no_keyring": "There is no keyring on this computer.",
-    "keyring": "This computer’s keyring is damaged, or made for another programme.",
+    "keyring": "This computer’s keyring is damaged.",
+    "foreign_keyring": "The keyring on this computer is a custodian’s, or for another programme.",
+    "keyring_too_new": "This computer’s keyring was written by a newer Quietdesk.",
+    "keyring_changed": "This computer’s keyring, or its passphrase, was changed meanwhile.",
+    "custodian": "A custodian’s keyring is missing, damaged, or for another programme.",
+    "not_saved": "This computer’s keyring could not be saved. The file there is whole.",
+    "keyring_busy": "Another window of Quietdesk does not let go of this computer’s keyring.",
     "not_admitted": "Custodians have not admitted this computer yet.",
     "setting": "A setting of this computer is not right.",
     "no_seats": "That time has no free seat any more. Nothing was changed.",
@@ -53,12 +59,16 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
-    "half_fails": "This computer’s half of the key of week {week} does not work (device {device}). "
-    "Tell a custodian. Another computer opens that week.",
+    "half_fails": "What this computer has of the key of week {week} does not work "
+    "(device {device}). Tell a custodian.",
     "opens_none": "Requests that wait: {count}. This computer can open none of them.",
     "opens_from": "It opens requests of week {week} (from {day} on) and later ones.",
     "opens_once_made": "Once custodians have made its key, it opens requests of week {week} "
     "(from {day} on) and later ones.",
+    "lost_weeks": "These weeks were locked for this computer (device {device}) with a key that it "
+    "does not have any more. What waits in them does not open here: {weeks}.",
+    "lost_next": "If another computer opens them, work there until their key day. If none does, "
+    "tell a custodian today: whoever asked in those weeks has to ask again.",
     "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "
     "If this stays, tell a custodian.",
 }

@@ -42,7 +42,7 @@ from quietdesk.staff.device.opener import NO_PROOFS, Opened, Opener, Proofs, Uno
 from quietdesk.store import Store
 
 T = TypeVar("T")
-E = TypeVar("E", bound=QuietdeskError)
+E = TypeVar("E", bound=Exception)
 
 Closing = tuple[str, date]  # a center, and the day that it is closed
 
@@ -83,11 +83,12 @@ class Answered:
 class Outcome:
     """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
     the store ended it, with `untried` requests left as they were. `left` is who still has a place
-    on the day that was closed, None when nobody could look. `ready`: this device has keys for the
-    coming weeks, and has said which keys it opens with; `proofs` are those. It has no repr."""
+    on the day that was closed, None when nobody could look. `unready` is why this device could not
+    get keys for coming weeks, or not say which keys it opens with; `proofs` are those. It has no
+    repr."""
 
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
     proofs: Proofs = NO_PROOFS
     answered: tuple[Answered, ...] = ()
     stopped: StoreUnavailable | None = None
@@ -184,12 +185,7 @@ class Work:
             else:
                 shut.append(item)
             seen(item)
-        ready = self._topped_up(path, now)
-        try:
-            proofs = self._prove(now)
-        except QuietdeskError:  # the requests are open all the same
-            ready, proofs = False, NO_PROOFS
-        return Outcome(Pulled.of(now, opened.values(), shut), ready, proofs)
+        return Outcome(Pulled.of(now, opened.values(), shut), *self._readied(path, now))
 
     def look(self, id: bytes) -> Opened | Unopened | None:
         """How a request stands in the store now; None when it is gone."""
@@ -349,25 +345,27 @@ class Work:
             raise ValueError("only an unlocked device opens")
         return self._opener.tried(envelope)
 
-    def _prove(self, now: datetime) -> Proofs:
-        """What this device opens with. From now on its upload says so: custodians read it there."""
-        if self._opener is None or self._keyring is None:
-            return NO_PROOFS
-        found = self._opener.prove(now)
-        upload.say_found(self._store, self._keyring, self._city, now, found.proved, found.failed)
-        return found
-
-    def _topped_up(self, path: Path, now: datetime) -> bool:
-        """Whether this device has keys for the coming weeks."""
-        if self._keyring is None:
-            return False
+    def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, Proofs]:
+        """Why this device has no keys for the coming weeks, if it has none, or cannot say what it
+        opens with; and what that is. From now on its upload says so: custodians read it there. The
+        requests are open all the same."""
+        if self._keyring is None or self._opener is None:
+            raise ValueError("only an unlocked device has keys")
+        unready: Exception | None = None
         try:
             full = upload.top_up(self._store, path, self._keyring, self._city, now)
-        except (QuietdeskError, OSError):  # the requests are open all the same
-            return False
-        if full.wrap_seeds.keys() != self._keyring.wrap_seeds.keys():
-            self._use(full)
-        return True
+            if full.wrap_seeds != self._keyring.wrap_seeds:
+                self._use(full)
+        except (QuietdeskError, OSError) as error:
+            unready = _bare(error)
+        proofs = NO_PROOFS
+        try:
+            proofs = self._opener.prove(now)
+            found = proofs.proved, proofs.failed
+            upload.say_found(self._store, self._keyring, self._city, now, *found)
+        except QuietdeskError as error:
+            unready = unready or _bare(error)
+        return unready, proofs
 
 
 def _conflict(there: bool) -> Conflict:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import yaml
 
+from quietdesk import textfile
 from quietdesk.errors import BadCity
 
 ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -29,7 +30,7 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """One YAML file of the profile, as a mapping. Raises BadCity."""
     try:
-        data = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
+        data = yaml.load(textfile.read(path), _Loader)  # noqa: S506 - it is a SafeLoader
     except FileNotFoundError:
         raise BadCity(f"{path.name} is missing from {path.parent}") from None
     except (yaml.YAMLError, ValueError) as error:

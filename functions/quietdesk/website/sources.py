@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from quietdesk import textfile
 from quietdesk.errors import BadCity
 
 ENGLISH = "en"
@@ -67,7 +68,10 @@ def source_hash(body: str) -> str:
 
 def read_text(path: Path) -> Text:
     """A Markdown file with front matter between two lines of `---`. Raises BadCity."""
-    parts = path.read_text("utf-8").split("---\n", 2)
+    try:
+        parts = textfile.read(path).split("---\n", 2)
+    except ValueError:
+        raise BadCity(f"{path}: the file is no text in UTF-8") from None
     try:
         meta = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
     except yaml.YAMLError as error:

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from quietdesk.city import City
-from quietdesk.errors import BadSetting, QuietdeskError
+from quietdesk.errors import BadKeyring, BadSetting, KeyringTooNew, QuietdeskError
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
-from quietdesk.staff.device import keyring, upload
-from quietdesk.staff.device.keyring import COST, Cost
+from quietdesk.staff.device import keyring, safefile, upload
+from quietdesk.staff.device.keyring import COST, Cost, Keyring
 from quietdesk.store import Store
 from quietdesk.wire import b64
 
@@ -23,25 +23,51 @@ MINT_BELOW_WEEKS = 2
 MINT_WEEKS = 6  # so that every week in which a time may be taken has keys
 
 
-def set_up(settings: Settings, city: City, cost: Cost = COST) -> None:
-    """Make the demo custodian and device where there are none yet. Raises BadSetting unless the
-    programme is the demo."""
+def set_up(settings: Settings, city: City, store: Store, cost: Cost = COST) -> None:
+    """Make the demo custodian and device where there are none yet, and finish what a start that was
+    stopped left half-made. Raises BadSetting unless the programme is the demo, and QuietdeskError
+    when a keyring is gone or damaged that is needed to open what waits."""
     if city.deployment != DEMO or settings.stage != "demo":
         raise BadSetting("demo keys are only for the deployment demo; see docs/operations.md")
     device_path, custodian_path, custodians_path = _paths(settings)
-    if device_path.exists():
+    # Before a device is admitted nothing can have been locked for anybody.
+    begun = store.read("devices") is not None
+    for path, kind in ((custodian_path, "custodian"), (device_path, "device")):
+        if begun or path.exists():
+            _check(path, kind)
+    if device_path.exists() and custodian_path.exists() and custodians_path.exists():
         return
-    if custodian_path.exists():
-        folder = device_path.parent
-        raise QuietdeskError(
-            f"{device_path} is gone, and with it what opens the requests that wait; "
-            f"put it back, or delete {folder}/ to start afresh"
-        )
-    custodian = keyring.new("custodian", Trust((), 1, DEMO), PASSPHRASE, cost)
-    keyring.save(custodian_path, keyring.lock(custodian))
-    device = keyring.new("device", Trust((custodian.public_key,), 1, DEMO), PASSPHRASE, cost)
-    keyring.save(custodians_path, b64(custodian.public_key).encode() + b"\n")
-    keyring.save(device_path, keyring.lock(device))
+    if device_path.exists() and not custodian_path.exists():
+        raise _lost(custodian_path, "is gone")
+    custodian = _kept(custodian_path, "custodian", Trust((), 1, DEMO), cost)
+    _kept(device_path, "device", Trust((custodian.public_key,), 1, DEMO), cost)
+    # Last: until then the form is closed, since nobody is believed.
+    safefile.save(custodians_path, b64(custodian.public_key).encode() + b"\n")
+
+
+def _kept(path: Path, kind: str, trust: Trust, cost: Cost) -> Keyring:
+    """The keyring at that path; a new one where there is none."""
+    if not path.exists():
+        made = keyring.lock(keyring.new(kind, trust, PASSPHRASE, cost))
+        keyring.update(path, lambda held: made if held is None else held)
+    return keyring.unlock(path.read_bytes(), PASSPHRASE)
+
+
+def _check(path: Path, kind: str) -> None:
+    try:
+        keyring.read(path, kind, DEMO)
+    except KeyringTooNew:
+        raise
+    except BadKeyring:
+        how = "is damaged, or another one," if path.exists() else "is gone"
+        raise _lost(path, how) from None
+
+
+def _lost(path: Path, how: str) -> QuietdeskError:
+    return QuietdeskError(
+        f"{path} {how}, and with it what opens the requests that wait; "
+        f"put it back, or delete {path.parent}/ to start afresh"
+    )
 
 
 def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now: datetime) -> None:
@@ -66,7 +92,7 @@ def keep_published(
         Publisher(store, city, trust, device).publish(now)
 
 
-def _unlocked(*paths: Path) -> Sequence[keyring.Keyring]:
+def _unlocked(*paths: Path) -> Sequence[Keyring]:
     return [keyring.unlock(path.read_bytes(), PASSPHRASE) for path in paths]
 
 

@@ -1,17 +1,21 @@
 """Verbs of devices and custodians: keyrings, admitting, minting, and what was destroyed."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from quietdesk import bundles, sweep, weeks
 from quietdesk.errors import (
     BadBundle,
+    BadKeyring,
     BadSetting,
     BadSignature,
     DamagedDocument,
+    KeyringTooNew,
     NoKeyring,
     QuietdeskError,
 )
@@ -25,19 +29,43 @@ from quietdesk.wire import b64
 
 
 def device_new(at: Here, _: argparse.Namespace) -> int:
-    """Make this computer's keyring, and upload its public keys."""
-    if at.settings.keyring.exists():
-        raise QuietdeskError(
-            f"there is a keyring at {at.settings.keyring} already; move it away first"
-        )
+    """Make this computer's keyring, and upload its public keys. Where there is one, what an earlier
+    call left undone is finished, and its words are shown again."""
     if not at.trust.custodians:
         raise BadSetting("QUIETDESK_CUSTODIANS is empty; a device must know whom to believe")
-    device = keyring.new("device", at.trust, new_passphrase(at.settings))
+    path = at.settings.keyring
+    if path.exists() and not _damaged(path.read_bytes()):
+        device = at.forget().unlocked()
+        complain(f"there is a keyring at {path} already; for a new one, move it away first")
+    else:
+        device = keyring.new("device", at.trust, new_passphrase(at.settings))
+        keyring.update(path, partial(_made, path, device))
     with closing(at.store(create=True)) as store:
-        device = upload.top_up(store, at.settings.keyring, device, at.city, at.now)
+        device = upload.top_up(store, path, device, at.city, at.now)
     print(f"Device {device.id}\nWords: {keyring.fingerprint(device.public_key)}")
     print("Read the words to a custodian, who runs: quietdesk device admit " + device.id)
     return 0
+
+
+def _made(path: Path, made: Keyring, held: bytes | None) -> bytes:
+    """What a keyring's file is to hold in which nothing of use lies; never in another's place."""
+    if held is not None and not _damaged(held):
+        raise QuietdeskError(f"there is a keyring at {path} already; move it away first")
+    if held is not None:
+        aside = path.with_name(f"{path.name}.damaged-{hashlib.sha256(held).hexdigest()[:8]}")
+        keyring.update(aside, lambda _: held)
+        complain(f"the damaged file is {aside} now; delete it when nobody can mend it")
+    return keyring.lock(made)
+
+
+def _damaged(data: bytes) -> bool:
+    try:
+        keyring.made_for(data)
+    except KeyringTooNew:
+        return False
+    except BadKeyring:
+        return True
+    return False
 
 
 def device_admit(at: Here, args: argparse.Namespace) -> int:
@@ -60,13 +88,15 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
 
 
 def custodian_new(at: Here, args: argparse.Namespace) -> int:
-    """Make a custodian's keyring."""
+    """Make a custodian's keyring. Where there is one, its words and its key are shown again."""
+    deployment = at.city.deployment
     if args.file.exists():
-        raise QuietdeskError(f"there is a file at {args.file} already")
-    custodian = keyring.new(
-        "custodian", Trust((), 1, at.city.deployment), new_passphrase(at.settings)
-    )
-    keyring.save(args.file, keyring.lock(custodian))
+        custodian = unlock(at, args.file, "custodian", f"Passphrase of {args.file.name}: ")
+        complain(f"there is a keyring at {args.file} already; for a new one, name another file")
+    else:
+        words = new_passphrase(at.settings)
+        custodian = keyring.new("custodian", Trust((), 1, deployment), words)
+        keyring.update(args.file, partial(_made, args.file, custodian))
     print(f"Words: {keyring.fingerprint(custodian.public_key)}")
     print(f"Public key, for QUIETDESK_CUSTODIANS:\n{b64(custodian.public_key)}")
     return 0

@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from quietdesk import settings
 from quietdesk.city import City
 from quietdesk.errors import QuietdeskError
+from quietdesk.staff.commands import keys
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here, complain, hint
 
@@ -32,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.read(os.environ | told)
         if args.command in _OF_THE_FOLDER:
             return int(args.run(chosen, args))
-        return int(args.run(Here(chosen, City.load(chosen.profile), now).forget(), args))
+        here = Here(chosen, City.load(chosen.profile), now)
+        # Who makes a new keyring in the place of a damaged one forgets what is in it all the same.
+        return int(args.run(here if args.run is keys.device_new else here.forget(), args))
     except QuietdeskError as error:
         complain(str(error))
         hint(error)

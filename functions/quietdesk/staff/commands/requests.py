@@ -98,7 +98,7 @@ def done(at: Here, args: argparse.Namespace) -> int:
 def enter(at: Here, _: argparse.Namespace) -> int:
     """Ask for somebody. The fields come from stdin, so that no process list shows them."""
     try:
-        values = json.load(sys.stdin)
+        values = json.loads(sys.stdin.read().removeprefix("\ufeff"))  # of a file from Notepad
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):

@@ -31,23 +31,23 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     from quietdesk.website.profile import compile_profile
 
     city = City.from_data(compile_profile(chosen.city, Path("site/words")))
-    if city.deployment == DEMO:
-        demo.set_up(chosen, city)
-        demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
-        chosen = replace(chosen, custodians=demo_keys)
-    trust = chosen.trust(city.deployment)
-    # Before anything is built: another server may be serving that folder.
+    # Before anything is made or built: another server may be serving that folder.
     reserved = local.reserve(args.host, args.port)
     store = open_store(chosen.store)
-
-    def upkeep() -> None:
-        now = datetime.now(UTC)
-        sweep.run(store, city, now)
-        if city.deployment == DEMO:
-            demo.keep_minted(chosen, store, city, trust, now)
-            demo.keep_published(chosen, store, city, trust, now)
-
     with closing(store), reserved:
+        if city.deployment == DEMO:
+            demo.set_up(chosen, city, store)
+            demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
+            chosen = replace(chosen, custodians=demo_keys)
+        trust = chosen.trust(city.deployment)
+
+        def upkeep() -> None:
+            now = datetime.now(UTC)
+            sweep.run(store, city, now)
+            if city.deployment == DEMO:
+                demo.keep_minted(chosen, store, city, trust, now)
+                demo.keep_published(chosen, store, city, trust, now)
+
         Here(chosen, city, datetime.now(UTC)).forget()
         try:
             upkeep()

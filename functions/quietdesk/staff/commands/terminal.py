@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from quietdesk import textfile
 from quietdesk.city import City
 from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
 from quietdesk.settings import Settings
@@ -69,20 +70,16 @@ def at_the_queue(at: Here) -> Iterator[tuple[Work, Outcome]]:
     """The work with this device unlocked, and what came of pulling the queue."""
     with at_work(at) as work:
         pulled = work.pull(at.settings.keyring, {})
-        if not pulled.ready:
-            complain(words.SAID["not_topped_up"])
-        for epoch, reason in pulled.proofs.bad.items():
-            device = pulled.proofs.device
-            complain(f"week {epoch}: this computer's half of the key fails ({device}): {reason}")
-        if pulled.proofs.bad:
-            complain("hint: tell a custodian; requests of these weeks open on another computer")
+        say_not_ready(pulled)
         yield work, pulled
 
 
 def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:
     """A keyring of that kind, made for the deployment in use."""
-    data = keyring.read(path, kind, at.city.deployment)
-    return keyring.unlock(data, passphrase(at.settings, prompt) if typed is None else typed)
+    keyring.read(path, kind, at.city.deployment)  # nobody types a passphrase for what is not there
+    words = passphrase(at.settings, prompt) if typed is None else typed
+    # And again: somebody may have typed for minutes, while another process wrote.
+    return keyring.unlock(keyring.read(path, kind, at.city.deployment), words)
 
 
 def passphrase(chosen: Settings, prompt: str) -> str:
@@ -90,10 +87,13 @@ def passphrase(chosen: Settings, prompt: str) -> str:
     if chosen.passphrase_file is None:
         return _typed(prompt)
     try:
-        with chosen.passphrase_file.open(encoding="utf-8") as file:
-            return file.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
+        return textfile.read(chosen.passphrase_file).split("\n", 1)[0]
+    except OSError:
         raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+    except ValueError:
+        raise BadSetting(
+            "QUIETDESK_PASSPHRASE_FILE is no text in UTF-8; save it as UTF-8 in your editor"
+        ) from None
 
 
 def _typed(prompt: str) -> str:
@@ -124,6 +124,23 @@ def agreed(question: str) -> bool:
 def complain(text: str) -> None:
     """Say what went wrong: a line of talk."""
     print(f"quietdesk: {text}", file=sys.stderr)
+
+
+def say_not_ready(pulled: Outcome) -> None:
+    """Say what this device has no keys for: coming weeks, or weeks that were made already."""
+    if pulled.unready:
+        complain(words.SAID["not_topped_up"])
+        what, next = words.said(pulled.unready)
+        complain(f"{what} {next}".strip())
+    it = pulled.proofs
+    if it.lost:
+        weeks = ", ".join(map(str, it.lost))
+        complain(words.SAID["lost_weeks"].format(weeks=weeks, device=it.device))
+        complain(words.SAID["lost_next"])
+    for week, why in it.bad.items():
+        if week not in it.lost:
+            said = words.SAID["half_fails"].format(week=week, device=it.device)
+            complain(f"{said} ({why})")
 
 
 def hint(error: QuietdeskError) -> None:

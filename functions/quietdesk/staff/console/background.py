@@ -88,7 +88,7 @@ def _with(session: Session, outcome: Outcome) -> Session:
     return replace(
         session,
         queue=outcome.queue,
-        ready=outcome.ready,
+        unready=outcome.unready,
         proofs=outcome.proofs,
         plan=None,
         asked=None,

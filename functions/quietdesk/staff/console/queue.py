@@ -53,7 +53,7 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
         "queue.html",
         notice=words.SAID.get(notice, ""),
         queue=session.queue,
-        ready=session.ready,
+        unready=session.unready,
         proofs=session.proofs,
         unopened=Counter(_why(item) for item in session.queue.shut),
         rows=matching[(page - 1) * ROWS : page * ROWS],

@@ -72,14 +72,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
-    """Everything readable at one moment, and the work that reads and writes it. `ready`: this
-    device has keys for the coming weeks; `proofs` are those that it opens with. `number` is the
-    last by which a page was told from an older one. `entering` is the number of the form that is
-    being sent, None when none is. It has no repr."""
+    """Everything readable at one moment, and the work that reads and writes it. `unready` and
+    `proofs` as in work.Outcome. `number` is the last by which a page was told from an older one.
+    `entering` is the number of the form that is being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
-    ready: bool = True
+    unready: Exception | None = None
     proofs: Proofs = NO_PROOFS
     job: Job | None = None
     plan: Plan | None = None

@@ -29,7 +29,7 @@ from quietdesk.hpke import Kid
 from quietdesk.signed import Trust, key_id, signed_document, verify_signatures
 from quietdesk.staff.device import upload
 from quietdesk.staff.device.keyring import Keyring, wrap_info
-from quietdesk.staff.device.upload import Upload, publish_over
+from quietdesk.staff.device.upload import Upload
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 
@@ -325,12 +325,14 @@ def _sign_record(
     """Vouch for the record as it stands; gives what is in the way."""
     name, before = sweep.record_head_name(city.queue), 0
     try:
-        if held := store.read(name):
+        held, seq = store.read(name) or (None, 0)
+        if held is not None:
             with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
-                before = sweep.read_head(held[0], trust, city.queue).number
+                before = sweep.read_head(held, trust, city.queue).number
         lines = sweep.record(store, city.queue)[0]
         head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, _today(city, now))
-        publish_over(store, name, _signed(head, "record", custodians, trust))
+        # Over the head that was read: who signed more lines meanwhile is not undone.
+        store.publish(name, _signed(head, "record", custodians, trust), seq)
     except (BadRecord, DamagedDocument, Conflict) as error:
         return error
     return None

@@ -3,17 +3,20 @@
 A passphrase locks it through Argon2id (RFC 9106). Each week's wrap key is its own AES-256-GCM box
 with the week in clear, so `forget` can delete the keys of ended weeks without the passphrase.
 Nothing readable is ever written.
+
+The file has one door, `update`: several processes of one computer change it, each what it finds
+there and not what it remembers. What is in the file is the truth, also against memory.
 """
 
 import hashlib
 import json
-import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,13 +33,26 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from quietdesk.city import City
-from quietdesk.errors import BadKeyring, CannotOpen, NoKeyring, WrongPassphrase
-from quietdesk.hpke import Kid, PrivateKey, public_key
-from quietdesk.signed import Trust, document_body, key_id, signed_bytes
+from quietdesk.errors import (
+    BadCustodian,
+    BadKeyring,
+    CannotOpen,
+    ForeignKeyring,
+    KeyringChanged,
+    KeyringTooNew,
+    NoKeyring,
+    WrongPassphrase,
+)
+from quietdesk.hpke import Kid, PrivateKey
+from quietdesk.signed import Trust, key_id, signed_bytes
+from quietdesk.staff.device import safefile
+from quietdesk.staff.device.safefile import save as save  # for who arranges a file, as tests do
 from quietdesk.weeks import Epoch, over
 from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
+
+Held = TypeVar("Held", bytes, bytes | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +109,6 @@ class Keyring:
         fresh = {epoch: secrets.token_bytes(32) for epoch in epochs}
         return replace(self, wrap_seeds=fresh | dict(self.wrap_seeds))
 
-    def wrap_keys(
-        self,
-        number: int,
-        day: date,
-        proved: Mapping[Kid, date] = {},
-        failed: Mapping[Kid, date] = {},
-    ) -> bytes:
-        """The body of this device's upload, signed on a day: one public wrap key for each epoch;
-        the keys that it opens with, and those of which its wrap fails, each since a day."""
-        seeds = sorted(self.wrap_seeds.items())
-        keys = {str(epoch): b64(public_key(seed)) for epoch, seed in seeds}
-        found = {
-            name: {str(kid): since.isoformat() for kid, since in kids.items()}
-            for name, kids in (("proved", proved), ("failed", failed))
-        }
-        says = {"spki": b64(self.public_key), "keys": keys, **found}
-        return document_body("wrap-keys", self.trust.deployment, number, day, **says)
-
     def unwrap(self, kid: Kid, wrap: bytes) -> bytes:
         """The 32-byte device half in a wrap. Raises CannotOpen."""
         if kid.epoch not in self.wrap_seeds:
@@ -159,12 +157,11 @@ def lock(keyring: Keyring) -> bytes:
 
 def unlock(data: bytes, passphrase: str) -> Keyring:
     """The keyring in a locked file. Run `forget` on the file first: a key that is still in it is
-    unlocked. Raises WrongPassphrase or BadKeyring."""
+    unlocked. A week whose box is damaged is left out, and the others open. Raises WrongPassphrase
+    or BadKeyring."""
     clear, boxes = _read(data)
     try:
-        kdf = clear["argon2id"]
-        cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
-        salt = unb64(kdf["salt"], 16)
+        cost, salt = _stretching(clear)
         if (
             cost.memory_kib > _DEAREST.memory_kib
             or cost.iterations > _DEAREST.iterations
@@ -172,21 +169,28 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
             or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
         ):
             raise ValueError("too dear")
-        box_key = _stretch(passphrase, salt, cost)
-        main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
-        seeds = {
-            Epoch.parse(name): _unbox(box_key, _aad(clear, name), box)
-            for name, box in boxes.items()
-            if name != "main"
-        }
-        custodians = tuple(unb64(spki) for spki in main["custodians"])
-        trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
-        signing_key = unb64(main["signing_key"])
+        return _opened(clear, boxes, cost, salt, _stretch(passphrase, salt, cost))
     except InvalidTag:
         raise WrongPassphrase("the passphrase does not unlock this keyring") from None
     except (ValueError, TypeError, KeyError, OverflowError):
-        raise BadKeyring("the keyring file is damaged") from None
-    return Keyring(clear["kind"], signing_key, trust, seeds, cost, salt, box_key)
+        raise _damaged(clear["kind"]) from None
+
+
+def reread(data: bytes, unlocked: Keyring) -> Keyring:
+    """What a file holds now of the keyring that was unlocked from it before; no passphrase is
+    needed again. Raises KeyringChanged when it is another one, or has another passphrase, and
+    BadKeyring."""
+    clear, boxes = _read(data)
+    try:
+        cost, salt = _stretching(clear)
+        was = (unlocked.kind, unlocked.id, unlocked.trust.deployment, unlocked.cost, unlocked.salt)
+        if (clear["kind"], clear["id"], clear["deployment"], cost, salt) != was:
+            raise KeyringChanged("another keyring lies there than the one that was unlocked")
+        return _opened(clear, boxes, cost, salt, unlocked.box_key)
+    except InvalidTag:
+        raise KeyringChanged("the keyring has another passphrase than before") from None
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise _damaged(clear["kind"]) from None
 
 
 def forget(data: bytes, over: Callable[[Epoch], bool]) -> bytes:
@@ -218,37 +222,45 @@ def made_for(data: bytes) -> tuple[str, str]:
     return clear["kind"], clear["deployment"]
 
 
-def save(path: Path, data: bytes) -> None:
-    """Write a locked file whole or not at all, readable by its owner only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+def update(path: Path, change: Callable[[bytes | None], Held]) -> Held:
+    """The one door of a keyring's file: as safefile.update. What `change` finds wrong with the
+    keyring is said with the name of the file."""
+    with _named(path.absolute()):
+        return safefile.update(path, change)
 
 
 def forget_ended(path: Path, city: City, now: datetime) -> None:
     """Delete the keys of ended weeks from a keyring file, if there is one. Raises BadKeyring."""
-    if path.exists():
-        before = path.read_bytes()
-        after = forget(before, lambda epoch: over(epoch, now, city.zone, city.serve_days))
-        if epochs(after) != epochs(before):
-            save(path, after)
+
+    def kept(held: bytes | None) -> bytes | None:
+        if held is None:
+            return None
+        after = forget(held, lambda epoch: over(epoch, now, city.zone, city.serve_days))
+        return after if epochs(after) != epochs(held) else held
+
+    update(path, kept)
 
 
 def read(path: Path, kind: str, deployment: str) -> bytes:
     """A locked file of that kind, made for that deployment: demo keys sign and open nothing else,
-    whoever pins them. Raises NoKeyring and BadKeyring."""
-    if not path.exists():
-        whose = "" if kind == "device" else f"{kind}'s "
-        raise NoKeyring(f"there is no {whose}keyring at {path.absolute()}")
-    data = path.read_bytes()
-    if made_for(data) != (kind, deployment):
-        raise BadKeyring(f"{path.name} is not a {kind}'s keyring for {deployment}")
+    whoever pins them. Raises NoKeyring, ForeignKeyring and BadKeyring; BadCustodian for a
+    custodian's."""
+    try:
+        data = safefile.read(path)
+        if data is None:
+            whose = "" if kind == "device" else f"{kind}'s "
+            raise NoKeyring(f"there is no {whose}keyring at {path.absolute()}")
+        with _named(path.absolute()):
+            it, its = made_for(data)
+            if (it, its) != (kind, deployment):
+                said = f"it is not a {kind}'s keyring for {deployment}, but a {it}'s for {its}"
+                raise ForeignKeyring(said)
+    except KeyringTooNew:
+        raise
+    except BadKeyring as error:
+        if kind == "device":
+            raise
+        raise BadCustodian(str(error)) from None
     return data
 
 
@@ -267,6 +279,28 @@ def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
     ).derive(passphrase.encode())
+
+
+def _stretching(clear: Mapping[str, Any]) -> tuple[Cost, bytes]:
+    kdf = clear["argon2id"]
+    cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
+    return cost, unb64(kdf["salt"], 16)
+
+
+def _opened(
+    clear: Mapping[str, Any], boxes: Mapping[str, Any], cost: Cost, salt: bytes, box_key: bytes
+) -> Keyring:
+    """Raises InvalidTag when that key does not open it, and ValueError, TypeError or KeyError."""
+    main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
+    seeds = {}
+    for name, box in boxes.items():
+        # A damaged box costs its own week: as one that is not there, it gets a fresh key.
+        with suppress(InvalidTag):
+            if name != "main":
+                seeds[Epoch.parse(name)] = _unbox(box_key, _aad(clear, name), box)
+    custodians = tuple(unb64(spki) for spki in main["custodians"])
+    trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
+    return Keyring(clear["kind"], unb64(main["signing_key"]), trust, seeds, cost, salt, box_key)
 
 
 def _private(der: bytes) -> ec.EllipticCurvePrivateKey:
@@ -295,8 +329,10 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         clear = json.loads(data)
         boxes = clear.pop("boxes")
+        if type(clear["v"]) is int and clear["v"] > 1:
+            raise KeyringTooNew("the keyring was written by a newer Quietdesk")
         if clear["v"] != 1:
-            raise BadKeyring("the keyring was written by another version")
+            raise ValueError("no version of ours")
         if not all(isinstance(clear[key], str) for key in ("kind", "id", "deployment")):
             raise TypeError("names")
         if not isinstance(boxes, dict) or "main" not in boxes:
@@ -304,3 +340,18 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise BadKeyring("the keyring file is damaged") from None
     return clear, boxes
+
+
+def _damaged(kind: str) -> BadKeyring:
+    said = "the keyring file is damaged"
+    return BadCustodian(said) if kind == "custodian" else BadKeyring(said)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with a keyring, with the name of its file."""
+    try:
+        yield
+    except BadKeyring as error:
+        error.args = (f"{path}: {error}",)
+        raise

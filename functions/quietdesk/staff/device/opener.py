@@ -88,6 +88,12 @@ class Proofs:
     admitted: bool | None = None
 
     @property
+    def lost(self) -> tuple[Epoch, ...]:
+        """The weeks of `bad` whose wraps are for a key that it does not have any more, as when an
+        older copy of its keyring was put back: no upload can mend them."""
+        return tuple(it for it, why in self.bad.items() if why.code in ("foreign", "no_key"))
+
+    @property
     def opens_from(self) -> Epoch | None:
         """The first week whose requests it opens; None when there is none yet."""
         parts = Counter(kid.epoch for kid in self.proved)

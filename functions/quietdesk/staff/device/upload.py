@@ -2,6 +2,8 @@
 coming week, and which keys it has proved that it opens.
 
 Custodians read it when they mint: who has none there, or none that verifies, gets no half of a key.
+The keyring's file is the truth. A key is in it before it is here, and what is here is mended until
+it names the very keys that the file holds.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,18 +12,27 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import weeks
+from quietdesk import hpke, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadSignature, DamagedDocument, NoUpload
+from quietdesk.errors import BadSignature, Conflict, DamagedDocument, NoKeyring, NoUpload
 from quietdesk.hpke import Kid
-from quietdesk.signed import Trust, day_of, key_id, own_key, read_signed, signed_document
+from quietdesk.signed import (
+    Trust,
+    day_of,
+    document_body,
+    key_id,
+    own_key,
+    read_signed,
+    signed_document,
+)
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import WRAP_WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
 from quietdesk.weeks import MAX_SERVE_DAYS, Epoch
-from quietdesk.wire import unb64
+from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_BACK = MAX_SERVE_DAYS // 7  # older ones are over whatever the city says
+_TRIES = 10  # each one lost to another process of this very device, which is done then
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,43 @@ class Upload:
 
 
 def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -> None:
-    """Publish the device's public wrap keys, signed by the device, with what it found before."""
-    try:
-        before = of(store, device.public_key, device.trust)
-    except NoUpload:  # there is none, or none of its own
-        before = Upload(device.public_key, {})
-    _upload(store, device, city, now, before)
+    """Publish the device's public wrap keys, signed by the device, with what it found before.
+    Raises Conflict when another process of the device did so meanwhile."""
+    says, seq = _uploaded(store, device)
+    _publish(store, device, city, now, replace(says, keys=_public(device)), seq)
+
+
+def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
+    """The device's keyring as its file at `path` holds it, with a wrap key for every week of
+    `coming`: in the file first, and then named by the upload. Run for a new device and after every
+    pull: one that is used never runs out. What the unlocked `device` remembers, and the file does
+    not hold, is not put back.
+
+    Raises NotSaved: then nothing is uploaded that is not saved; NoKeyring and KeyringChanged when
+    the file went or became another; Conflict."""
+
+    def filled(held: bytes | None) -> bytes:
+        if held is None:
+            raise NoKeyring("the keyring is not there any more")
+        there = keyring.reread(held, device)
+        full = there.topped_up(coming(city, now))
+        return held if full.wrap_seeds.keys() == there.wrap_seeds.keys() else keyring.lock(full)
+
+    keyring.update(path, filled)
+    for _ in range(_TRIES):
+        says, seq = _uploaded(store, device)
+        # The file after the upload: who changes it between the two publishes later, over ours.
+        held = keyring.read(path, device.kind, device.trust.deployment)
+        full = keyring.reread(held, device)
+        keys = _public(full)
+        if says.keys.items() >= keys.items():
+            return full
+        try:
+            _publish(store, full, city, now, replace(says, keys=keys), seq)
+            return full
+        except Conflict:  # of another process of this device: its upload is looked at now
+            continue
+    raise Conflict("other processes of this device upload its keys again and again")
 
 
 def say_found(
@@ -57,38 +99,25 @@ def say_found(
     failed: Collection[Kid],
 ) -> None:
     """Put into the upload which keys the device opens with, and which of its wraps fail, where it
-    says otherwise. Raises NoUpload when there is none."""
-    there, today = of(store, device.public_key, device.trust), now.astimezone(city.zone).date()
-    found = replace(
-        there,
-        proved={kid: there.proved.get(kid, today) for kid in proved},
-        failed={kid: there.failed.get(kid, today) for kid in failed},
-    )
-    if found != there:
-        _upload(store, device, city, now, found)
-
-
-def _upload(store: Store, device: Keyring, city: City, now: datetime, says: Upload) -> None:
+    says otherwise; its wrap keys stay as they are there. Raises NoUpload when there is none, and
+    Conflict."""
+    of(store, device.public_key, device.trust)
     today = now.astimezone(city.zone).date()
-    body = device.wrap_keys(says.number + 1, today, says.proved, says.failed)
-    document = signed_document(body, [device.sign("wrap-keys", body)])
-    publish_over(store, _name(device.id), document)
-
-
-def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
-    """The device's keyring with a wrap key for every coming week, saved at `path` and uploaded
-    where the store lacks one. Run for a new device and after every pull: one that is used never
-    runs out."""
-    full = device.topped_up(coming(city, now))
-    if full.wrap_seeds.keys() != device.wrap_seeds.keys():
-        keyring.save(path, keyring.lock(full))  # first: what is uploaded must never be lost
-    try:
-        there = of(store, full.public_key, full.trust).keys
-    except NoUpload:
-        there = {}
-    if not full.wrap_seeds.keys() <= there.keys():
-        upload_wrap_keys(store, full, city, now)
-    return full
+    for _ in range(_TRIES):
+        there, seq = _uploaded(store, device)
+        found = replace(
+            there,
+            proved={kid: there.proved.get(kid, today) for kid in proved},
+            failed={kid: there.failed.get(kid, today) for kid in failed},
+        )
+        if found == there:
+            return
+        try:
+            _publish(store, device, city, now, found, seq)
+            return
+        except Conflict:
+            continue
+    raise Conflict("other processes of this device upload its keys again and again")
 
 
 def coming(city: City, now: datetime) -> list[Epoch]:
@@ -146,10 +175,47 @@ def _read(raw: bytes, label: str, spki: bytes, trust: Trust) -> Upload:
     return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
 
 
-def publish_over(store: Store, name: str, document: bytes) -> None:
-    """Publish a document in the place of whatever has that name."""
-    held = store.read(name)
-    store.publish(name, document, held[1] if held else 0)
+def body(says: Upload, deployment: str, number: int, day: date) -> bytes:
+    """The bytes that a device signs on a day."""
+
+    def since(kids: Mapping[Kid, date]) -> dict[str, str]:
+        return {str(kid): day.isoformat() for kid, day in kids.items()}
+
+    return document_body(
+        "wrap-keys",
+        deployment,
+        number,
+        day,
+        spki=b64(says.spki),
+        keys={str(epoch): b64(key) for epoch, key in sorted(says.keys.items())},
+        proved=since(says.proved),
+        failed=since(says.failed),
+    )
+
+
+def _public(device: Keyring) -> dict[Epoch, bytes]:
+    return {epoch: hpke.public_key(seed) for epoch, seed in device.wrap_seeds.items()}
+
+
+def _uploaded(store: Store, device: Keyring) -> tuple[Upload, int]:
+    """This device's upload, an empty one where there is none of its own, and the seq to write
+    over."""
+    raw, seq = store.read(_name(device.id)) or (None, 0)
+    if raw is not None:
+        try:
+            return _read(raw, device.id, device.public_key, device.trust), seq
+        except NoUpload:
+            pass
+    return Upload(device.public_key, {}), seq
+
+
+def _publish(
+    store: Store, device: Keyring, city: City, now: datetime, says: Upload, seq: int
+) -> None:
+    today = now.astimezone(city.zone).date()
+    data = body(says, device.trust.deployment, says.number + 1, today)
+    document = signed_document(data, [device.sign("wrap-keys", data)])
+    store.publish(_name(device.id), document, seq)
 
 
 def _name(device: str) -> str:

@@ -155,20 +155,21 @@ class Sqlite:
 
     def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
-            last: object = float("-inf")  # before an id of any type, also a damaged one
+            last: list[object] = []  # no value is before an id of any type, also a damaged one
             while True:
+                after = "AND id > ?" if last else ""
                 with _named_errors():
                     rows = self._db.execute(
                         f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
-                        f" WHERE queue = ? AND epoch = ? AND id > ? AND expires > ? AND {_LIVE}"
+                        f" WHERE queue = ? AND epoch = ? {after} AND expires > ? AND {_LIVE}"
                         " ORDER BY id LIMIT ?",
-                        (queue, epoch, last, now.timestamp(), PAGE),
+                        (queue, epoch, *last, now.timestamp(), PAGE),
                     ).fetchall()
                 for row in rows:
                     yield _envelope(row)
                 if len(rows) < PAGE:
                     break
-                last = rows[-1][2]
+                last = [rows[-1][2]]
 
     def erase_epoch(self, queue: str, epoch: Epoch) -> int:
         with self._write() as db:
