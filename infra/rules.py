@@ -46,7 +46,7 @@ TYPES = {
 PROPERTIES = {
     "AWS::DynamoDB::Table": {
         "TableName", "BillingMode", "OnDemandThroughput", "AttributeDefinitions", "KeySchema",
-        "TimeToLiveSpecification", "PointInTimeRecoverySpecification",
+        "PointInTimeRecoverySpecification",
         "ContributorInsightsSpecification", "DeletionProtectionEnabled",
     },
     "AWS::Lambda::Function": {
@@ -117,12 +117,7 @@ def _shape(table: dict[str, Any]) -> Any:
     kinds = {it["AttributeName"]: it["AttributeType"] for it in table["AttributeDefinitions"]}
     names = {it["KeyType"]: it["AttributeName"] for it in table["KeySchema"]}
     sort = names.get("RANGE")
-    ends = table.get("TimeToLiveSpecification", {})
-    return (
-        (names["HASH"], kinds[names["HASH"]]),
-        (sort, kinds.get(sort)) if sort else None,
-        ends["AttributeName"] if ends.get("Enabled") else None,
-    )
+    return (names["HASH"], kinds[names["HASH"]]), (sort, kinds.get(sort)) if sort else None
 
 
 def functions_say_nothing(rendered: Template) -> Problems:

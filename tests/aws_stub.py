@@ -57,14 +57,17 @@ GIVEN = (
 @dataclass
 class Stub:
     """What it answers, and what it was asked. `tokens` are answered one after the other, `dynamodb`
-    each time; `portal` to who shows the token."""
+    each time; `portal` to who shows the token. `date` is what its clock says, None for one that is
+    silent; `signed` is whether each question had a signature."""
 
     url: str = ""
     tokens: list[Answer] = field(default_factory=list)
     dynamodb: Answer = (200, {"Items": [], "Responses": {}})
     portal: Answer | None = None
     ends_in: int = 600
+    date: str | None = "Wed, 18 Nov 2026 17:00:00 GMT"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    signed: list[bool] = field(default_factory=list)
 
     def environment(self, home: Path, profile: str = "") -> dict[str, str]:
         """A computer whose AWS settings are CONFIG, with nobody signed in."""
@@ -122,7 +125,10 @@ def stub(tokens: Sequence[Answer] = ()) -> Iterator[Stub]:
             token = self.headers.get("x-amz-sso_bearer_token", "")
             status, said = told.answer(path, target, token, body)
             data = json.dumps(said).encode()
-            self.send_response(status)
+            told.signed.append("authorization" in self.headers)
+            self.send_response_only(status)
+            if told.date is not None:
+                self.send_header("date", told.date)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
             # Where a service that speaks REST says which error it is.

@@ -20,7 +20,9 @@ from quietdesk.city import City
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import open_store, sqlite
-from tests.emulators import Emulator, be_patient, emulator, make_tables
+from quietdesk.store.dynamodb.tables import create_tables
+from quietdesk.store.sqlite import room
+from tests.emulators import Emulator, be_patient, emulator
 from tests.runtime_api import programme_on_lambda
 from tests.serving import (
     ADDRESS,
@@ -67,6 +69,8 @@ def patient_stores() -> Iterator[None]:
     """Who waits for another to have written to SQLite waits until that hangs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "BUSY_SECONDS", CEILING)
+        patch.setattr(room, "RESERVE", 1 << 16)  # which hundreds of stores make
+        patch.setattr(room, "CHUNK", 1 << 14)
         yield
 
 
@@ -118,7 +122,7 @@ def store_spec(
         monkeypatch.setenv(variable, value)
     be_patient(monkeypatch.setattr)
     prefix = f"t{secrets.token_hex(4)}"
-    make_tables(prefix)
+    create_tables(prefix)
     return f"dynamodb:{prefix}"
 
 

@@ -3,6 +3,7 @@
 Neither is AWS. A rule counts as kept only when both, and SQLite, agree on it.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -13,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 from botocore.config import Config
 
+from quietdesk.store import dynamodb
 from quietdesk.store.dynamodb import calls
-from quietdesk.store.dynamodb.tables import create_tables
 from tests.waiting import CEILING, free_port, until
 from tests.world import ROOT
 
@@ -88,22 +88,11 @@ def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
 
 
 def be_patient(patch: Callable[[object, str, object], None] = setattr) -> None:
-    """Lets a function wait for an emulator until it hangs: how long one takes says nothing of AWS,
-    and the limits that count there have tests without any."""
+    """Lets a function wait for an emulator until it hangs, and destroy as fast as it can: how long
+    one takes says nothing of AWS, and the limits that count there have tests without any."""
     patient = Config(connect_timeout=CEILING, read_timeout=CEILING)
     patch(calls, "CONFIG", calls.CONFIG.merge(patient))
     patch(calls, "PATIENT", calls.PATIENT.merge(patient))
     patch(calls, "FUNCTION_SECONDS", CEILING)
-
-
-def make_tables(prefix: str) -> list[str]:
-    """A store's tables without their time to live: the tests' clock stands still, and an emulator
-    deletes by the real one, at any moment of a test."""
-    names = create_tables(prefix)
-    client = boto3.client("dynamodb")
-    client.update_time_to_live(
-        TableName=f"{prefix}-requests",
-        TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires"},
-    )
-    client.close()
-    return names
+    for rate in ("ROWS_A_SECOND", "KEYS_A_SECOND"):
+        patch(dynamodb, rate, math.inf)

@@ -7,8 +7,9 @@
 spec and opens the store itself, as a program does. It is pickled on its way into the process: a
 function of a module, or a functools.partial of one. Not a lambda, not a function inside a test.
 
-A write is what makes something last: a transaction of SQLite that is committed, a checkpoint, a
-call that writes to DynamoDB, a file that is put in the place of another. The process ends itself
+A write is what makes something last: a transaction of SQLite in which something changed, a
+checkpoint of a WAL that is not empty, a call that writes to DynamoDB, a file that is put in the
+place of another. The process ends itself
 with SIGKILL just before it, or just after: nothing is flushed, closed or rolled back.
 
 The processes are forked from one that never had a store open (SQLite may not be taken across a
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from tests.waiting import CEILING
@@ -36,7 +38,8 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["pytest", "tests.emulators", "tests.killed", "tests.world"])
 _CALLS = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 # What SQLite commits by itself, where no transaction was begun.
-_ALONE = {"INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "VACUUM", "checkpoint"}
+_SCHEMA = {"CREATE", "DROP", "ALTER", "VACUUM"}
+_ALONE = {"INSERT", "UPDATE", "DELETE", *_SCHEMA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +152,27 @@ class _Writes:
         writes = self
 
         class Watched(sqlite3.Connection):
-            reads = False
+            begun, schema = 0, False  # how many rows had changed; whether the tables did since
 
             def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
                 word = "checkpoint" if "wal_checkpoint" in sql else sql.split(maxsplit=1)[0]
                 if word == "BEGIN":
-                    self.reads = sql == "BEGIN"  # and takes no lock to write
-                ends = word == "COMMIT" and not self.reads
-                if ends or (word in _ALONE and not self.in_transaction):
+                    self.begun, self.schema = self.total_changes, False
+                self.schema = self.schema or word in _SCHEMA or (word == "PRAGMA" and "=" in sql)
+                changed = self.schema or self.total_changes > self.begun
+                if (
+                    (word == "COMMIT" and changed)
+                    or (word == "checkpoint" and self.has_wal())
+                    or (word in _ALONE and not self.in_transaction)
+                ):
                     with writes.one(word):
                         return super().execute(sql, *more)
                 return super().execute(sql, *more)
+
+            def has_wal(self) -> bool:
+                ((_, _, path),) = super().execute("PRAGMA database_list")
+                wal = Path(f"{path}-wal")
+                return wal.exists() and wal.stat().st_size > 0
 
         connect, call, put_over = sqlite3.connect, BaseClient._make_api_call, os.replace
 

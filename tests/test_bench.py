@@ -74,6 +74,14 @@ ROWS = {
         for name in ("ministack", "moto")
         for what in ("puts", "pulls", "sweep of 20 of 40")
     },
+    "destroy": {
+        "SQLite, 2,000 rows of one week destroyed": "",
+        "SQLite, 2,000 rows of one week destroyed, process": "",
+    },
+    "destroy-emulator": {
+        "DynamoDB on ministack, 200 rows of one week destroyed": "",
+        "DynamoDB on ministack, 200 rows of one week destroyed, process": "",
+    },
 }
 SLOW = Row("slow", "s", [4, 2, 9], [1, 2, 3], "quick", at_most=2)
 

@@ -22,6 +22,7 @@ from tests.events import (
     error,
     event,
     fill_in,
+    get,
     post,
     post_check,
     sealed_reply,
@@ -697,3 +698,33 @@ def test_page_that_moves_has_no_script_that_would_make_another_request(open_worl
 
     assert "<script" not in page["body"]
     assert f'name="code" value="{CODE}"' in page["body"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RecursionError])
+@pytest.mark.parametrize("do", ["see", "cancel", "move"])
+def test_fault_of_the_store_is_not_called_a_fault_of_who_asks(open_world, monkeypatch, error, do):
+    secrets = codes.derive(CODE, open_world.city.deployment)
+    sealed = open_world.sealed(code=CODE)
+    wire = json.loads(envelopes.write(sealed))
+    asking = {"see": {"id": b64(secrets.id)}, "move": {"auth": b64(secrets.auth), "envelope": wire}}
+    asking["cancel"] = {"id": b64(secrets.id), "auth": b64(secrets.auth)}
+
+    def broken(*_):
+        raise error("planted")
+
+    monkeypatch.setattr(open_world.store, "find", broken)
+
+    answer = post_check(check(open_world), do=do, **asking[do])
+
+    assert answer["statusCode"] == 500
+    assert "planted" not in str(answer)
+
+
+@pytest.mark.parametrize("week", ["current", "2026-W47"])
+def test_fault_of_the_store_is_not_called_a_key_that_is_not_there(open_world, monkeypatch, week):
+    def broken(*_):
+        raise ValueError("planted")
+
+    monkeypatch.setattr(open_world.store, "read", broken)
+
+    assert get(submit(open_world), f"/api/keys/main/{week}")["statusCode"] == 500

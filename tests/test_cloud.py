@@ -123,6 +123,43 @@ def test_without_keys_no_day_is_left(world):
     assert swept(world, NOON + 9 * WEEK)[-1]["DaysOfKeys"] == [0.0]
 
 
+class Dated:
+    """A store that tells its date."""
+
+    def __init__(self, store, date):
+        self._store, self._date = store, date
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def date(self):
+        return self._date
+
+
+@pytest.mark.parametrize(("clock", "date"), [(3, 0), (0, 3)])
+def test_sweep_destroys_nothing_while_its_clock_and_the_stores_date_differ_and_is_an_error(
+    world, clock, date
+):
+    store = Dated(world.store, NOON + date * WEEK)
+    envelope = world.sealed()
+    world.store.put(envelope)
+
+    with pytest.raises(NotSwept):
+        cloud.sweeping(store, world.city, lambda: NOON + clock * WEEK)({}, None)
+
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == [envelope]
+    assert world.store.server_half(envelope.visit.kid)
+
+
+def test_sweep_destroys_what_both_say_is_over(world):
+    store = Dated(world.store, NOON + 3 * WEEK)
+    world.store.put(world.sealed())
+
+    cloud.sweeping(store, world.city, lambda: NOON + 3 * WEEK)({}, None)
+
+    assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == []
+
+
 @pytest.mark.parametrize("problem", [StoreUnavailable(PLANTED), ValueError(PLANTED)])
 def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, problem):
     def broken(*_):

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from quietdesk import codes, envelopes, replies, settings, sweep, weeks
+from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
 from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
@@ -22,6 +22,7 @@ from quietdesk.errors import (
     TracesRemain,
 )
 from quietdesk.openings import Opening
+from quietdesk.record import Line
 from quietdesk.request import Rest
 from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.commands import openings, requests
@@ -248,10 +249,10 @@ def test_store_that_goes_away_half_way_is_said_with_what_is_done(office, run, mo
     ask(world, "Ana", "Boris", "Chen")
     calls = fail_at_the_second(monkeypatch, "place")
 
-    status, _, err = run("place", "--all", "--yes")
+    status, out, err = run("place", "--all", "--yes")
 
-    assert status == "down"
-    assert "after 1 were done" in err
+    assert (status, out.splitlines()[-1]) == ("down", "Placed 1.")
+    assert "1 were done, 1 are as they were" in err and "not known whether this was done" in err
     assert len(calls) == 2
     states = sorted(item.state for item in world.desk().pull(NOON))
     assert states == ["placed", "waiting", "waiting"]
@@ -329,6 +330,41 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
     assert (status, out) == (1, f"Erased {ids[1]}.\n")
     assert f"quietdesk: {ids[0]}: " in err
     assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+
+
+@pytest.mark.parametrize("verb", ["reply", "wait"])
+def test_what_was_answered_is_said_also_when_the_store_goes_away(office, run, monkeypatch, verb):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    fail_at_the_second(monkeypatch, {"reply": "refuse", "wait": "wait"}[verb])
+
+    status, out, _ = run(verb, *(["no-place"] if verb == "reply" else []), *ids)
+
+    assert (status, out.splitlines()[-1]) == ("down", "Answered 1.")
+
+
+def test_queue_is_read_once_however_many_are_done(office, run, monkeypatch):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, out, _ = run("done", *ids, "--yes")
+
+    assert (status, out.splitlines()) == (0, [f"Erased {id}." for id in ids])
+    assert len(pulls) == 1
+
+
+@pytest.mark.parametrize("words", [("wait",), ("place", "--yes"), ("reply", "no-place")])
+def test_queue_is_read_once_however_many_are_answered(office, run, monkeypatch, words):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris", "Chen")
+    pull, pulls = Sqlite.pull, []
+    monkeypatch.setattr(Sqlite, "pull", lambda *given: pulls.append(1) or pull(*given))
+
+    status, _, _ = run(words[0], *words[1:], *ids)
+
+    assert (status, len(pulls)) == (0, 1)
 
 
 def test_request_named_twice_is_erased_once_and_the_next_too(office, run):
@@ -639,14 +675,34 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("publish",), ("reopen", "corona", "2026-12-04"), ("close", "corona", "2026-12-04", "--yes")],
+    ids=lambda words: words[0],
+)
+def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
+    """The seats of days that it calls over would be forgotten, with who has taken them."""
+    world, _ = office
+    taken = "corona.2026-12-03.1300.desk"
+    run("place", *ask(world, "Ana"), "--at", taken, "--yes")
+    before = seats(world, taken)
+
+    for days in (15, -15):
+        status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
+        assert "nothing else says what day it is" in status
+    run("openings", "publish")
+
+    assert seats(world, taken) == before
+
+
 def test_who_looks_with_the_code_too_late_is_counted_for_the_door(office, run):
     world, _ = office
     (id,) = ask(world, "Chen", reach=[], phone=[], phone_owner=[])
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
 
-    _, out, err = run(
-        "openings", "close", "corona", "2026-12-03", "--yes", now=NOON + 12 * WEEK / 7
-    )
+    later = NOON + 12 * WEEK / 7
+    clock.believe(world.store, later)
+    _, out, err = run("openings", "close", "corona", "2026-12-03", "--yes", now=later)
 
     assert f"{id} Chen only looks with the code; " in out
     assert "1 may come on the closed day: have somebody at the door" in err
@@ -729,7 +785,8 @@ def test_whom_to_call_is_said_also_when_the_store_goes_away(office, run, monkeyp
     (line,) = [line for line in out.splitlines() if line.startswith("call ")]
     (moved,) = [it for it in world.desk().pull(NOON) if it.opening.day.isoformat() != "2026-12-03"]
     assert line.startswith(f"call {moved.id[:8]} {moved.request.name}: text 7185550123 (mine); ")
-    assert "after 1 were done" in err
+    assert "1 were done, 0 are as they were" in err
+    assert "it is not known who still has a time there" in err
 
 
 def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
@@ -737,6 +794,7 @@ def test_today_can_be_closed_and_a_day_that_is_over_cannot(office, run):
     (id,) = ask(world, "Ana")
     run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
     close = ("openings", "close", "corona", "2026-12-03", "--yes")
+    clock.believe(world.store, NOON + timedelta(days=15))
 
     assert run(*close, now=NOON + timedelta(days=16))[0] == "that day is over"
     assert opened(world, "Ana").opening.day.isoformat() == "2026-12-03"
@@ -792,14 +850,55 @@ def test_record_is_printed_as_it_stands_and_checked(run, office):
     status, said, told = run("record", now=later)
 
     rows = [json.loads(line) for line in said.splitlines()]
-    assert [(row["epoch"], row["envelopes_erased"]) for row in rows] == [
-        ("2026-W47", 1),
-        ("2026-W48", 0),
+    assert [(row["kind"], *row["epochs"]) for row in rows] == [
+        ("keys", "2026-W47"),
+        ("keys", "2026-W48"),
+        ("rows", "2026-W47"),
+        ("rows", "2026-W48"),
     ]
     assert (status, told) == (
         0,
-        "The record is in order: 2 weeks; nothing was changed since custodians signed it.\n",
+        "The record is in order: 4 lines; nothing was changed since custodians signed it.\n",
     )
+
+
+def test_record_of_the_release_before_is_printed_with_what_came_after(run, office):
+    """Its head covers its own lines; whoever changes one of them is found out by either."""
+    world, _ = office
+    line = Line(record.BOTH, "main", (Epoch(2026, 40),), NOON.date(), (), 7)
+    says = {"v": 1, "queue": "main", "lines": 1, "head": line.hash()}
+    body = json.dumps(says, separators=(",", ":")).encode()
+    signed = signed_document(body, [world.custodian.sign("record", body)])
+    world.store.publish("record#main", line.write() + b"\n", 0)
+    world.store.publish("record-head#main", signed, 0)
+    assert run("record")[0] == 0
+
+    later = NOON + 3 * WEEK
+    sweep.run(world.store, world.city, later)
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
+    status, said, told = run("record", now=later)
+    assert (status, len(said.splitlines())) == (0, 5)
+    assert "5 lines" in told
+
+    world.store.publish("record#main", b"", 1)
+    assert "record" in run("record", now=later)[0]
+
+
+def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
+    world, _ = office
+    world.store.put(world.sealed())
+    later = NOON + 2 * WEEK
+
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: keys destroyed.\nWeek 2026-W47: all requests erased, fewer than 10.\n"
+    )
+    for _ in range(25):
+        world.store.put(world.sealed())
+    assert run("sweep", now=later)[1] == (
+        "Week 2026-W47: 0 keys and 20 or a few more requests had come back, and were destroyed"
+        " again.\n"
+    )
+    assert run("sweep", now=later)[1] == "No week's keys were due to be destroyed.\n"
 
 
 def test_record_that_was_changed_is_not_in_order(run, office):
@@ -807,11 +906,9 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     later = NOON + 3 * WEEK
     sweep.run(world.store, world.city, later)
     ceremony.mint(world.store, world.city, world.trust, [world.custodian], 4, later)
-    raw, seq = world.store.read(sweep.record_name("main"))
+    raw, seq = world.store.read(record.name("main", 2026))
     world.store.publish(
-        sweep.record_name("main"),
-        raw.replace(b'"envelopes_erased":0', b'"envelopes_erased":9'),
-        seq,
+        record.name("main", 2026), raw.replace(b'"erased":"<10"', b'"erased":10'), seq
     )
 
     assert "record" in run("record", now=later)[0]
@@ -823,11 +920,13 @@ def test_record_that_was_changed_is_not_in_order(run, office):
 def test_keys_of_a_week_leave_the_computer_on_its_key_day_and_no_others(office):
     world, folder = office
     path = folder / "device.keyring"
-    told = {"QUIETDESK_KEYRING": str(path), "QUIETDESK_CUSTODIANS": ""}
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": ""}
     key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
     before = keyring.epochs(path.read_bytes())
 
     def forgotten(now):
+        clock.believe(world.store, now - timedelta(hours=1))  # as the server does every hour
         Here(settings.read(told), world.city, now).forget()
         return set(before) - set(keyring.epochs(path.read_bytes()))
 
@@ -1254,3 +1353,28 @@ def test_admitting_says_whom_the_list_has_no_more(office, run):
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():
     assert build_parser().parse_args(["run"]).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("planted"), "this computer refused it (OSError)"),
+        (OSError(errno.EBADF, "Bad file descriptor"), "Bad file descriptor"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset"), "Connection reset"),
+        (TimeoutError(), "this computer refused it (TimeoutError)"),
+        (PermissionError(errno.EACCES, "Permission denied", "var/x"), "var/x: Permission denied"),
+    ],
+)
+def test_computer_that_refuses_is_said_in_words_also_without_a_file(
+    capsys, monkeypatch, error, said
+):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("quietdesk.staff.commands.main.build_parser", refuse)
+
+    assert main(["pull"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"quietdesk: {said}"
+    assert "None" not in lines[1] and ("file" in lines[1]) == ("var/x" in said)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quietdesk import openings, settings, sweep, weeks
+from quietdesk import openings, record, settings, sweep, weeks
 from quietdesk.errors import BadSetting, QuietdeskError
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
@@ -82,13 +82,12 @@ def test_a_machine_left_running_always_has_a_key_and_keeps_no_old_one(
         assert {current, current.plus(1), current.plus(2)} <= {it.epoch for it in takeable}
         assert min(device.wrap_seeds) >= weeks.epoch_at(now, city.zone).plus(-1)
 
-    lines = sweep.verify_record(
-        store.read("record#main")[0], store.read("record-head#main")[0], trust, "main"
-    )
+    told = record.read(store, "main", now.date())
+    record.verify(told.lines, store.read(record.head_name("main"))[0], trust, "main")
+    assert record.parse(record.documents(store, "main", now.date())[1], None), "the first year"
     store.close()
-    assert len(lines) == count - 2
-    assert {line.envelopes_erased for line in lines} == {1}
-    assert Epoch(2026, 53) in {line.epoch for line in lines}
+    assert len(told.rows_gone) == len(told.keys_gone) == count - 2
+    assert Epoch(2026, 53) in told.rows_gone
 
 
 @pytest.fixture

@@ -372,6 +372,20 @@ def test_request_can_be_kept_on_every_day_and_lives_until_the_day_to_look_again(
     assert kept.envelope.expires > end(again)
 
 
+@pytest.mark.parametrize("day", range(7))
+@pytest.mark.parametrize(("serve", "answer"), [(1, 8), (7, 14), (21, 28)])
+def test_longest_answer_that_a_profile_may_have_is_kept_on_every_day(world, day, serve, answer):
+    world = replace(world, city=replace(world.city, serve_days=serve, answer_by_days=answer))
+    now = NOON.replace(day=16) + day * DAY
+    code = asks(world, now)
+
+    kept = world.desk().wait(only(world, now), now)
+
+    again = told(world, code, now).look_again
+    assert again == now.date() + answer * DAY
+    assert kept.envelope.expires > end(again)
+
+
 def test_request_is_kept_week_after_week_until_60_days_are_over(world):
     code = asks(world)
     now = NOON

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from quietdesk import errors
-from quietdesk.errors import QuietdeskError
+from quietdesk.errors import QuietdeskError, StoreUnavailable
 from quietdesk.staff import words
 from tests.world import ROOT
 
@@ -74,3 +74,27 @@ def test_every_word_for_staff_is_said_somewhere():
 
 def test_no_error_quotes_what_it_is_not_told():
     assert str(QuietdeskError("as it is")) == "as it is"
+
+
+def kinds_of(error):
+    return [error, *(it for kind in error.__subclasses__() for it in kinds_of(kind))]
+
+
+@pytest.mark.parametrize("kind", kinds_of(StoreUnavailable))
+def test_no_error_of_a_store_promises_that_nothing_was_done(kind):
+    """A piece of work is of many writes, and of a write the answer alone may be lost."""
+    what, next = words.said(kind.__new__(kind))
+
+    promises = ("othing was", "nothing is lost", "not written", "was not", "no change")
+    assert not [it for it in promises if it in f"{what} {next}"]
+    assert what
+
+
+def test_what_is_said_without_asking_the_store_may_say_that_nothing_was_changed():
+    """Of one request, and before anything is written of it."""
+    said = {code for code, text in words.SAID.items() if "Nothing was changed" in text}
+
+    assert said == {
+        "no_seats", "too_old", "too_long", "bundle", "no_key_yet", "locked", "old_page",
+        "unreadable",
+    }  # fmt: skip

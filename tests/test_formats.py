@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import bundles, codes, devices, envelopes, openings, replies, request, sweep
+from quietdesk import bundles, codes, devices, envelopes, openings, record, replies, request, sweep
 from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.signed import Trust
 from quietdesk.staff.custodian import ceremony
@@ -126,9 +126,12 @@ def test_papers_that_were_signed_before_are_read(recorded):
         listing = openings.verify_listing(raw[name], raw["devices"], trust, queue, path)
         assert listing.taking
         assert {str(it) for it in listing.seats} >= {it for it in papers["free"] if not path}
-    for name in (it for it in raw if it.startswith("record-head#")):
-        lines = sweep.verify_record(raw["record#main"], raw[name], trust, queue)
-        assert [line.epoch for line in lines] == [Epoch(2026, 47)]
+    lines = record.chain([raw.get(it, b"") for it in ("record#main", "record#main#2026")])
+    assert {epoch for line in lines for epoch in line.epochs} == {Epoch(2026, 47)}
+    heads = [paper for name, paper in raw.items() if name.startswith("record-head#")]
+    assert heads
+    for head in heads:
+        record.verify(lines, head, trust, queue)
 
 
 def test_papers_that_were_signed_before_have_number_0_and_prove_nothing_about_time(signed_now):
@@ -159,7 +162,8 @@ def read_by_the_release_before(papers, labels):
         assert reader_1.devices(raw["devices"], trust) == [papers["device"]]
     upload = raw[f"wrap-keys#{papers['device']}"]
     assert len(reader_1.wrap_keys(upload, papers["device"], trust)) == 5
-    assert reader_1.head(raw["record-head#main"], raw["record#main"], trust, queue) == 1
+    if "record#main" in raw:  # what came later has other names, at which it does not look
+        assert reader_1.head(raw["record-head#main"], raw["record#main"], trust, queue) == 1
 
 
 def test_papers_that_are_signed_now_are_read_by_the_release_before(signed_now):
@@ -199,15 +203,14 @@ def test_uploads_that_were_signed_before_are_read(recorded, tmp_path):
 
 
 def test_release_before_would_call_the_record_changed_if_its_head_said_more():
-    """Hence its head is signed as before: every staff computer must read the other one first."""
+    """Hence what says more has another name, and under this one nothing is written any more."""
     papers = held(VECTORS / "papers-2.json")
     raw = {name: paper.encode() for name, paper in papers["papers"].items()}
     trust, queue = papers["trust"], papers["queue"]
 
-    assert sweep.HEAD_FORM == 1
-    assert sweep.read_head(raw["record-head#main"], trust_of(papers), queue).number == 0
+    assert record.read_head(raw["record-head#main"], trust_of(papers), queue).number == 0
     head = raw["record-head#main, form 2"]
-    assert sweep.read_head(head, trust_of(papers), queue).number == 2
+    assert record.read_head(head, trust_of(papers), queue).number == 2
     with pytest.raises(reader_1.Refused):
         reader_1.head(head, raw["record#main"], trust, queue)
 
@@ -281,6 +284,10 @@ def test_work_goes_on_in_the_store_of_the_release_before(programme):
     assert [desk.open(placed.envelope).request] == [placed.request]
     assert ceremony.admitted(store, device.trust).labels == (device.id,)
     assert set(upload.of(store, device.public_key, device.trust).keys) == set(device.wrap_seeds)
-    assert [line.epoch for line in sweep.record(store, "main")[0]] == [Epoch(2026, 47)]
+    before = record.read(store, "main", LATER.date()).lines
+    assert [line.epochs for line in before] == [(Epoch(2026, 47),)]
     swept = sweep.run(store, city, LATER + timedelta(weeks=4))
-    assert [line.epoch for line in swept] == [Epoch(2026, 48), Epoch(2026, 49), Epoch(2026, 50)]
+    assert [*record.read(store, "main", LATER.date()).keys_gone] == [
+        Epoch(2026, number) for number in range(47, 51)
+    ]
+    assert swept[0].prev == before[0].hash()

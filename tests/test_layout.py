@@ -35,20 +35,32 @@ TABLE = {
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
     "store": ["envelopes", "hpke", "openings", "weeks", "errors"],
-    "pages": ["request", "city", "openings", "replies", "wire"],
+    "pages": ["request", "city", "openings", "replies", "weeks", "wire"],
     "web": [],
     "wsgi": ["web"],
     "programme": ["city", "pages", "signed", "store"],
     "intake": BELOW,
     "events": ["intake", "programme", "web"],
-    "sweep": ["bundles", "city", "hpke", "signed", "store", "weeks", "wire", "errors"],
+    "record": ["hpke", "signed", "store", "weeks", "errors"],
+    "sweep": ["bundles", "city", "hpke", "record", "store", "weeks", "wire", "errors"],
+    "clock": [
+        "bundles",
+        "city",
+        "devices",
+        "record",
+        "signed",
+        "store",
+        "sweep",
+        "weeks",
+        "errors",
+    ],
     "local": [*BELOW, "wsgi", "intake", "sweep"],
-    "cloud": [*BELOW, "events", "intake", "sweep"],
+    "cloud": [*BELOW, "clock", "events", "intake", "record", "sweep"],
     "handler": ["cloud"],
     "website": BELOW,
     "hooks": [*BELOW, "website"],
 }
-STAFF = [*BELOW, "wsgi", "intake", "sweep", "local", "website", "staff"]
+STAFF = [*BELOW, "wsgi", "intake", "record", "sweep", "clock", "local", "website", "staff"]
 
 
 # The same inside the packages that have rooms of their own; "" is the package itself.
@@ -71,13 +83,16 @@ WEBSITE = {
     "words": ["checked", "documents", "documents_page", "guide", "outreach"],
 }
 STORE = {
-    "": ["dynamodb", "dynamodb.calls", "sqlite"],
-    "dynamodb": ["dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
+    "": ["documents", "dynamodb", "dynamodb.calls", "sqlite"],
+    "documents": [],
+    "dynamodb": ["documents", "dynamodb.calls", "dynamodb.items", "dynamodb.tables"],
     "dynamodb.aws_errors": [],
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
-    "dynamodb.items": ["typed"],
+    "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.room", "sqlite.rows", "sqlite.schema", "typed"],
+    "sqlite.room": [],
+    "sqlite.rows": ["typed"],
     "sqlite.schema": [],
     "typed": [],
 }

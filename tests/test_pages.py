@@ -332,3 +332,8 @@ def test_banner_goes_when_an_office_receives_the_requests(city):
 def test_no_page_says_a_forbidden_word(made, city):
     for html in every_page(made, city):
         assert NEVER_SAID.findall(visible(html)) == []
+
+
+def test_phone_that_knows_no_day_is_told_one_on_which_the_request_is_still_there(made):
+    """Asked for on a Sunday, and kept until the second Monday: ten days would be too late."""
+    assert "Look again in 6 days." in made.form("en")

@@ -83,6 +83,15 @@ def test_weekdays_of_hours_may_stand_in_any_order(profile):
     [
         ("programme.yml", "queue: main", "queue: Main Queue", "programme.yml: queue"),
         ("programme.yml", "serve_days: 7", "serve_days: 22", "serve_days must be a whole number"),
+        (
+            "programme.yml",
+            "answer_by_days: 10",
+            "answer_by_days: 15",
+            "programme.yml: answer_by_days must be at most 14 while serve_days is 7: "
+            "write answer_by_days: 14, or serve_days: 8",
+        ),
+        ("programme.yml", "serve_days: 7", "serve_days: 2", "write answer_by_days: 9, or serve_"),
+        ("programme.yml", "answer_by_days: 10", "answer_by_days: 29", "number from 1 to 28"),
         ("programme.yml", "America/New_York", "Gotham", "a time zone"),
         ("programme.yml", "max_people: 6", "max_people: six", "max_people"),
         ("programme.yml", "visit_types: [new,", "visit_types: [new, new,", "different short names"),

@@ -4,19 +4,36 @@ A small programme: one center that opens on Tuesdays at 09:30 with four seats. N
 and there are keys for four weeks, so that three Tuesdays can be published.
 """
 
-from contextlib import suppress
+import itertools
+import shutil
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
+import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from quietdesk import openings
 from quietdesk.city import Center
-from quietdesk.errors import BadSignature, Conflict, NotAdmitted, StoreUnavailable
+from quietdesk.errors import (
+    BadSignature,
+    Conflict,
+    HalfPublished,
+    NoSeats,
+    NotAdmitted,
+    StoreUnavailable,
+)
 from quietdesk.openings import DESK, Opening, listing_name
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Changes, Publisher
 from quietdesk.staff.device import upload
-from quietdesk.store import Store
+from quietdesk.store import Store, open_store
+from quietdesk.store.dynamodb.tables import create_tables
+from tests.killed import killed_at_each
 from tests.rows import make
 from tests.world import NOON, WEEK, another_device
 
@@ -24,8 +41,20 @@ DAY = timedelta(days=1)
 CORONA = Center(
     "corona", "Corona", "34-33 Junction Blvd", (), True, days=("tue",), times=(("09:30", 4),)
 )
-READS = {"kept", "read", "seats", "find", "pull", "server_half", "wrap", "checkpoint", "close"}
+READS = {
+    "kept",
+    "read",
+    "seats",
+    "counted",
+    "find",
+    "pull",
+    "server_half",
+    "wrap",
+    "checkpoint",
+    "close",
+}
 WRITES = [name for name in dir(Store) if not name.startswith("_") and name not in READS]
+TODAY = NOON.date()
 TUESDAYS = [date(2026, 11, 24), date(2026, 12, 1), date(2026, 12, 8)]
 
 
@@ -78,15 +107,6 @@ def before(monkeypatch, store, number, happens):
 
     for name in WRITES:
         monkeypatch.setattr(store, name, watched(name))
-
-
-def stops(monkeypatch, store, number):
-    """Let that write fail, as when the power goes; later ones work again."""
-
-    def fail():
-        raise StoreUnavailable("gone")
-
-    before(monkeypatch, store, number, fail)
 
 
 # --- What centers.yml makes ----------------------------------------------------------------------
@@ -567,51 +587,272 @@ def test_two_who_close_different_days_close_both(world, monkeypatch):
 
 
 @pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
-@pytest.mark.parametrize("number", range(1, 5))
-def test_first_publishing_that_was_cut_short_is_made_up_for(world, monkeypatch, number):
-    world = programme(world)
-    stops(monkeypatch, world.store, number)
-    with pytest.raises(StoreUnavailable):
-        publisher(world).publish(NOON)
-
-    publisher(world).publish(NOON)
-
-    assert listed(world) == listed(world, DESK) == dict.fromkeys(TUESDAYS, 2)
-    assert left(world, *(at(day, path) for day in TUESDAYS for path in ("", DESK))) == [2] * 6
-
-
-@pytest.mark.parametrize("number", range(1, 8))
-@pytest.mark.parametrize(("seats", "wanted"), [(6, [5, 6, 6]), (2, [1, 2, 2])])
-def test_change_of_seats_that_was_cut_short_is_made_up_for(
-    world, monkeypatch, number, seats, wanted
-):
-    world = programme(world, offered_share=100)
-    publisher(world).publish(NOON)
-    take(world, at(TUESDAYS[0]))
-    changed = programme(world, replace(CORONA, times=(("09:30", seats),)), offered_share=100)
-    stops(monkeypatch, world.store, number)
-    with suppress(StoreUnavailable):
-        publisher(changed).publish(NOON)
-
-    publisher(changed).publish(NOON)
-    publisher(changed).publish(NOON)
-
-    assert left(world, *map(at, TUESDAYS)) == wanted
-
-
-@pytest.mark.parametrize("number", range(1, 8))
-def test_closing_that_was_cut_short_is_made_up_for(world, monkeypatch, number):
+def test_closing_that_comes_second_takes_no_seat_away(world, monkeypatch):
     world = programme(world)
     publisher(world).publish(NOON)
-    stops(monkeypatch, world.store, number)
-    with suppress(StoreUnavailable):
+    days = {it: 2 for day in TUESDAYS for it in (at(day), at(day, DESK))}
+    bigger = programme(world, replace(CORONA, times=(("09:30", 8),)))
+    before(monkeypatch, world.store, 1, lambda: publisher(bigger).publish(NOON))
+
+    with pytest.raises(Conflict):
         publisher(world).close("corona", TUESDAYS[0], NOON)
 
-    publisher(world).close("corona", TUESDAYS[0], NOON)
+    assert {it: of for it, (of, _) in world.store.counted(days).items()} == dict.fromkeys(days, 4)
+    assert listed(world) == dict.fromkeys(TUESDAYS, 4)
+    assert not publisher(bigger).preview(NOON)
+
+
+@pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
+def test_count_that_does_not_agree_with_its_list_is_previewed_and_mended(world):
+    world = programme(world)
+    publisher(world).publish(NOON)
+    publisher(world).close("corona", TUESDAYS[2], NOON)
+    take(world, at(TUESDAYS[0]))
+    documents = {path: world.store.read(listing_name("main", path)) for path in ("", DESK)}
+    world.store.set_seats({at(TUESDAYS[0]): 0, at(TUESDAYS[2], DESK): 3})
+    world.store.drop_seats([at(TUESDAYS[1], DESK)])
+
+    assert publisher(world).preview(NOON) == Changes(0, 0, changed=3)
+    assert publisher(world).publish(NOON) == Changes(0, 0, changed=3)
+
+    assert left(world, *map(at, TUESDAYS)) == [1, 2, 0]
+    assert left(world, *(at(day, DESK) for day in TUESDAYS)) == [2, 2, 0]
+    assert not publisher(world).preview(NOON)
+    assert {path: world.store.read(listing_name("main", path)) for path in ("", DESK)} == documents
+
+
+# Weekdays at four times: more counts than DynamoDB writes in one transaction.
+DAILY = replace(
+    CORONA,
+    days=("mon", "tue", "wed", "thu", "fri"),
+    times=tuple((time, 4) for time in ("09:30", "11:00", "14:00", "15:30")),
+)
+
+
+def publishes(city, trust, device, day, spec):
+    with closing(open_store(spec, patient=True)) as store:
+        Publisher(store, city, trust, device).publish(day)
+
+
+def closes(city, trust, device, day, spec):
+    with closing(open_store(spec, patient=True)) as store:
+        Publisher(store, city, trust, device).close("corona", TUESDAYS[0], day)
+
+
+def again(world, folder):
+    """Makes another store with the same in it, each time it is called."""
+    numbers = itertools.count()
+    kind, name = world.spec.split(":", 1)
+
+    def copied():
+        if kind == "sqlite":
+            world.store.checkpoint()
+            spec = f"sqlite:{folder / f'again-{next(numbers)}.db'}"
+            shutil.copyfile(name, spec.removeprefix("sqlite:"))
+            return spec
+        prefix = f"{name}-{next(numbers)}"
+        create_tables(prefix)
+        client = boto3.client("dynamodb")
+        for table in ("requests", "public"):
+            for item in client.scan(TableName=f"{name}-{table}")["Items"]:
+                client.put_item(TableName=f"{prefix}-{table}", Item=item)
+        client.close()
+        return f"dynamodb:{prefix}"
+
+    return copied
+
+
+def stands(world):
+    """What the store has: each list, and how each opening that was ever listed is counted."""
+    documents = {path: world.store.read(listing_name("main", path)) for path in ("", DESK)}
+    lists = {
+        path: openings.verify_listing(
+            held[0], world.store.read("devices")[0], world.trust, "main", path
+        )
+        for path, held in documents.items()
+        if held
+    }
+    ever = [
+        at(NOON.date() + n * DAY, path, time)
+        for n in range(40)
+        for path in ("", DESK)
+        for time, _ in DAILY.times
+    ]
+    return lists, world.store.counted(ever)
+
+
+def agree(lists, counted, today=TODAY):
+    """Whether every opening that is not over is counted as it is listed."""
+    seats = {it: count for each in lists.values() for it, count in each.seats.items()}
+    return all(of == seats.get(it, 0) for it, (of, _) in counted.items() if it.day > today)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
+@pytest.mark.parametrize("what", ["first", "more", "fewer", "close", "close-and-more", "day"])
+def test_publishing_killed_at_any_write_is_whole_or_is_said_and_mended(world, tmp_path, what):
+    world = programme(world, DAILY)
+    number = {"more": 6, "close-and-more": 6, "fewer": 2}.get(what, 4)
+    after = programme(world, replace(DAILY, times=tuple((it, number) for it, _ in DAILY.times)))
+    day = NOON + 5 * DAY if what == "day" else NOON
+    if what != "first":
+        publisher(world).publish(NOON)
+        take(world, at(TUESDAYS[0]))
+    if what == "day":
+        ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
+    fresh = again(world, tmp_path)
+    parts_of = (after.city, after.trust, after.device, day)
+    work = partial(closes if "close" in what else publishes, *parts_of)
+    begun, done, cut = stands(world), fresh(), 0
+    work(done)
+    with closing(open_store(done, patient=True)) as store:
+        wanted = stands(replace(world, store=store))
+    assert agree(*wanted)
+
+    for spec, moment in killed_at_each(fresh, work):
+        with closing(open_store(spec, patient=True)) as store:
+            there = replace(after, store=store)
+            lists, counted = stands(there)
+            preview = publisher(there).preview(day)
+            if (lists, counted) not in (begun, wanted):
+                # A day that is closed has no seat from the moment that its list says so.
+                assert all(
+                    counted[it] <= (0, 1)
+                    for each in lists.values()
+                    for it, seats in each.seats.items()
+                    if not seats
+                ), moment
+                cut += not agree(lists, counted, day.date())
+                assert agree(lists, counted, day.date()) or preview, moment
+            publisher(there).publish(day)
+            if "close" in what and lists == begun[0]:  # the day was not closed
+                assert agree(*stands(there)), moment
+            else:
+                assert stands(there) == wanted, moment
+            assert not publisher(there).preview(day), moment
+
+    one_step = world.spec.startswith("sqlite:") or what in ("close", "day")
+    assert (cut == 0) == one_step
+
+
+@pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
+def test_lists_that_stand_without_all_their_counts_are_said_so(world, monkeypatch):
+    world = programme(world, DAILY)
+    real, calls = world.store._calls._client.transact_write_items, []
+
+    def transact(TransactItems):
+        calls.append(len(TransactItems))
+        if len(calls) > 1:
+            raise ReadTimeoutError(endpoint_url="http://127.0.0.1")
+        return real(TransactItems=TransactItems)
+
+    monkeypatch.setattr(world.store._calls._client, "transact_write_items", transact)
+    with pytest.raises(StoreUnavailable) as half:
+        publisher(world).publish(NOON)
+    monkeypatch.undo()
+
+    assert type(half.value) is HalfPublished
+    assert half.value.next == "Do it again: that writes the rest."
+    assert calls == [100, 38 + 2]
+    assert publisher(world).preview(NOON) == Changes(0, 0, changed=38)
+    publisher(world).publish(NOON)
+    assert agree(*stands(world))
+
+
+@pytest.mark.parametrize("store_spec", ["ministack"], indirect=True)
+@pytest.mark.parametrize("number", [2, 3])
+def test_who_published_before_and_is_still_writing_counts_changes_none_of_ours(
+    world, monkeypatch, number
+):
+    """The slow one stands before each of its later transactions while another publishes."""
+    world = programme(world, DAILY)
+    more = programme(world, replace(DAILY, times=tuple((it, 6) for it, _ in DAILY.times)))
+    more = replace(more, store=open_store(world.spec, patient=True))
+    real, calls = world.store._calls._client.transact_write_items, []
+
+    def transact(TransactItems):
+        calls.append(1)
+        if len(calls) == number:
+            publisher(more).close("corona", TUESDAYS[1], NOON)
+        return real(TransactItems=TransactItems)
+
+    monkeypatch.setattr(world.store._calls._client, "transact_write_items", transact)
+
+    if number == 2:
+        with pytest.raises(Conflict):
+            publisher(world).publish(NOON)
+    else:
+        publisher(world).publish(NOON)
+        publisher(more).close("corona", TUESDAYS[1], NOON)
+
+    assert agree(*stands(more))
+    assert not publisher(more).preview(NOON)
+    assert left(more, at(TUESDAYS[0]), at(TUESDAYS[1])) == [3, 0]
+    more.store.close()
+
+
+@pytest.mark.parametrize("store_spec", ["sqlite", "ministack"], indirect=True)
+def test_seat_that_is_taken_while_its_day_is_closed_stays_taken_and_no_other_is_given(
+    world, monkeypatch
+):
+    world = programme(world)
+    publisher(world).publish(NOON)
+    taken = []
+    before(monkeypatch, world.store, 1, lambda: taken.append(take(world, at(TUESDAYS[0]))))
+
     publisher(world).close("corona", TUESDAYS[0], NOON)
 
-    assert listed(world) == listed(world, DESK) == dict.fromkeys(TUESDAYS[1:], 2)
-    assert left(world, at(TUESDAYS[0]), at(TUESDAYS[0], DESK)) == [0, 0]
+    assert world.store.counted([at(TUESDAYS[0])])[at(TUESDAYS[0])] == (0, 1)
+    assert world.store.find("main", taken[0].id, [taken[0].epoch], NOON) == taken[0]
+    with pytest.raises(NoSeats):
+        take(world, at(TUESDAYS[0]))
+    world.store.erase(taken[0])
+    with pytest.raises(NoSeats):
+        take(world, at(TUESDAYS[0]))
+
+
+@given(
+    taken=st.lists(st.sampled_from(["", DESK]), max_size=8),
+    did=st.lists(
+        st.tuples(
+            st.sampled_from(["publish", "close", "reopen", "count", "back"]),
+            st.integers(1, 9),
+            st.sampled_from([0, 30, 50, 100]),
+        ),
+        max_size=6,
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_was_done_one_publishing_makes_lists_and_counts_agree(world, taken, did):
+    """Also after counts that nobody should have written."""
+    held = []
+    world = programme(world)
+    publisher(world).publish(NOON)
+    for path in taken:
+        with suppress(NoSeats):
+            held.append(take(world, at(TUESDAYS[0], path)))
+    for what, number, share in did:
+        changed = programme(world, replace(CORONA, times=(("09:30", number),)), offered_share=share)
+        if what == "publish":
+            publisher(changed).publish(NOON)
+        elif what == "count":
+            world.store.set_seats({at(TUESDAYS[number % 3], DESK): number})
+        elif what == "back" and held:
+            world.store.erase(held.pop())
+        elif what in ("close", "reopen"):
+            getattr(publisher(changed), what)("corona", TUESDAYS[0], NOON)
+
+    publisher(world).publish(NOON)
+
+    assert not publisher(world).preview(NOON)
+    lists, counted = stands(world)
+    assert agree(lists, counted)
+    pair = at(TUESDAYS[0]), at(TUESDAYS[0], DESK)
+    assert sum(counted[it][1] for it in pair) == len(held)
+    closed = ("corona", TUESDAYS[0]) in lists[""].closed
+    assert free_in_all(world, TUESDAYS[0]) == (0 if closed else max(0, 4 - len(held)))
+    for envelope in held:
+        world.store.erase(envelope)
 
 
 # --- Who may publish -----------------------------------------------------------------------------
@@ -711,14 +952,15 @@ def test_publish_take_change_and_close_on_every_store(world):
 
 def test_counters_of_a_closed_day_are_forgotten_when_it_is_over(world):
     publisher(world).publish(NOON)
-    gone = [it for it in publisher(world).free(NOON) if it.day == TUESDAYS[0]]
+    free = publisher(world).free(NOON)
+    gone = [it for it in free if (it.center, it.day) == ("corona", TUESDAYS[0])]
     assert gone
     world.store.take(world.taken(gone[0]))
     publisher(world).close("corona", TUESDAYS[0], NOON)
-    counted = world.store.taken(gone)
-    assert counted[gone[0]] == 1  # who has a place there can still give it back
+    counted = world.store.counted(gone)
+    assert counted[gone[0]] == (0, 1)  # who has a place there can still give it back
     assert not publisher(world).publish(NOON)
 
     publisher(world).publish(NOON + (TUESDAYS[0] + DAY - NOON.date()))
 
-    assert not any(world.store.taken(gone).values())
+    assert set(world.store.counted(gone).values()) == {(0, 0)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietdesk import request
+from quietdesk import request, weeks
 from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
 from quietdesk.openings import DESK, Opening
@@ -257,6 +257,15 @@ def test_day_to_look_again_that_no_desk_of_ours_wrote_stops_nobody(day):
     free = {at("2026-12-03"): 2}
     (mine, theirs) = queue.propose([opened(lane="V"), item], free, CITY, NOON)
     assert (mine.opening, theirs.opening) == (at("2026-12-03"), at("2026-12-03"))
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_who_only_looks_is_told_of_no_day_before_the_one_that_wait_would_tell(days):
+    now = NOON + days * DAY
+    kept = weeks.answer_day(now, CITY.zone, CITY.answer_by_days)
+
+    assert queue.earliest(unreachable(), CITY, now) == kept + 3 * DAY
+    assert queue.earliest(unreachable(reply=waiting(kept)), CITY, now) == kept + 3 * DAY
 
 
 # --- Which openings fit --------------------------------------------------------------------------

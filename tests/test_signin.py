@@ -222,3 +222,54 @@ def test_denied_sign_in_ends_with_a_hint(aws, desk):
 
     assert denied.returncode == 1
     assert "denied in the browser" in denied.stderr and "hint: sign in with" in denied.stderr
+
+
+# --- What day it is ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def date(aws, tmp_path, monkeypatch):
+    """The store's date, as a computer learns it on which nobody is signed in."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in aws.environment(tmp_path, "desk").items():
+        monkeypatch.setenv(name, value)
+
+    def date():
+        with closing(open_store("dynamodb:desk")) as store:
+            return store.date()
+
+    return date
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"TableNames": []}),
+        error("MissingAuthenticationTokenException"),
+        error("InvalidSignatureException", "Signature expired: planted"),
+        error("AccessDeniedException", status=403),
+    ],
+)
+def test_date_is_that_of_any_answer_and_nobody_signs_for_it(aws, date, answer):
+    """AWS refuses what a wrong clock signs, and its refusal is dated all the same."""
+    aws.dynamodb = answer
+
+    assert date() == datetime(2026, 11, 18, 17, tzinfo=UTC)
+    assert aws.signed == [False]
+    assert [target for target, _ in aws.asked] == ["DynamoDB_20120810.ListTables"]
+
+
+@pytest.mark.parametrize("silent", [None, "soon", ""])
+def test_store_that_tells_no_date_is_said_to(aws, date, silent):
+    aws.date = silent
+
+    with pytest.raises(StoreUnavailable, match="what day it is"):
+        date()
+
+
+def test_store_that_cannot_be_reached_tells_no_date(aws, date, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+
+    with pytest.raises(StoreUnavailable):
+        date()

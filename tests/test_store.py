@@ -10,7 +10,8 @@ import pytest
 from quietdesk.errors import CannotOpen, Conflict, KeyDestroyed, NoSeats
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
-from quietdesk.store import open_store
+from quietdesk.store import open_store, sqlite
+from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import PAGE
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 
@@ -85,7 +86,7 @@ def test_other_queues_and_weeks_are_not_touched(store):
         store.put(envelope)
 
     assert pulled(store, epochs=[WEEK]) == [mine]
-    assert store.erase_epoch("main", WEEK) == 1
+    assert sum(store.erase_epoch("main", WEEK)) == 1
     assert pulled(store) == [next_week]
     assert list(store.pull("other", [WEEK], NOW)) == [theirs]
 
@@ -185,9 +186,38 @@ def test_erasing_a_week_counts_envelopes_and_removes_stubs(store):
     store.put(cancelled)
     store.erase(cancelled, stub=True)
 
-    assert store.erase_epoch("main", WEEK) == 1
+    assert sum(store.erase_epoch("main", WEEK)) == 1
     store.put(make(id=cancelled.id))  # where a stub still lay, this would be a conflict
     assert len(pulled(store)) == 1
+
+
+def test_week_of_several_pages_is_erased_page_by_page_and_whole(store, monkeypatch):
+    """DynamoDB's pages are of 1 MB."""
+    monkeypatch.setattr(sqlite, "ERASED", 100)
+    for number in range(240):
+        store.put(make(expires=int(NOW.timestamp()) if number % 4 else LATER))
+
+    expired = list(store.erase_expired("main", WEEK, NOW))
+    assert (sum(expired), len(expired) > 1) == (180, True)
+    assert len(pulled(store, NOW, [WEEK])) == 60
+
+    for _ in range(180):
+        store.put(make())
+    erased = list(store.erase_epoch("main", WEEK))
+    assert (sum(erased), len(erased) > 1) == (240, True)
+    assert sum(store.erase_epoch("main", WEEK)) == 0
+
+
+def test_who_stops_erasing_in_the_middle_has_erased_so_far_and_can_go_on(store, monkeypatch):
+    monkeypatch.setattr(sqlite, "ERASED", 5)
+    for _ in range(12):
+        store.put(make())
+
+    first = next(store.erase_epoch("main", WEEK))
+    store.checkpoint()
+
+    assert first + len(pulled(store)) == 12
+    assert first + sum(store.erase_epoch("main", WEEK)) == 12
 
 
 def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):
@@ -198,12 +228,12 @@ def test_stub_stays_until_its_envelope_would_have_ended_and_no_longer(store):
     store.replace(moved, make(NEXT, id=moved.id))
     end = datetime.fromtimestamp(LATER, UTC)
 
-    store.erase_expired("main", [WEEK], end - timedelta(seconds=1))
+    assert sum(store.erase_expired("main", WEEK, end - timedelta(seconds=1))) == 0
     for envelope in (cancelled, moved):
         with pytest.raises(Conflict):
             store.put(make(id=envelope.id))
 
-    store.erase_expired("main", [WEEK], end)
+    assert sum(store.erase_expired("main", WEEK, end)) == 0, "stubs are no envelopes"
     for envelope in (cancelled, moved):
         assert not store.kept("main", WEEK, envelope.id, envelope.digest)
         store.put(make(id=envelope.id))
@@ -214,7 +244,7 @@ def test_erasing_what_expired_leaves_the_rest(store):
     store.put(ended)
     store.put(live)
 
-    assert store.erase_expired("main", [WEEK], NOW) == 1
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 1
     assert pulled(store) == [live]
 
 
@@ -365,14 +395,14 @@ def test_seats_that_are_taken_stay_taken_however_many_there_are(store):
 
     for seats, expected in ((3, 1), (3, 1), (5, 3), (1, 0), (2, 0), (0, 0)):
         store.set_seats({ONE: seats})
-        assert (left(store, ONE), store.taken([ONE])) == ((expected,), {ONE: 2})
+        assert (left(store, ONE), store.counted([ONE])) == ((expected,), {ONE: (seats, 2)})
     store.erase(first)
-    assert (left(store, ONE), store.taken([ONE])) == ((0,), {ONE: 1})
+    assert (left(store, ONE), store.counted([ONE])) == ((0,), {ONE: (0, 1)})
     with pytest.raises(NoSeats):
         store.take(make(opening=ONE))
     store.set_seats({ONE: 2})
     assert left(store, ONE) == (1,)
-    assert store.taken([NEVER]) == {NEVER: 0}
+    assert store.counted([NEVER]) == {NEVER: (0, 0)}
 
 
 def test_seats_of_many_openings_are_set_at_once_and_again(store):
@@ -382,6 +412,30 @@ def test_seats_of_many_openings_are_set_at_once_and_again(store):
         store.set_seats(seats)
 
         assert store.seats(seats) == seats
+
+
+def test_lists_are_published_with_the_seats_of_their_openings(store):
+    store.set_seats({ONE: 2, TWO: 3}, {"openings#main": Version(b"one", 0, 1)})
+    store.set_seats({ONE: 4}, {"openings#main": Version(b"one", 1, 1)})  # which stays as it is
+
+    assert store.read("openings#main") == (b"one", 1)
+    assert left(store, ONE, TWO) == (4, 3)
+
+
+@pytest.mark.parametrize("seq", [0, 2])
+def test_no_seats_are_set_under_a_list_that_is_another_by_now(store, seq):
+    store.set_seats({ONE: 2})
+    store.publish("openings#main", b"theirs", 0)
+    store.publish("openings#main#desk", b"theirs", 0)
+    ours = {"openings#main#desk": Version(b"ours", 1, 2)}
+
+    for after in (seq, seq + 1):
+        with pytest.raises(Conflict):
+            store.set_seats({ONE: 0}, ours | {"openings#main": Version(b"ours", seq, after)})
+
+    assert left(store, ONE) == (2,)
+    for name in ("openings#main", "openings#main#desk"):
+        assert store.read(name) == (b"theirs", 1)
 
 
 # --- Keys and public documents -------------------------------------------------------------------
@@ -497,3 +551,13 @@ def test_moving_onto_another_envelope_is_refused(store):
         store.replace(old, make(NEXT, id=old.id))
 
     assert find(store, old) == old
+
+
+def test_a_store_elsewhere_tells_its_date_and_a_file_has_none(store, store_spec):
+    date = store.date()
+
+    if store_spec.startswith("sqlite:"):
+        assert date is None
+    else:
+        assert abs(date - datetime.now(UTC)) < timedelta(hours=1)
+        assert date.utcoffset() == timedelta(0)

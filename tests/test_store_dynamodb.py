@@ -28,6 +28,7 @@ from quietdesk.errors import (
     ClockWrong,
     Conflict,
     NotAllowed,
+    QuietdeskError,
     StoreBusy,
     StoreRefused,
     StoreUnavailable,
@@ -35,13 +36,14 @@ from quietdesk.errors import (
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
 from quietdesk.staff.device import keyring
-from quietdesk.store import open_store
+from quietdesk.store import dynamodb, open_store
 from quietdesk.store.dynamodb import calls
 from quietdesk.store.dynamodb.calls import CONFIG
 from quietdesk.store.dynamodb.tables import TABLES, create_tables
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.aws_stub import error, stub
+from tests.events import error as said
 from tests.events import post, submit
 from tests.process import quietdesk
 from tests.rows import LATER, NEXT, NOW, WEEK, find, make
@@ -239,7 +241,7 @@ def test_every_fault_that_lasts_has_a_name_and_no_text_of_aws(store, fault, erro
         lambda: find(store, make()),
         lambda: list(store.pull("main", [WEEK], NOW)),
         lambda: store.read("devices"),
-        lambda: store.erase_epoch("main", WEEK),
+        lambda: list(store.erase_epoch("main", WEEK)),
         lambda: store.take(make(opening=MORNING)),
     ):
         inject(store, [fault] * 20)
@@ -358,8 +360,59 @@ def test_deletes_that_were_not_done_are_done_again(store, monkeypatch):
 
     monkeypatch.setattr(store._calls._client, "batch_write_item", some)
 
-    assert store.erase_epoch("main", WEEK) == 30
+    assert sum(store.erase_epoch("main", WEEK)) == 30
     assert list(store.pull("main", [WEEK], NOW)) == []
+
+
+def test_destroying_takes_a_quarter_of_what_the_tables_may_write(store_spec, monkeypatch):
+    """In batches of 25, after each of which it waits: however fast the table is, the rest of what
+    it may write is left to residents."""
+    monkeypatch.setattr(dynamodb, "ROWS_A_SECOND", 100)
+    monkeypatch.setattr(dynamodb, "KEYS_A_SECOND", 125)
+    waited = []
+    store = dynamodb.DynamoDB(store_spec.removeprefix("dynamodb:"), calls.PATIENT, waited.append)
+
+    for _ in range(60):
+        store.put(make())
+    assert waited == [], "nobody waits but who destroys"
+    assert sum(store.erase_epoch("main", WEEK)) == 60
+    assert waited == [0.25, 0.25, 0.1]
+
+    waited.clear()
+    for _ in range(3):
+        store.put(make(expires=int(NOW.timestamp())))
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 3
+    assert waited == [0.01] * 3
+
+    waited.clear()
+    wraps = {f"{number:016x}": b"w" for number in range(29)}
+    store.put_keys(Kid("main", "visit", WEEK, "00000001"), bytes(32), wraps)
+    store.destroy_keys("main", WEEK)
+    assert waited == [0.2, 0.04]
+    store.close()
+
+
+def test_erasing_holds_one_page_at_a_time(store, monkeypatch):
+    """However many rows a week has."""
+    for _ in range(260):
+        store.put(make())
+    listed, erased = [], []
+    real, batch = store._calls.pages, store._calls.batch_delete
+    monkeypatch.setattr(
+        store._calls,
+        "pages",
+        lambda *given, **more: (listed.append(len(page)) or page for page in real(*given, **more)),
+    )
+    monkeypatch.setattr(
+        store._calls,
+        "batch_delete",
+        lambda table, keys: erased.append(len(keys)) or batch(table, keys),
+    )
+
+    for _ in store.erase_epoch("main", WEEK):
+        assert sum(erased) == sum(listed), "a page is erased before the next is asked for"
+
+    assert len(listed) > 1 and sum(listed) == 260
 
 
 @pytest.mark.parametrize("call", ["batch_get_item", "batch_write_item"])
@@ -372,31 +425,107 @@ def test_what_is_never_done_is_said(store, monkeypatch, call):
         if call == "batch_get_item":
             find(store, make())
         else:
-            store.erase_epoch("main", WEEK)
+            list(store.erase_epoch("main", WEEK))
+
+
+def cancelled(monkeypatch, store, times, *codes):
+    """The next so many transactions are cancelled for these reasons, in turn for each write."""
+    real, left = store._calls._client.transact_write_items, [*range(times)]
+
+    def transact(TransactItems, **more):
+        if not left:
+            return real(TransactItems=TransactItems, **more)
+        left.pop()
+        raise store._calls._client.exceptions.TransactionCanceledException(
+            {
+                "Error": {"Code": "TransactionCanceledException"},
+                "CancellationReasons": [{"Code": code} for code in codes],
+            },
+            "TransactWriteItems",
+        )
+
+    monkeypatch.setattr(store._calls._client, "transact_write_items", transact)
 
 
 def test_transactions_that_met_are_tried_again(store, monkeypatch):
     store.set_seats({MORNING: 1})
-    real, met = store._calls._client.transact_write_items, []
-
-    def meets(TransactItems):
-        if len(met) < 2:
-            met.append(1)
-            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
-            raise store._calls._client.exceptions.TransactionCanceledException(
-                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},
-                "TransactWriteItems",
-            )
-        return real(TransactItems=TransactItems)
-
-    monkeypatch.setattr(store._calls._client, "transact_write_items", meets)
+    cancelled(monkeypatch, store, 2, "TransactionConflict", "None")
 
     store.take(make(opening=MORNING))
 
     assert store.seats([MORNING])[MORNING] == 0
 
 
-# --- Time to live, tables, settings --------------------------------------------------------------
+def raised(call):
+    """Which error of ours a call ends with, if any."""
+    try:
+        call()
+    except QuietdeskError as error:
+        return type(error)
+    return None
+
+
+# A condition that fails beside what passes may fail because of this very write, sent before and
+# still on its way: the seat that is gone is the person's own.
+MIXED = [
+    ("TransactionConflict", "ConditionalCheckFailed"),
+    ("ConditionalCheckFailed", "TransactionConflict"),
+    ("ThrottlingError", "ConditionalCheckFailed"),
+    ("ProvisionedThroughputExceeded", "ConditionalCheckFailed"),
+]
+
+
+@pytest.mark.parametrize("codes", MIXED)
+def test_seat_is_not_called_gone_while_another_reason_may_pass(store, monkeypatch, codes):
+    store.set_seats({MORNING: 1})
+    mine = make(opening=MORNING)
+    cancelled(monkeypatch, store, 2, *codes)
+
+    assert raised(lambda: store.take(mine)) is None
+
+    assert find(store, mine) == mine
+
+
+@pytest.mark.parametrize("codes", MIXED)
+def test_what_does_not_pass_is_busy_and_never_gone(store, monkeypatch, codes):
+    store.set_seats({MORNING: 1})
+    held = make(opening=MORNING)
+    store.take(held)
+    cancelled(monkeypatch, store, 1000, *codes)
+    for write in (
+        lambda: store.take(make(opening=MORNING)),
+        lambda: store.erase(held),
+        lambda: store.erase(held, stub=True),
+        lambda: store.replace(held, make(id=held.id)),
+        lambda: store.replace(held, make(NEXT, id=held.id)),
+        lambda: store.set_seats({MORNING: 4}),
+    ):
+        assert raised(write) is StoreBusy
+
+
+def test_phone_keeps_its_code_while_it_is_not_known_whether_its_seat_is_gone(
+    open_world, monkeypatch
+):
+    free = open_world.publisher().free(NOW)
+    sealed = open_world.taken(next(it for it in free if not it.path))
+    cancelled(monkeypatch, open_world.store, 1000, "TransactionConflict", "ConditionalCheckFailed")
+
+    refused = post(submit(open_world), envelopes.write(sealed))
+
+    assert (refused["statusCode"], said(refused)) == (503, "unavailable")
+
+
+def test_reason_that_no_other_try_can_change_is_not_tried_again(store, monkeypatch):
+    store.set_seats({MORNING: 1})
+    cancelled(monkeypatch, store, 1, "ValidationError", "None")
+
+    with pytest.raises(StoreUnavailable) as refused:
+        store.take(make(opening=MORNING))
+
+    assert type(refused.value) is StoreUnavailable
+
+
+# --- What has ended, tables, settings ------------------------------------------------------------
 
 
 def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec, aws):
@@ -406,12 +535,12 @@ def test_what_ended_is_left_out_although_dynamodb_still_has_it(store, store_spec
     assert find(store, ended) is None
     table = store_spec.removeprefix("dynamodb:") + "-requests"
     assert aws.scan(TableName=table)["Count"] == 1
-    assert store.erase_expired("main", [WEEK], NOW) == 1
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 1
 
 
 def test_stub_has_a_number_a_digest_and_an_end_and_nothing_else(store, store_spec, aws):
-    cancelled, moved, kept_waiting = make(), make(), make(opening="corona-1")
-    store.set_seats({"corona-1": 1})
+    cancelled, moved, kept_waiting = make(), make(), make(opening=MORNING)
+    store.set_seats({MORNING: 1})
     store.take(kept_waiting)
     for envelope in (cancelled, moved):
         store.put(envelope)
@@ -507,7 +636,7 @@ def test_every_read_sees_what_was_written_just_before(store):
     store.read("devices")
     list(store.pull("main", [WEEK], NOW))
     store.destroy_keys("main", WEEK)
-    store.erase_epoch("main", WEEK)
+    list(store.erase_epoch("main", WEEK))
 
     reads = [name for name, body in asked if b'"ConsistentRead": true' in body]
     assert {name for name, _ in asked} == {"BatchGetItem", "GetItem", "Query"}
@@ -530,15 +659,16 @@ def test_known_and_unknown_ids_are_asked_for_in_one_call(store):
 def test_what_was_given_a_later_end_meanwhile_is_not_erased(store, monkeypatch):
     envelope = make(expires=int(NOW.timestamp()))
     store.put(envelope)
-    listed = list(store._calls.query(store._requests, f"main#{WEEK}"))
+    listed = list(store._calls.pages(store._requests, f"main#{WEEK}"))
     store.replace(envelope, make(id=envelope.id, expires=LATER))
-    monkeypatch.setattr(store._calls, "query", lambda *_, **__: iter(listed))
+    monkeypatch.setattr(store._calls, "pages", lambda *_, **__: iter(listed))
 
-    assert store.erase_expired("main", [WEEK], NOW) == 0
+    assert sum(store.erase_expired("main", WEEK, NOW)) == 0
     assert find(store, envelope)
 
 
-def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec, aws):
+def test_tables_have_no_time_to_live_and_nothing_that_remembers(store_spec, aws):
+    """DynamoDB would erase rows of which sweep knows nothing, days late or, in a hold, for good."""
     prefix = store_spec.removeprefix("dynamodb:") + "-lives"
     create_tables(prefix)
 
@@ -549,8 +679,8 @@ def test_tables_have_a_time_to_live_and_nothing_that_remembers(store_spec, aws):
         recovery = aws.describe_continuous_backups(TableName=f"{prefix}-{name}")
         state = recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         assert state["PointInTimeRecoveryStatus"] == "DISABLED"
-    lives = aws.describe_time_to_live(TableName=f"{prefix}-requests")["TimeToLiveDescription"]
-    assert (lives["TimeToLiveStatus"], lives["AttributeName"]) == ("ENABLED", "expires")
+        lives = aws.describe_time_to_live(TableName=f"{prefix}-{name}")
+        assert lives["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED"
 
 
 def test_tables_that_are_there_are_not_made_again(store_spec):
@@ -620,7 +750,10 @@ def test_a_week_is_destroyed_on_dynamodb_too(world):
 
     lines = sweep.run(world.store, world.city, later)
 
-    assert [(line.epoch, line.envelopes_erased) for line in lines] == [(Epoch(2026, 47), 1)]
+    assert [(line.kind, line.epochs) for line in lines] == [
+        ("keys", (Epoch(2026, 47),)),
+        ("rows", (Epoch(2026, 47),)),
+    ]
     assert list(world.desk().pull(later)) == []
 
 

@@ -1,5 +1,6 @@
 """What only the SQLite store promises: real files, real processes, real kills."""
 
+import errno
 import os
 import random
 import sqlite3
@@ -7,18 +8,19 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable
+from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable, TracesRemain
 from quietdesk.hpke import Kid
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.schema import SCHEMA_VERSION
 from quietdesk.weeks import Epoch
-from tests.rows import LATER, NEXT, WEEK, find, make, pulled
+from tests.rows import LATER, NEXT, NOW, WEEK, find, make, pulled
 from tests.waiting import CEILING
 from tests.world import ROOT
 
@@ -58,8 +60,10 @@ def on_disk(path):
     [
         lambda store, e: store.erase(e),
         lambda store, e: store.erase(e, stub=True),
-        lambda store, e: store.erase_epoch("main", WEEK),
-        lambda store, e: store.erase_expired("main", [WEEK], datetime.fromtimestamp(LATER, UTC)),
+        lambda store, e: list(store.erase_epoch("main", WEEK)),
+        lambda store, e: list(
+            store.erase_expired("main", WEEK, datetime.fromtimestamp(LATER, UTC))
+        ),
         lambda store, e: store.replace(e, make(NEXT, id=e.id)),
     ],
 )
@@ -123,17 +127,34 @@ def reading(store, path):
     return reader
 
 
+@pytest.mark.parametrize("id", [float("-inf"), -1, 0, "text", b"", b"\xff" * 40])
+def test_row_whose_id_is_damaged_is_erased_with_the_others(store, path, id):
+    for erase in (
+        lambda: store.erase_expired("main", WEEK, NOW),
+        lambda: store.erase_epoch("main", WEEK),
+    ):
+        store.put(make())
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE requests SET id = ?, expires = 0", (id,))
+        store.put(make())
+
+        assert sum(erase()) in (1, 2)
+
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT 1 FROM requests WHERE expires = 0").fetchall() == []
+
+
 def test_while_somebody_reads_the_old_bytes_it_is_said_and_not_called_done(store, path):
     envelope = make()
     store.put(envelope)
     reader = reading(store, path)
 
     with pytest.raises(StoreUnavailable, match="traces stay"):
-        store.erase_epoch("main", WEEK)
+        list(store.erase_epoch("main", WEEK))
 
     reader.execute("COMMIT")
     reader.close()
-    assert store.erase_epoch("main", WEEK) == 0
+    assert sum(store.erase_epoch("main", WEEK)) == 0
     assert envelope.visit.sealed[:64] not in on_disk(path)
 
 
@@ -273,6 +294,46 @@ def test_full_disk_is_said_and_nothing_is_lost(store):
             store.put(make())
 
     assert find(store, kept) == kept
+
+
+class FullDisk:
+    """A connection whose disk takes what is committed, and then no more."""
+
+    def __init__(self, db, error):
+        self._db, self._error = db, error
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    def execute(self, sql, *more):
+        if "wal_checkpoint" in sql:
+            raise self._error
+        return self._db.execute(sql, *more)
+
+
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("disk is full"), OSError(errno.ENOSPC, "No space left")]
+)
+@pytest.mark.parametrize("stub", [False, True])
+def test_what_is_erased_before_the_disk_is_full_is_called_done(store, error, stub):
+    gone, moved = make(), make()
+    for envelope in (gone, moved):
+        store.put(envelope)
+    store.put_keys(Kid("main", "visit", WEEK, "00000001"), bytes(32), {})
+    store._thread.db = FullDisk(store._db, error)
+
+    for done in (
+        lambda: store.erase(gone, stub),
+        lambda: store.replace(moved, make(NEXT, id=moved.id)),
+        lambda: store.destroy_keys("main", WEEK),
+    ):
+        with pytest.raises(StoreUnavailable) as said:
+            done()
+        assert type(said.value) is TracesRemain
+        assert "done" in str(said.value) and said.value.__suppress_context__
+
+    assert find(store, gone) is None
+    assert [it.id for it in store.pull("main", [NEXT], NOW)] == [moved.id]
 
 
 def test_read_only_store_is_said_and_still_reads(store):
@@ -463,7 +524,7 @@ def test_processes_that_open_an_older_file_together_upgrade_it_once(path):
     [
         lambda store: store.put(make()),
         lambda store: store.publish("new", b"", 0),
-        lambda store: store.erase_epoch("main", Epoch(2026, 49)),
+        lambda store: list(store.erase_epoch("main", Epoch(2026, 49))),
         lambda store: store.destroy_keys("main", Epoch(2026, 49)),
     ],
 )

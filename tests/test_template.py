@@ -13,9 +13,10 @@ import pytest
 import yaml
 from infra import rules, template
 
-from quietdesk import local
+from quietdesk import local, sweep
 from quietdesk.hpke import Kid
 from quietdesk.intake.posted import FORM_BYTES
+from quietdesk.store import dynamodb
 from quietdesk.store.dynamodb import items
 from quietdesk.store.dynamodb.items import item_of
 from quietdesk.web import HEADERS
@@ -108,8 +109,8 @@ EDITS = {
     ),
     "an index to search by": of(TABLE, "GlobalSecondaryIndexes", value=[]),
     "a tag that a backup plan selects": of(TABLE, "Tags", value=[{"Key": "backup", "Value": "y"}]),
-    "no time to live": of(
-        TABLE, "TimeToLiveSpecification", value={"AttributeName": "expires", "Enabled": False}
+    "rows that go without sweep": of(
+        TABLE, "TimeToLiveSpecification", value={"AttributeName": "expires", "Enabled": True}
     ),
     "a key by time": of(TABLE, "KeySchema", 1, "AttributeName", value="when"),
     "a table deleted by mistake": of("KeysTable", "DeletionProtectionEnabled", value=False),
@@ -367,7 +368,66 @@ def test_somebody_is_told_when_keys_may_outlive_their_day_or_end_too_early(rende
     alarms = dict(template.of_type(rendered, "AWS::CloudWatch::Alarm"))
 
     assert {"SweepNotRunAlarm", "SweepFailedAlarm", "KeysEndingAlarm"} <= set(alarms)
-    assert alarms["SweepNotRunAlarm"]["TreatMissingData"] == "breaching"
+
+
+def rings(alarm, hours):
+    """Whether an alarm of hourly periods rings after these hours, of each its figure, or None for
+    one in which nothing was counted: as CloudWatch's guide says, where every period counts."""
+    assert alarm["Period"] == 3600 and "DatapointsToAlarm" not in alarm
+    breaches = {
+        "LessThanThreshold": lambda it: it < alarm["Threshold"],
+        "GreaterThanOrEqualToThreshold": lambda it: it >= alarm["Threshold"],
+    }[alarm["ComparisonOperator"]]
+    missing = {"breaching": True, "notBreaching": False}[alarm["TreatMissingData"]]
+    last = hours[-alarm["EvaluationPeriods"] :]
+    return all(missing if it is None else breaches(it) for it in last)
+
+
+def test_sweep_that_is_silent_for_three_hours_rings_and_one_that_runs_does_not(rendered):
+    alarms = dict(template.of_type(rendered, "AWS::CloudWatch::Alarm"))
+    runs, failed = alarms["SweepNotRunAlarm"], alarms["SweepFailedAlarm"]
+
+    assert runs["MetricName"] == "Invocations" and failed["MetricName"] == "Errors"
+    assert (
+        runs["Dimensions"]
+        == failed["Dimensions"]
+        == [{"Name": "FunctionName", "Value": {"Ref": "SweepFunction"}}]
+    )
+    assert rings(runs, [1, None, None, None])
+    assert not rings(runs, [1, None, None])
+    assert not rings(runs, [1, 1, 1])
+    # What runs and ends nothing, as one that Lambda stops each time.
+    assert rings(failed, [1, 1, 1])
+    assert not rings(failed, [1, 0, 1])
+
+
+def test_keys_that_nobody_counts_any_more_ring_too(rendered):
+    """Which is counted only where all that is due was destroyed."""
+    alarm = dict(template.of_type(rendered, "AWS::CloudWatch::Alarm"))["KeysEndingAlarm"]
+
+    assert rings(alarm, [30, None, None, None])
+    assert not rings(alarm, [30, 30, 30])
+
+
+def test_sweep_ends_what_it_does_before_lambda_ends_it(rendered):
+    """A page of rows that meets a slow store is tried again for a while."""
+    (timeout,) = {
+        it["Timeout"]
+        for name, it in template.of_type(rendered, "AWS::Lambda::Function")
+        if name == "SweepFunction"
+    }
+
+    assert sweep.SECONDS + 240 <= timeout == 900
+
+
+@pytest.mark.parametrize(
+    ("table", "a_second", "units"),
+    [("RequestsTable", dynamodb.ROWS_A_SECOND, 5), ("KeysTable", dynamodb.KEYS_A_SECOND, 2)],
+)
+def test_destruction_takes_a_quarter_of_what_a_table_may_write(rendered, table, a_second, units):
+    most = rendered["Resources"][table]["Properties"]["OnDemandThroughput"]["MaxWriteRequestUnits"]
+
+    assert a_second * units == most / 4
 
 
 # --- Rights ---------------------------------------------------------------------------------------

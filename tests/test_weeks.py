@@ -2,6 +2,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from quietdesk import weeks
 from quietdesk.weeks import Epoch
@@ -100,6 +102,54 @@ def test_nobody_is_told_to_look_when_the_request_may_be_destroyed(day, expected)
     """The keys of week 47 go on Monday 30 November."""
     now = datetime(2026, 11, day, 17, tzinfo=UTC)
 
-    again = weeks.look_again(Epoch(2026, 47), now, NEW_YORK, 7, 10)
+    again = weeks.look_again(Epoch(2026, 47), Epoch(2026, 47), now, NEW_YORK, 7, 10)
 
     assert again.isoformat() == expected
+
+
+# Clocks change at midnight in Havana, at two in New York, by half an hour on Lord Howe, never in
+# Dhaka. The years have 53 weeks (2026) and 52.
+ZONES = [ZoneInfo(it) for it in ("America/New_York", "America/Havana", "Australia/Lord_Howe")]
+ZONES += [ZoneInfo("Asia/Dhaka"), ZoneInfo("Pacific/Apia")]
+MOMENTS = st.datetimes(datetime(2025, 12, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+
+
+@given(st.sampled_from(ZONES), MOMENTS, st.integers(1, 21), st.integers(1, 30))
+@example(NEW_YORK, datetime(2026, 11, 22, 17, tzinfo=UTC), 7, 10)  # a Sunday
+@example(NEW_YORK, datetime(2026, 11, 22, 17, tzinfo=UTC), 7, 15)
+@example(NEW_YORK, datetime(2027, 1, 3, 17, tzinfo=UTC), 21, 28)  # the Sunday of week 53
+@example(NEW_YORK, datetime(2026, 10, 25, 17, tzinfo=UTC), 7, 14)  # an hour more that night
+@example(NEW_YORK, datetime(2026, 3, 8, 4, 59, tzinfo=UTC), 7, 14)  # an hour less
+def test_what_is_told_what_waits_and_the_key_day_agree(zone, now, serve_days, answer_by_days):
+    today, current = now.astimezone(zone).date(), weeks.epoch_at(now, zone)
+
+    def told(epoch, born=current):
+        return weeks.look_again(epoch, born, now, zone, serve_days, answer_by_days)
+
+    # A new request: its day is not over before its week's keys go, nor before somebody can look.
+    for born in weeks.accepted(now, zone):
+        end = weeks.destroyed_at(born, zone, serve_days)
+        assert end.astimezone(zone).date() == weeks.key_day(born, serve_days)
+        assert weeks.expires(born, born, zone, serve_days) == int(end.timestamp())
+        again = told(born, born)
+        assert today <= again < weeks.key_day(born, serve_days)
+        assert weeks.begins(again + timedelta(days=1), zone) <= end
+        if serve_days > 1:
+            told_in_days = today + timedelta(weeks.look_again_in(serve_days, answer_by_days))
+            assert told_in_days <= weeks.last_day(born, born, zone, serve_days)
+    # One that is kept waiting: the profile allows it on every day of the week, or on none.
+    full = weeks.answer_day(now, zone, answer_by_days)
+    holds = full in (told(current), told(current.plus(1)))
+    if answer_by_days <= weeks.longest_answer(serve_days):
+        assert holds
+    elif today.weekday() == 6:
+        assert not holds
+    # One that is old: its 60 days end first, whatever week it is sealed to.
+    born = current.plus(-8)
+    for epoch in (current, current.plus(1)):
+        last = weeks.last_day(epoch, born, zone, serve_days)
+        assert last <= weeks.oldest_day(born, zone)
+        assert weeks.begins(last + timedelta(days=1), zone).timestamp() <= weeks.expires(
+            epoch, born, zone, serve_days
+        )
+        assert told(epoch, born) <= max(today, last)

@@ -9,11 +9,13 @@ import pytest
 from quietdesk import codes
 from quietdesk.errors import (
     Changed,
+    Conflict,
     Gone,
     NoDay,
     NoKeyYet,
     NoSeats,
     NotSaved,
+    QuietdeskError,
     StoreUnavailable,
     TooOld,
     TracesRemain,
@@ -146,9 +148,58 @@ def test_store_that_goes_away_leaves_the_rest_untried(work, world, path, monkeyp
 
     outcome = work.answer(queue, [(id, Decision.NONE) for id in ids])
 
-    assert (outcome.stopped, outcome.untried, len(outcome.answered)) == (down, 2, 1)
+    assert (outcome.stopped, outcome.untried, len(outcome.answered)) == (down, 1, 2)
+    # Whether the second has its answer nobody knows: it is not among those left as they were.
+    assert (outcome.doubtful.id, outcome.doubtful.error) == (ids[1], down)
+    assert outcome.not_done == (outcome.doubtful,)
     assert len(calls) == 2
     assert [opened(world)[id].state for id in ids] == ["none", "waiting", "waiting"]
+
+
+def test_answer_of_the_store_that_is_lost_leaves_one_in_doubt_and_it_may_be_done(
+    work, world, path, monkeypatch
+):
+    ids = ask(world, "Ana", "Boris")
+    queue, replace_ = queue_of(work, path), world.store.replace
+
+    def lost(old, new):
+        replace_(old, new)
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(world.store, "replace", lost)
+
+    outcome = work.answer(queue, [(id, Decision.NONE) for id in ids])
+
+    assert (outcome.doubtful.id, outcome.untried) == (ids[0], 1)
+    assert opened(world)[ids[0]].state == "none"
+
+
+def test_conflict_that_nobody_can_look_at_is_not_in_doubt(work, world, path, monkeypatch):
+    ids = ask(world, "Ana", "Boris")
+    queue = queue_of(work, path)
+    failing(monkeypatch, Placing, "refuse", Conflict("somebody else"))
+    failing(monkeypatch, world.store, "find", StoreUnavailable("down"))
+
+    outcome = work.answer(queue, [(id, Decision.NONE) for id in ids])
+
+    assert [type(it.error) for it in outcome.answered] == [Conflict, Conflict]
+    assert (outcome.doubtful, outcome.stopped) == (None, None)
+
+
+def test_second_try_of_entering_says_nothing_of_the_first(work, world, monkeypatch):
+    """What the store lost may be kept; that no time is left then, or no key, is no answer."""
+    lost, tries = StoreUnavailable("no answer"), []
+
+    def enter(*given):
+        tries.append(given)
+        raise lost if len(tries) == 1 else NoSeats("that time is over")
+
+    monkeypatch.setattr(Placing, "enter", lambda _, *given: enter(*given))
+
+    with pytest.raises(QuietdeskError) as refused:
+        work.enter(ASKED, codes.new())
+
+    assert (refused.value, len(tries)) == (lost, 2)
 
 
 def test_erased_with_traces_is_done_and_says_that_they_remain(work, world, path, monkeypatch):

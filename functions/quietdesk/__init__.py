@@ -6,7 +6,7 @@ the cloud, half on staff computers. On key day both halves go, and nobody can op
     site/script                       the phone: asks, reads back, seals, shows the code
     intake (web, events, wsgi)        the functions on the internet, `submit` and `check`
     store                             where envelopes wait: SQLite, or DynamoDB
-    sweep                             key day: destroys halves, erases envelopes, says so in public
+    sweep, record                     key day: destroys halves, erases envelopes, says so in public
     staff                             the desk: opens, places, signs; never in the cloud
     website, pages                    the built site, and its words
     city, request, openings, replies  what a city says; what is asked, offered and answered

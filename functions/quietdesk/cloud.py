@@ -11,6 +11,7 @@ from typing import Any
 
 from quietdesk import settings
 from quietdesk.city import City
+from quietdesk.clock import Dates, asked
 from quietdesk.errors import BadSetting, NotSwept
 from quietdesk.settings import Settings
 from quietdesk.store import Store, open_store
@@ -54,17 +55,22 @@ def sweeping(store: Store, city: City, clock: Clock) -> Handler:
     from aws_lambda_powertools import Logger, single_metric
     from aws_lambda_powertools.metrics import MetricUnit
 
-    from quietdesk import sweep  # all of it is not loaded where people wait
+    from quietdesk import record, sweep  # all of it is not loaded where people wait
 
     log = Logger(service="quietdesk", location=None, timestamp=None)
 
     def handle(_: Mapping[str, Any], __: object) -> None:
         now = clock()
         try:
-            weeks = len(sweep.run(store, city, now))
+            its = store.date()
+            dates = asked(now, its) if its else Dates(now, now)
+            lines = sweep.run(store, city, dates.past)
+            weeks = sum(line.kind == record.KEYS for line in lines)
             days = sweep.days_of_keys(store, city, now)
         except Exception:  # its text may quote the store
             raise NotSwept("a part was not swept; the next hour tries again") from None
+        if dates.doubt:
+            raise NotSwept("the function's clock and the store's date are a day apart")
         log.info("swept", weeks=weeks)
         with single_metric(
             name="DaysOfKeys", unit=MetricUnit.Count, value=days, namespace=NAMESPACE

@@ -279,10 +279,22 @@ class NoSeats(Conflict):
 
 
 class StoreUnavailable(QuietdeskError):
-    """The store is down, full, locked or read-only. Nothing was written."""
+    """The store is down, full, locked or read-only, or only its answer was lost. Whether a write
+    was done is not known: no kind of this says that nothing was, unless it says so."""
 
     code = "store"
-    next = "Check the disk and the network, then try again."
+    next = "Check the disk and the network. Look how it stands, and repeat what is still needed."
+
+
+class HalfPublished(StoreUnavailable):
+    """The lists of openings are published, and some counts of their seats are not. `why` stopped
+    it."""
+
+    code = "half"
+    next = "Do it again: that writes the rest."
+
+    def __init__(self, why: StoreUnavailable):
+        super().__init__(f"the lists are published, and not all counts of their seats: {why}")
 
 
 class DamagedDocument(StoreUnavailable):
@@ -294,39 +306,45 @@ class DamagedDocument(StoreUnavailable):
 
 
 class TracesRemain(StoreUnavailable):
-    """It was done, but deleted bytes stay in the file while somebody reads."""
+    """It was done, but deleted bytes stay in the file: somebody reads it, or the disk is full."""
 
     code = "traces"
-    next = "The next hourly sweep clears them."
+    next = "The hourly sweep clears them once nobody reads the file and the disk has room."
 
 
 class StoreBusy(StoreUnavailable):
-    """The store is throttled, or two writes met. Nothing was written."""
+    """The store is throttled, or two writes met. Of several writes, some may be done."""
 
     code = "busy"
     next = "Try again in a moment."
 
 
 class StoreRefused(StoreUnavailable):
-    """The cloud does not know who asks: nobody is signed in, or not any more. Nothing was
-    written."""
+    """The cloud does not know who asks: nobody is signed in, or not any more."""
 
     code = "refused"
     next = "Sign in with: quietdesk sign-in. Then repeat what you did."
 
 
 class NotAllowed(StoreUnavailable):
-    """The cloud knows who asks, and that role may not do this. Nothing was written."""
+    """The cloud knows who asks, and that role may not do this."""
 
     code = "not_allowed"
     next = "Ask who gives out the roles. To sign in again does not help."
 
 
 class ClockWrong(StoreUnavailable):
-    """This computer's clock is minutes away from the cloud's. Nothing was written."""
+    """This computer's clock is minutes away from the cloud's."""
 
     code = "clock"
     next = "Set the date, the time and the time zone, then try again."
+
+
+class ClockNotBelieved(QuietdeskError):
+    """It hangs on the date, and nothing confirms this computer's clock."""
+
+    code = "clock_moved"
+    next = "Set the date and the time. If they are right: quietdesk sweep, which asks you the day."
 
 
 class StoreTooNew(StoreUnavailable):

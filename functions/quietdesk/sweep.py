@@ -1,204 +1,51 @@
-"""Destruction by the calendar: keys of ended weeks, then their envelopes, then the line of it; and
-the destruction record, which those lines make.
+"""Destruction by the calendar: the keys of all ended weeks, then their envelopes, then what is said
+of it in public.
+
+What is due is looked up in the store each time, and never in the record: what was put back from an
+old copy goes again. No step waits for another: what hinders one week, or the record, is said at the
+end and hinders nothing else.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
-from quietdesk import bundles, weeks
+from quietdesk import bundles, record, weeks
 from quietdesk.city import City
-from quietdesk.errors import BadRecord, QuietdeskError, StoreUnavailable, WrongDocument
+from quietdesk.errors import Conflict, QuietdeskError
 from quietdesk.hpke import Kid
-from quietdesk.signed import VERSION, Paper, Trust, document_body, read_signed
+from quietdesk.record import Line, Record
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
-LOOK_BACK_WEEKS = 60  # a sweep that did not run for so long still finds every week it owes
-# How heads of the record are signed. The release before wants exactly the words of 1, and calls the
-# record changed for any other; 2 has what all signed documents carry, and comes one release after
-# the reading of it (docs/decisions/0014-formats.md).
-HEAD_FORM = 1
+LOOK_BACK_WEEKS = 60  # looked at in every run; those before, since the first line, once a day
+# Of a run, for rows: what is left then goes in the next hour. Lambda ends it after 900
+# (infra/template.yaml), and a page that meets a slow store may take minutes.
+SECONDS = 600.0
 
 
-# --- The destruction record ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One destroyed week of one queue. `prev` is SHA-256, in hex, of the line before ("" in the
-    first); `destroyed_at` is a day."""
-
-    queue: str
-    epoch: Epoch
-    kids: tuple[Kid, ...]
-    envelopes_erased: int
-    destroyed_at: date
-    prev: str
-
-    def write(self) -> bytes:
-        """The line as it is hashed and published: JSON without a line break."""
-        return json.dumps(
-            {
-                "queue": self.queue,
-                "epoch": str(self.epoch),
-                "kids": [str(kid) for kid in self.kids],
-                "envelopes_erased": self.envelopes_erased,
-                "destroyed_at": self.destroyed_at.isoformat(),
-                "prev": self.prev,
-            },
-            separators=(",", ":"),
-        ).encode()
-
-
-def record_name(queue: str) -> str:
-    """The name under which the store publishes the record of destruction."""
-    return f"record#{queue}"
-
-
-def record_head_name(queue: str) -> str:
-    """The name under which the store publishes the head that custodians signed last."""
-    return f"record-head#{queue}"
-
-
-def read_record(raw: bytes) -> list[Line]:
-    """The lines of a published record, each bound to the one before. Raises BadRecord."""
-    lines: list[Line] = []
-    prev = ""
-    for text in raw.splitlines():
-        try:
-            row = json.loads(text)
-            line = Line(
-                queue=row["queue"],
-                epoch=Epoch.parse(row["epoch"]),
-                kids=tuple(Kid.parse(kid) for kid in row["kids"]),
-                envelopes_erased=row["envelopes_erased"],
-                destroyed_at=date.fromisoformat(row["destroyed_at"]),
-                prev=row["prev"],
-            )
-            if not isinstance(line.queue, str) or type(line.envelopes_erased) is not int:
-                raise TypeError("a name and a count")
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise BadRecord(f"line {len(lines) + 1} of the record is malformed") from None
-        if line.prev != prev or line.write() != text:
-            raise BadRecord(f"line {len(lines) + 1} of the record does not follow the one before")
-        lines.append(line)
-        prev = line_hash(line)
-    return lines
-
-
-def line_hash(line: Line) -> str:
-    """SHA-256 of a line, in hex: what the next line names as `prev`."""
-    return hashlib.sha256(line.write()).hexdigest()
-
-
-def record_head(
-    queue: str,
-    lines: Sequence[Line],
-    deployment: str,
-    number: int,
-    day: date,
-    form: int = HEAD_FORM,
-) -> bytes:
-    """The bytes that custodians sign on a day to vouch for the record as it stands."""
-    head = {
-        "queue": queue,
-        "lines": len(lines),
-        "head": line_hash(lines[-1]) if lines else "",
-    }
-    if form == 1:
-        return json.dumps({"v": VERSION, **head}, separators=(",", ":")).encode()
-    return document_body("record", deployment, number, day, **head)
-
-
-def verify_record(raw: bytes, signed_head: bytes, trust: Trust, queue: str) -> list[Line]:
-    """The lines of the record, of which at least those under the signed head are as custodians
-    saw them. Raises BadRecord or BadSignature."""
-    lines = read_record(raw)
-    count, hashed = read_head(signed_head, trust, queue).says
-    if count > len(lines) or hashed != (line_hash(lines[count - 1]) if count else ""):
-        raise BadRecord("the record is not the one that custodians signed")
-    return lines
-
-
-def read_head(raw: bytes, trust: Trust, queue: str) -> Paper[tuple[int, str]]:
-    """How many lines custodians saw, and the hash of the last of them. Raises BadRecord or
-    BadSignature."""
-    signers, threshold, deployment = trust.custodians, trust.threshold, trust.deployment
-    try:
-        return read_signed(raw, "record", signers, threshold, _head, deployment, {"queue": queue})
-    except WrongDocument as wrong:
-        raise BadRecord(f"the signed head of the record: {wrong}") from None
-
-
-def _head(document: Mapping[str, Any]) -> tuple[int, str]:
-    count, hashed = document["lines"], document["head"]
-    if type(count) is not int or count < 0 or not isinstance(hashed, str):
-        raise TypeError("a count of lines, and a hash")
-    return count, hashed
-
-
-# --- The sweep -----------------------------------------------------------------------------------
-
-
-def run(store: Store, city: City, now: datetime) -> list[Line]:
+def run(
+    store: Store,
+    city: City,
+    now: datetime,
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Line]:
     """Destroy what is due at `now` and give the new lines of the destruction record.
 
-    Running it again, or after a crash half-way, is safe. What hinders one week hinders no other,
-    and a record that cannot be read hinders no destruction: both are raised at the end, as
-    StoreUnavailable or BadRecord. Nothing is recorded that was not destroyed.
+    Running it again, after it died anywhere, or beside another run, is safe. Keys of every due week
+    go first; then rows, page by page, for so many seconds. Raises the first of what hindered it,
+    when all else is done. Nothing is recorded that was not destroyed.
     """
-    troubles: list[QuietdeskError] = []
-    written: list[Line] | None = None
-    try:
-        written, seq = record(store, city.queue)
-    except (BadRecord, StoreUnavailable) as error:
-        troubles.append(error)
-    recorded = {line.epoch for line in written or ()}
-    lines: list[Line] = []
-    current = weeks.epoch_at(now, city.zone)
-    for epoch in (current.plus(-n) for n in range(LOOK_BACK_WEEKS, 0, -1)):
-        if epoch in recorded or not weeks.over(epoch, now, city.zone, city.serve_days):
-            continue
-        try:
-            destroyed = _destroy(store, city, epoch)
-            if destroyed is not None and written is not None:
-                kids, erased = destroyed
-                line = Line(
-                    queue=city.queue,
-                    epoch=epoch,
-                    kids=kids,
-                    # In this run; after a crash before this line, the count starts anew.
-                    envelopes_erased=erased,
-                    destroyed_at=now.astimezone(city.zone).date(),
-                    prev=line_hash(written[-1]) if written else "",
-                )
-                text = b"".join(each.write() + b"\n" for each in [*written, line])
-                seq = store.publish(record_name(city.queue), text, seq)
-                written.append(line)
-                lines.append(line)
-        except StoreUnavailable as error:
-            troubles.append(error)
-    if troubles:
-        raise troubles[0]
-    live = weeks.live(now, city.zone, city.serve_days)
-    store.erase_expired(city.queue, live, now)
-    return lines
-
-
-def _destroy(store: Store, city: City, epoch: Epoch) -> tuple[tuple[Kid, ...], int] | None:
-    """Keys, then envelopes: the names of the week's keys, and how many envelopes. None when the
-    week never had any; halves left by a minting that was not finished go all the same."""
-    destroyed = store.destroy_keys(city.queue, epoch)
-    erased = store.erase_epoch(city.queue, epoch)
-    bundle = store.read(bundles.name(city.queue, epoch))
-    if bundle is None and not destroyed:
-        return None
-    return (_kids(bundle[0]) if bundle else ()) or tuple(destroyed), erased
+    sweep = _Sweep(store, city, now, clock() + seconds, clock)
+    sweep.all()
+    if sweep.troubles:
+        raise sweep.troubles[0]
+    return sweep.lines
 
 
 def days_of_keys(store: Store, city: City, now: datetime) -> int:
@@ -209,10 +56,154 @@ def days_of_keys(store: Store, city: City, now: datetime) -> int:
     return max(0, (epoch.start(city.zone) - now).days)
 
 
-def record(store: Store, queue: str) -> tuple[list[Line], int]:
-    """The destruction record as it stands, and the seq of its document. Raises BadRecord."""
-    held = store.read(record_name(queue))
-    return (read_record(held[0]), held[1]) if held else ([], 0)
+@dataclass(slots=True)
+class _Sweep:
+    """One run. `known` is the record, None while it cannot be read: then nothing is said. `erased`
+    is how many envelopes went so far of weeks that may still have some; `back` are the weeks that
+    were recorded and had something again."""
+
+    store: Store
+    city: City
+    now: datetime
+    until: float
+    clock: Callable[[], float]
+    known: Record | None = None
+    erased: dict[Epoch, int] = field(default_factory=dict)
+    back: set[Epoch] = field(default_factory=set)
+    back_kids: list[Kid] = field(default_factory=list)
+    back_rows: int = 0
+    stopped: bool = False
+    lines: list[Line] = field(default_factory=list)
+    troubles: list[QuietdeskError] = field(default_factory=list)
+
+    def all(self) -> None:
+        kept, seq = _Kept(), 0
+        with self._step():
+            self.known = record.read(self.store, self.city.queue, self.today)
+        with self._step():
+            kept, seq = _read_kept(self.store, self.city.queue)
+        self.erased.update(kept.erased)
+        current = weeks.epoch_at(self.now, self.city.zone)
+        recent = current.plus(-LOOK_BACK_WEEKS)
+        self._destroy([*self._due(recent, current)])
+        looked = set(kept.looked) if kept.day == self.today else set()
+        self._once_a_day(recent, looked)
+        with self._step():
+            self._tell_what_came_back()
+        with self._step():
+            erased = {epoch: count for epoch, count in self.erased.items() if count}
+            told = _Kept(self.today, frozenset(looked), erased)
+            _keep(self.store, self.city.queue, kept, told, seq)
+        if self.stopped:
+            with self._step():
+                self.store.checkpoint()
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.city.zone).date()
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """What hinders this step hinders no other."""
+        try:
+            yield
+        except QuietdeskError as error:
+            self.troubles.append(error)
+
+    def _late(self) -> bool:
+        self.stopped = self.stopped or self.clock() >= self.until
+        return self.stopped
+
+    def _due(self, first: Epoch, end: Epoch) -> Iterator[Epoch]:
+        """The weeks from the first on, before the end, whose key day has come."""
+        while first < end:
+            if weeks.over(first, self.now, self.city.zone, self.city.serve_days):
+                yield first
+            first = first.plus(1)
+
+    def _destroy(self, epochs: Sequence[Epoch]) -> None:
+        """The keys of all the weeks, then their rows."""
+        gone: list[Line] = []
+        for epoch in epochs:
+            with self._step():
+                gone += self._keys(epoch)
+        with self._step():
+            self._tell(gone)  # before any row: rows may take hours
+        for epoch in epochs:
+            with self._step():
+                self._rows(epoch)
+
+    def _keys(self, epoch: Epoch) -> list[Line]:
+        """Destroy the keys of a week, which have no line yet: then this is it. Halves left by a
+        minting that was not finished go all the same."""
+        queue = self.city.queue
+        kids = tuple(self.store.destroy_keys(queue, epoch))
+        if self.known is None:
+            return []
+        if epoch in self.known.keys_gone:
+            if kids:
+                self.back.add(epoch)
+                self.back_kids += kids
+            return []
+        bundle = self.store.read(bundles.name(queue, epoch))
+        if bundle is None and not kids:
+            return []  # it never had any
+        named = _kids(bundle[0]) if bundle else ()
+        return [Line(record.KEYS, queue, (epoch,), self.today, named or kids)]
+
+    def _rows(self, epoch: Epoch) -> None:
+        """Erase the rows of a week, while there is time; a first page of each there always is."""
+        count = 0
+        try:
+            for erased in self.store.erase_epoch(self.city.queue, epoch):
+                count += erased
+                if self._late():
+                    return
+        finally:
+            self.erased[epoch] = self.erased.get(epoch, 0) + count
+        count = self.erased[epoch]
+        if self.known is None:
+            return
+        if epoch not in self.known.rows_gone:
+            if count or epoch in self.known.keys_gone:
+                self._tell([Line(record.ROWS, self.city.queue, (epoch,), self.today, (), count)])
+        elif count:
+            self.back.add(epoch)
+            self.back_rows += count
+        del self.erased[epoch]
+
+    def _once_a_day(self, recent: Epoch, looked: set[Epoch]) -> None:
+        """The weeks before `recent`, from the first line of the record on, and what has ended in
+        weeks that are live, but for those that were `looked` at today; `recent` stands there for
+        all before it."""
+        if recent not in looked:
+            before = len(self.troubles)
+            lines = self.known.lines if self.known else ()
+            first = min((epoch for line in lines for epoch in line.epochs), default=recent)
+            for epoch in self._due(first, recent):
+                if self._late():
+                    return
+                self._destroy([epoch])
+            if len(self.troubles) == before:
+                looked.add(recent)
+        for epoch in weeks.live(self.now, self.city.zone, self.city.serve_days):
+            if epoch not in looked:
+                with self._step():
+                    for _ in self.store.erase_expired(self.city.queue, epoch, self.now):
+                        if self._late():
+                            return
+                    looked.add(epoch)
+
+    def _tell_what_came_back(self) -> None:
+        if self.back:
+            weeks_back, kids = tuple(sorted(self.back)), tuple(self.back_kids)
+            queue, rows = self.city.queue, self.back_rows
+            self._tell([Line(record.AGAIN, queue, weeks_back, self.today, kids, rows)])
+
+    def _tell(self, found: Sequence[Line]) -> None:
+        if found:
+            self.known, added = record.add(self.store, self.city.queue, self.today, found)
+            self.lines += added
 
 
 def _kids(bundle: bytes) -> tuple[Kid, ...]:
@@ -223,3 +214,44 @@ def _kids(bundle: bytes) -> tuple[Kid, ...]:
         return tuple(Kid.parse(row["kid"]) for row in body["keys"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return ()
+
+
+# --- What one run tells the next -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """On which day which weeks were looked at that are looked at once a day, and how many envelopes
+    went so far of weeks that still have some. What is lost of it is done again, or not counted."""
+
+    day: date | None = None
+    looked: frozenset[Epoch] = frozenset()
+    erased: Mapping[Epoch, int] = field(default_factory=dict)
+
+    def write(self) -> bytes:
+        looked = sorted(map(str, self.looked))
+        erased = {str(epoch): count for epoch, count in self.erased.items()}
+        note = {"v": 1, "day": str(self.day), "looked": looked, "erased": erased}
+        return json.dumps(note, separators=(",", ":")).encode()
+
+
+def kept_name(queue: str) -> str:
+    """The name under which sweep keeps what it tells its next run."""
+    return f"swept#{queue}"
+
+
+def _read_kept(store: Store, queue: str) -> tuple[_Kept, int]:
+    raw, seq = store.read(kept_name(queue)) or (b"", 0)
+    try:
+        held = json.loads(raw)
+        day, looked = date.fromisoformat(held["day"]), frozenset(map(Epoch.parse, held["looked"]))
+        erased = {Epoch.parse(epoch): int(count) for epoch, count in held["erased"].items()}
+        return _Kept(day, looked, erased), seq
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _Kept(), seq  # damaged: written anew
+
+
+def _keep(store: Store, queue: str, before: _Kept, now: _Kept, seq: int) -> None:
+    if now != before:
+        with suppress(Conflict):  # a run beside this one, which tells the same
+            store.publish(kept_name(queue), now.write(), seq)

@@ -82,11 +82,16 @@ def live(now: datetime, zone: ZoneInfo, serve_days: int) -> tuple[Epoch, ...]:
     return tuple(epoch for epoch in weeks if not over(epoch, now, zone, serve_days))
 
 
+def key_day(epoch: Epoch, serve_days: int) -> date:
+    """The announced day on which the week's keys are destroyed, as it begins in the programme's
+    time zone."""
+    return epoch.days[0] + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS))
+
+
 def destroyed_at(epoch: Epoch, zone: ZoneInfo, serve_days: int) -> datetime:
     """The announced instant at which the week's keys are destroyed, as UTC: 00:00 in the
     programme's time zone, also when clocks changed since the week ended."""
-    monday = date.fromisocalendar(epoch.year, epoch.week, 1)
-    return begins(monday + timedelta(days=7 + min(serve_days, MAX_SERVE_DAYS)), zone)
+    return begins(key_day(epoch, serve_days), zone)
 
 
 def over(epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int) -> bool:
@@ -94,14 +99,31 @@ def over(epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int) -> bool:
     return destroyed_at(epoch, zone, serve_days) <= now
 
 
+def answer_day(now: datetime, zone: ZoneInfo, answer_by_days: int) -> date:
+    """The day on which the desk means to have answered whoever asks, or is kept waiting, now."""
+    return now.astimezone(zone).date() + timedelta(days=answer_by_days)
+
+
 def look_again(
-    epoch: Epoch, now: datetime, zone: ZoneInfo, serve_days: int, answer_by_days: int
+    epoch: Epoch, born: Epoch, now: datetime, zone: ZoneInfo, serve_days: int, answer_by_days: int
 ) -> date:
-    """The day on which who asked is told to look again: `answer_by_days` from today, and never so
-    late that a request of that week may be destroyed already."""
+    """The day on which who has a request in that week, first sealed in `born`, is told to look
+    again: the day of the answer, and never so late that the request may be destroyed already."""
+    last = last_day(epoch, born, zone, serve_days)
     today = now.astimezone(zone).date()
-    last = destroyed_at(epoch, zone, serve_days).astimezone(zone).date() - timedelta(days=1)
-    return max(today, min(today + timedelta(days=answer_by_days), last))
+    return max(today, min(answer_day(now, zone, answer_by_days), last))
+
+
+def look_again_in(serve_days: int, answer_by_days: int) -> int:
+    """In how many days to look again, for a page that knows neither day nor week: as many as hold
+    on every day of the week, also for a request that still went to the week before."""
+    return max(1, min(answer_by_days, serve_days - 1))
+
+
+def longest_answer(serve_days: int) -> int:
+    """The most `answer_by_days` with which a request can be kept waiting on every day of the week:
+    it is sealed to the next week at the latest, which on a Sunday begins tomorrow."""
+    return 7 + serve_days
 
 
 def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:
@@ -113,6 +135,17 @@ def expires(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> int:
 def oldest(born: Epoch, zone: ZoneInfo) -> datetime:
     """When an envelope that was first sealed in that week ends at the latest, as UTC."""
     return born.start(zone) + MAX_AGE
+
+
+def oldest_day(born: Epoch, zone: ZoneInfo) -> date:
+    """The last day that is over before an envelope first sealed in that week ends, whatever week it
+    lies in."""
+    return end_day(int(oldest(born, zone).timestamp()), zone) - timedelta(days=1)
+
+
+def last_day(epoch: Epoch, born: Epoch, zone: ZoneInfo, serve_days: int) -> date:
+    """The last day that is over before an envelope of that week, first sealed in `born`, ends."""
+    return end_day(expires(epoch, born, zone, serve_days), zone) - timedelta(days=1)
 
 
 def end_day(expires: int, zone: ZoneInfo) -> date:

@@ -24,6 +24,8 @@ MEASURES = {
     "desk": "desk:measure",
     "store": "storing:measure",
     "emulators": "storing:measure_emulators",
+    "destroy": "destroying:measure",
+    "destroy-emulator": "destroying:measure_emulator",
 }
 TARGET = ROOT / "build/bench.json"
 

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from quietdesk.store import Store, open_store
+from quietdesk.store.dynamodb.tables import create_tables
 from quietdesk.weeks import Epoch
 from tests import rows as envelopes
 from tests.bench.table import FOLDER, Row, seconds, taking_turns
-from tests.emulators import emulator, make_tables
+from tests.emulators import emulator
 
 BATCH = 1000  # rows: those that are put take turns too
 SEALED = 2 * 2160 + 284  # bytes of a row that nobody can compress
@@ -52,7 +53,7 @@ class Ours:
 
     def sweep(self, week: Epoch, count: int) -> float:
         def sweep() -> None:
-            erased = self._store.erase_epoch("main", week)
+            erased = sum(self._store.erase_epoch("main", week))
             assert erased == count, f"{erased} of {count} erased"
 
         return seconds(sweep)
@@ -127,7 +128,7 @@ def _emulated(folder: Path, name: str, turns: int, count: int) -> list[Row]:
     with emulator(name, folder) as running:
         os.environ.update(running.environment())  # of this process, which measures nothing else
         prefix = f"bench{secrets.token_hex(4)}"
-        make_tables(prefix)
+        create_tables(prefix)
         # On a busy machine they take longer over a page than the second that a function waits.
         store = Ours(open_store(f"dynamodb:{prefix}", patient=True))
         return _rows(f"DynamoDB on {name}", store, beside, "SQLite store", turns, count)

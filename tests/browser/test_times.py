@@ -519,7 +519,7 @@ def test_day_to_look_again_is_told_in_days_when_it_cannot_be_had(page, url, code
     page.click("#review [data-do=send]")
     page.wait_for_selector("#done [data-fill=code]")
 
-    assert "Look again in 10 days." in page.inner_text("#done")
+    assert "Look again in 6 days." in page.inner_text("#done")
     assert "Look again on" not in page.inner_text("#done")
 
 

@@ -197,8 +197,9 @@ def test_store_that_stops_answering_is_said_with_how_many_were_not_done(
 
     done = accept(staff, staff.post("/propose", id=ids))
 
-    assert "The store does not answer" in done.text
-    assert "Not answered, and as they were: 5" in done.text
+    assert "The store does not answer. It is not known whether this was done." in done.text
+    assert "Not done: 1" in done.text and "Not answered, and as they were: 4" in done.text
+    assert "Nothing was changed" not in done.text
     assert failing.asked == 1
     console.close()
 

@@ -100,6 +100,27 @@ def test_time_that_was_just_taken_keeps_everything_typed(staff, world, publish):
     assert opened(world) == {}
 
 
+def test_person_whose_answer_was_lost_may_be_kept_and_is_kept_once(staff, world, monkeypatch):
+    staff.unlock()
+    put, puts = world.store.put, []
+
+    def lost(envelope):
+        put(envelope)
+        puts.append(envelope)
+        if len(puts) < 3:
+            raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(world.store, "put", lost)
+
+    page = staff.post("/enter", **TYPED)
+
+    assert "It is not known whether this was kept." in page.text
+    assert "Nothing was changed" not in page.text
+    assert "Send it again: it is kept once, under the same code." in page.text
+    assert code_on(staff.post("/enter", **TYPED))
+    assert len(opened(world)) == 1
+
+
 def test_no_page_is_the_answer_to_what_was_typed(staff):
     """Browsers that reopen their windows keep the form that a page is the answer to, in a file."""
     assert staff.post("/unlock", follow=False, passphrase="wrong").status == 303

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from quietdesk.errors import HalfPublished, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.staff.desk.publisher import Publisher
 from tests.console.staff import NO_PHONE, accept, names, opened, put
@@ -24,6 +25,56 @@ def test_openings_are_previewed_then_published(staff, world):
     free = Publisher(world.store, world.city, world.trust, world.device).free(NOON)
     assert int(number) == len(free) > 0
     assert "What is published is up to date" in after.text
+
+
+def test_counts_that_do_not_agree_with_the_lists_are_shown_and_published(staff, world, publish):
+    publisher = publish()
+    some = [*publisher.free(NOON)][:3]
+    world.store.drop_seats(some)
+    staff.unlock()
+
+    before = staff.get("/openings")
+    after = staff.post("/publish")
+
+    assert "adds 0, removes 0 and changes 3 openings" in before.text
+    assert "What is published is up to date" in after.text
+    assert {*some} <= {*publisher.free(NOON)}
+
+
+@pytest.mark.parametrize("path", ["/publish", "/reopen"])
+def test_what_was_published_is_said_also_where_it_cannot_be_shown(
+    staff, world, publish, monkeypatch, path
+):
+    publish()
+    staff.unlock()
+
+    def down(_):
+        raise StoreUnavailable("down")
+
+    def publishing(*given):
+        monkeypatch.setattr(world.store, "read", down)
+
+    monkeypatch.setattr(world.store, "set_seats", publishing)
+
+    page = staff.post(path, center="corona", day="2026-11-23")
+
+    assert "Published." in page.text and "Look how it stands" in page.text
+    assert "not known" not in page.text
+
+
+def test_lists_without_all_their_counts_are_said_so(staff, world, publish, monkeypatch):
+    publish()
+    staff.unlock()
+
+    def half(*given):
+        raise HalfPublished(StoreUnavailable("down"))
+
+    monkeypatch.setattr(world.store, "set_seats", half)
+
+    page = staff.post("/publish", taking="off")
+
+    assert "The times are published, and not all counts of their seats are." in page.text
+    assert "Do it again: that writes the rest." in page.text
 
 
 def test_capacity_is_shown_for_each_center_part_of_day_and_day(staff, world, publish):

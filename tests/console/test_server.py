@@ -14,15 +14,22 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import weeks
+from quietdesk import settings, weeks
+from quietdesk.clock import believe
 from quietdesk.errors import (
     BadKeyring,
     StoreUnavailable,
 )
+from quietdesk.openings import Opening
 from quietdesk.staff import words
+from quietdesk.staff.commands.serving import unlocking
+from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.console.forms import Sent
-from quietdesk.staff.device import keyring
+from quietdesk.staff.console.server import Console
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.web import Call
+from quietdesk.weeks import Epoch
+from quietdesk.wire import b64
 from tests.console.staff import (
     HOST,
     ORIGIN,
@@ -360,6 +367,68 @@ def test_desk_makes_keys_for_coming_weeks_ready(staff, world, clock, tmp_path):
     assert len(set(keyring.epochs(path.read_bytes())) - set(before)) == 2
 
 
+@pytest.fixture
+def office(world, tmp_path, clock):
+    """A console as `quietdesk desk` makes it, on the machine of the store."""
+    path = tmp_path / "device.keyring"
+    safefile.save(path, keyring.lock(world.device))
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(path)}
+    told |= {"QUIETDESK_CUSTODIANS": b64(world.custodian.public_key)}
+    at = Here(settings.read(told), world.city, NOON)
+    unlock, doubt = unlocking(at, clock)
+    console = Console(world.store, world.city, path, unlock, clock, doubt=doubt)
+    yield Staff(console), path
+    console.close()
+
+
+@pytest.mark.parametrize("days", [15, -15])
+def test_unlocking_by_a_clock_that_moved_deletes_nothing_and_the_page_says_so(
+    office, world, clock, days
+):
+    staff, path = office
+    believe(world.store, NOON)
+    before = set(keyring.epochs(path.read_bytes()))
+    clock.now += timedelta(days=days)
+
+    page = staff.unlock()
+
+    assert "This computer’s clock has moved, and nothing else says what day it is." in page.text
+    assert before <= set(keyring.epochs(path.read_bytes()))
+
+
+def test_nothing_is_published_by_a_clock_that_moved(office, world, clock, publish):
+    """The seats of days that it calls over would be forgotten, with who has taken them."""
+    publish()
+    staff, _ = office
+    believe(world.store, NOON)
+    clock.now += timedelta(days=15)
+    day = Opening.parse("corona.2026-12-03.1300.desk")
+    before = world.store.seats([day])
+    staff.unlock()
+
+    for page in (
+        staff.post("/publish"),
+        staff.post("/reopen", center="corona", day="2026-12-03"),
+        staff.post("/closing", center="corona", day="2026-12-04"),
+    ):
+        assert "clock has moved" in page.text and "quietdesk sweep" in page.text
+    assert world.store.seats([day]) == before
+    assert before[day] > 0
+
+
+def test_unlocking_by_a_clock_that_goes_on_deletes_what_is_over_and_says_nothing(
+    office, world, clock
+):
+    staff, path = office
+    clock.now += timedelta(days=15)
+    believe(world.store, clock.now - timedelta(hours=1))
+
+    page = staff.unlock()
+
+    assert "clock" not in page.text.lower()
+    assert Epoch(2026, 47) not in keyring.epochs(path.read_bytes())
+
+
 def test_keys_that_cannot_be_saved_are_said_and_the_queue_is_shown(staff, world, clock, tmp_path):
     put(world, name=["Marisol"])
     clock.now += timedelta(weeks=1)
@@ -375,7 +444,7 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
     """As `quietdesk desk` runs it, in a process of its own."""
     put(world, name=["Marisol"])
     path = tmp_path / "device.keyring"
-    keyring.save(path, keyring.lock(world.device))
+    safefile.save(path, keyring.lock(world.device))
     child = subprocess.Popen(
         [sys.executable, "-c", SERVE, world.spec, str(path)],
         cwd=ROOT,
@@ -408,7 +477,7 @@ SERVE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from quietdesk.staff.device import keyring
+from quietdesk.staff.device import keyring, safefile
 from quietdesk.staff.console import server as console
 from quietdesk.store import open_store
 from tests.world import NOON, compiled_city

@@ -18,7 +18,7 @@ from quietdesk import codes, envelopes, hpke, replies, request, sweep, weeks
 from quietdesk.envelopes import Envelope
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
-from quietdesk.signed import Trust, signed_document
+from quietdesk.signed import Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.store.sqlite import Sqlite
@@ -144,14 +144,11 @@ class Recorder:
         trust, device = self.world.trust, self.world.device
         names = [
             "bundle#main#2026-W49", "bundle#main#2026-W50", "devices", "openings#main",
-            "openings#main#desk", f"wrap-keys#{device.id}", "record#main", "record-head#main",
+            "openings#main#desk", f"wrap-keys#{device.id}", "record#main#2026",
+            "record-head#main#years",
         ]  # fmt: skip
         held = {name: self.store.read(name) for name in names}
         papers = {name: paper[0].decode() for name, paper in held.items() if paper}
-        # As the next release signs it.
-        lines, day = sweep.record(self.store, "main")[0], LATER.date()
-        head = sweep.record_head("main", lines, trust.deployment, 2, day, form=2)
-        signed = signed_document(head, [self.world.custodian.sign("record", head)])
         return {
             "queue": "main",
             "now": int(LATER.timestamp()),
@@ -162,7 +159,7 @@ class Recorder:
             },
             "device": device.id,
             "free": [str(it) for it in self.world.publisher().free(LATER) if not it.path],
-            "papers": papers | {"record-head#main, form 2": signed.decode()},
+            "papers": papers,
         }
 
     def sealed(self) -> dict[str, Any]:

@@ -4,10 +4,8 @@ never more, and its answers to our script do not tell whether there is one.
 
 import hashlib
 import json
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from quietdesk import codes, envelopes
 from quietdesk.envelopes import Envelope
@@ -35,33 +33,56 @@ def post(call: Call, programme: Programme) -> Answer:
 # --- From our script: with what derives from the code --------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Asked:
+    """What a phone asks for: see, cancel or move. `shown` is SHA-256 of the reply that the person
+    saw, `fresh` what is to stand in the place of the request."""
+
+    do: str
+    id: bytes
+    auth: bytes = b""
+    shown: bytes = b""
+    fresh: Envelope | None = None
+
+
 def _by_script(call: Call, programme: Programme) -> Answer:
     """Always 284 bytes: the reply, or as many random ones. Only the code tells which."""
-    try:
-        reply = _done(json.loads(posted.bounded(call, BYTES)), programme)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadEnvelope("malformed") from None
+    # Read first: whatever is raised after that is no fault of who asked.
+    asked = _read(posted.bounded(call, BYTES))
+    reply = _done(asked, programme)
     nothing = held.nothing()  # made in either case: it takes time
     body = reply if reply is not None and len(reply) == len(nothing) else nothing
     return Answer(200, {"Content-Type": "application/octet-stream"}, body)
 
 
-def _done(asked: Mapping[str, Any], programme: Programme) -> bytes | None:
+def _read(body: bytes) -> _Asked:
+    """What was posted. Raises BadEnvelope."""
+    try:
+        asked = json.loads(body)
+        if type(asked["v"]) is not int or asked["v"] != 1:
+            raise BadEnvelope("version")
+        do = asked["do"]
+        if do == "see":
+            return _Asked(do, unb64(asked["id"], 16))
+        auth = unb64(asked["auth"], 32)
+        if do == "cancel":
+            return _Asked(do, unb64(asked["id"], 16), auth)
+        if do != "move":
+            raise BadEnvelope("malformed")
+        shown = unb64(asked["shown"], 32) if "shown" in asked else b""
+        fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
+        return _Asked(do, fresh.id, auth, shown, fresh)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadEnvelope("malformed") from None
+
+
+def _done(asked: _Asked, programme: Programme) -> bytes | None:
     """The reply that stands in the store after what was asked, or None when there is nothing."""
-    if type(asked["v"]) is not int or asked["v"] != 1:
-        raise BadEnvelope("version")
-    if asked["do"] == "see":
-        return _reply(unb64(asked["id"], 16), programme)
-    auth = unb64(asked["auth"], 32)
-    if asked["do"] == "cancel":
-        id = unb64(asked["id"], 16)
-        _cancel(id, auth, programme)
-        return _reply(id, programme)
-    if asked["do"] != "move":
-        raise BadEnvelope("malformed")
-    shown = unb64(asked["shown"], 32) if "shown" in asked else b""
-    fresh = envelopes.read(json.dumps(asked["envelope"]).encode())
-    return _move(fresh, auth, shown, programme)
+    if asked.fresh:
+        return _move(asked.fresh, asked.auth, asked.shown, programme)
+    if asked.do == "cancel":
+        _cancel(asked.id, asked.auth, programme)
+    return _reply(asked.id, programme)
 
 
 def _reply(id: bytes, programme: Programme) -> bytes | None:

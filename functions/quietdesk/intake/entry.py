@@ -58,5 +58,5 @@ def look_again(programme: Programme, epoch: Epoch) -> date:
     """The day on which to look for an answer to what is sealed to that week."""
     city = programme.city
     return weeks.look_again(
-        epoch, programme.clock(), city.zone, city.serve_days, city.answer_by_days
+        epoch, epoch, programme.clock(), city.zone, city.serve_days, city.answer_by_days
     )

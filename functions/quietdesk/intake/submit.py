@@ -34,14 +34,16 @@ def key(call: Call, programme: Programme) -> Answer:
     queue, week = call.captured["queue"], call.captured["epoch"]
     try:
         epoch = _current(programme) if week == "current" else Epoch.parse(week)
+    except ValueError:
+        return refused(programme, "not_found")
+    try:
         held = programme.store.read(bundles.name(queue, epoch))
+    except StoreUnavailable:
+        return refused(programme, "unavailable")
+    try:
         document = None if held is None else held[0].decode()
     except UnicodeDecodeError:  # what was published is damaged
         return refused(programme, "closed")
-    except ValueError:
-        return refused(programme, "not_found")
-    except StoreUnavailable:
-        return refused(programme, "unavailable")
     return refused(programme, "not_found") if document is None else Answer.json(200, document)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from quietdesk import weeks
 from quietdesk.city import City, Locale
 from quietdesk.openings import Opening
 from quietdesk.pages import speech, visits
@@ -308,6 +309,7 @@ def _common(words: Words) -> dict[str, Any]:
         "more": MORE,
         "exit": EXIT,
         "phone": words.phone,
+        "look_again_in": weeks.look_again_in(words.city.serve_days, words.city.answer_by_days),
         "note": words(NOTE) if words.has(NOTE) else "",
         "hours": partial(visits.hours, words=words),
     }

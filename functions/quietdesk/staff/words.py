@@ -28,20 +28,30 @@ SAID = {
     "no_day": "Choose a center and a day.",
     "too_old": "The request would be destroyed before that day. Nothing was changed.",
     "too_long": "It is too long to be changed. Nothing was changed.",
-    "signature": "Something in the store is not signed by whom it must be. Nothing was changed.",
-    "document": "A signed document in the store is not the one that belongs there. "
-    "Nothing was changed.",
+    "signature": "Something in the store is not signed by whom it must be.",
+    "document": "A signed document in the store is not the one that belongs there.",
     "bundle": "The key of that week cannot be used. Nothing was changed.",
     "no_key_yet": "There is no key for that week. Nothing was changed.",
-    "traces": "It was done. Erased bytes stay in the file of the store while somebody reads it.",
-    "too_new": "The store was written by a newer Quietdesk. Nothing was changed.",
-    "busy": "The store is busy. Nothing was changed.",
-    "refused": "The cloud does not accept your sign-in any more. Nothing was changed.",
-    "not_allowed": "You are signed in, and your role may not do this. Nothing was changed.",
-    "clock": "This computer’s clock is wrong, so the cloud does not answer it. "
-    "Nothing was changed.",
+    # What only the store knows is not promised: a piece of work is of many writes, and where an
+    # answer was lost, the write may be done.
+    "traces": "It was done. Erased bytes are still in the file of the store.",
+    "half": "The times are published, and not all counts of their seats are.",
+    "too_new": "The store was written by a newer Quietdesk.",
+    "busy": "The store is busy.",
+    "refused": "The cloud does not accept your sign-in any more.",
+    "not_allowed": "You are signed in, and your role may not do this.",
+    "clock": "This computer’s clock is wrong, so the cloud does not answer it.",
+    "clock_ahead": "This computer’s clock is ahead of the store’s date. Set it. "
+    "Keys whose day has not come are kept.",
+    "clock_behind": "This computer’s clock is behind a day that has begun already. Set it.",
+    "clock_unasked": "The store did not say what day it is. Keys that are due by this computer’s "
+    "clock alone are kept until it does.",
+    "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
+    "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep",
     "damaged_document": "A document in the store is damaged.",
-    "store": "The store does not answer. Nothing was changed.",
+    "store": "The store does not answer. It is not known whether this was done.",
+    "unsure": "The store does not answer. It is not known whether this was kept.",
+    "send_again": "Send it again: it is kept once, under the same code.",
     "destroyed": "the key of its week is destroyed; the person has to ask again",
     "moved": "the time outside is not the one inside; somebody may have changed it",
     "twice": "it was sent in two weeks; the first one is shown",

@@ -82,10 +82,11 @@ class Answered:
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
-    the store ended it, with `untried` requests left as they were. `left` is who still has a place
-    on the day that was closed, None when nobody could look. `unready` is why this device could not
-    get keys for coming weeks, or not say which keys it opens with; `proofs` are those. It has no
-    repr."""
+    the store ended it: `doubtful` is then the request of which it is not known whether it has its
+    answer, the last of those `answered`, and `untried` others are left as they were. `left` is who
+    still has a place on the day that was closed, None when nobody could look. `unready` is why this
+    device could not get keys for coming weeks, or not say which keys it opens with; `proofs` are
+    those. It has no repr."""
 
     queue: Pulled = NOTHING
     unready: Exception | None = None
@@ -104,8 +105,14 @@ class Outcome:
         return Counter(it.did for it in self.answered if it.did)
 
     @property
+    def doubtful(self) -> Answered | None:
+        """The request at which the store did not answer, if it was at one."""
+        last = self.answered[-1] if self.answered else None
+        return last if last and not last.did and _lost(last.error) else None
+
+    @property
     def not_done(self) -> tuple[Answered, ...]:
-        """Those that could not have their answer."""
+        """Those that did not get their answer, as far as anybody knows."""
         return tuple(it for it in self.answered if not it.did)
 
     @property
@@ -245,12 +252,17 @@ class Work:
 
     def enter(self, typed: Mapping[str, Sequence[str]], code: str) -> Outcome:
         """Ask for somebody, under a fresh code. Raises Invalid, Conflict, NoSeats and NoKeyYet, and
-        StoreUnavailable when the store did not answer twice: it may be kept, and the same code
-        again is stored once."""
+        StoreUnavailable when it may be kept and nobody knows: the same code again is stored
+        once."""
         try:
             entered = self._placing.enter(typed, self._clock(), code)
-        except StoreUnavailable:  # perhaps only its answer was lost
-            entered = self._placing.enter(typed, self._clock(), code)
+        except StoreUnavailable as lost:  # perhaps only its answer was
+            try:
+                entered = self._placing.enter(typed, self._clock(), code)
+            except StoreUnavailable:
+                raise
+            except QuietdeskError:  # which says nothing of the first time
+                raise _bare(lost) from None
         return Outcome(entered=entered)
 
     # --- Openings ----------------------------------------------------------------------------
@@ -268,16 +280,13 @@ class Work:
     def _in_turn(self, todo: Sequence[T], one: Callable[[T], Answered], seen: Seen) -> Outcome:
         answered: list[Answered] = []
         for it in todo:
-            try:
-                answered.append(one(it))
-            except StoreUnavailable as error:
-                # Each further one would wait as long for the same.
-                return Outcome(
-                    answered=tuple(answered),
-                    stopped=_bare(error),
-                    untried=len(todo) - len(answered),
-                )
+            answered.append(one(it))
             seen(answered[-1])
+            outcome = Outcome(answered=tuple(answered))
+            if outcome.doubtful and isinstance(outcome.doubtful.error, StoreUnavailable):
+                # Each further one would wait as long for the same.
+                left = len(todo) - len(answered)
+                return replace(outcome, stopped=outcome.doubtful.error, untried=left)
         return Outcome(answered=tuple(answered))
 
     def _answer(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
@@ -290,10 +299,15 @@ class Work:
             return replace(before, did=did, now=self._write(item, wanted))
         except TracesRemain as error:
             return replace(before, did=did, now=None, error=_bare(error))
-        except (NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature) as error:
+        except (
+            NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature, StoreUnavailable,
+        ) as error:  # fmt: skip
             return replace(before, error=_bare(error))
-        except Conflict:
-            now = self.look(item.envelope.id)
+        except Conflict as error:
+            try:
+                now = self.look(item.envelope.id)
+            except StoreUnavailable:  # that it was not done is known all the same
+                return replace(before, error=_bare(error))
             return replace(before, now=now, error=_conflict(now is not None))
 
     def _write(self, item: Opened, wanted: Choice) -> Opened | None:
@@ -327,8 +341,13 @@ class Work:
             self._placing.erase(envelope)
         except TracesRemain as error:
             return replace(became, did=Decision.ERASE.value, error=_bare(error))
-        except Conflict:
-            now = opener.find(self._store, self._city, envelope.id, self._clock())
+        except StoreUnavailable as error:
+            return replace(became, error=_bare(error))
+        except Conflict as error:
+            try:
+                now = opener.find(self._store, self._city, envelope.id, self._clock())
+            except StoreUnavailable:
+                return replace(became, error=_bare(error))
             return replace(became, error=_conflict(now is not None))
         return replace(became, did=Decision.ERASE.value)
 
@@ -346,9 +365,8 @@ class Work:
         return self._opener.tried(envelope)
 
     def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, Proofs]:
-        """Why this device has no keys for the coming weeks, if it has none, or cannot say what it
-        opens with; and what that is. From now on its upload says so: custodians read it there. The
-        requests are open all the same."""
+        """What keeps this device from having keys for the coming weeks, or from saying in its
+        upload what it opens with, if anything does; and what that is."""
         if self._keyring is None or self._opener is None:
             raise ValueError("only an unlocked device has keys")
         unready: Exception | None = None
@@ -358,18 +376,22 @@ class Work:
                 self._use(full)
         except (QuietdeskError, OSError) as error:
             unready = _bare(error)
-        proofs = NO_PROOFS
+        found = NO_PROOFS
         try:
-            proofs = self._opener.prove(now)
-            found = proofs.proved, proofs.failed
-            upload.say_found(self._store, self._keyring, self._city, now, *found)
+            found = self._opener.prove(now)
+            kids = found.proved, found.failed
+            upload.say_found(self._store, self._keyring, self._city, now, *kids)
         except QuietdeskError as error:
             unready = unready or _bare(error)
-        return unready, proofs
+        return unready, found
 
 
 def _conflict(there: bool) -> Conflict:
     return Changed("somebody else changed it") if there else Gone("it was cancelled or erased")
+
+
+def _lost(error: QuietdeskError | None) -> bool:
+    return isinstance(error, StoreUnavailable) and not isinstance(error, TracesRemain)
 
 
 def _bare(error: E) -> E:

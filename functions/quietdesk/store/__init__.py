@@ -13,13 +13,15 @@ from quietdesk.envelopes import Envelope
 from quietdesk.errors import BadSetting
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
+from quietdesk.store.documents import Version
 from quietdesk.weeks import Epoch
 
 
 class Store(Protocol):
-    """What every store does. Every method may raise StoreUnavailable: then nothing was written,
-    unless it says otherwise. A damaged value is read as an empty one, NO_WEEK, NO_KEY or no
-    opening: that envelope does not open, and the others do."""
+    """What every store does. Every method may raise StoreUnavailable: whether it was done is not
+    known then, since only the answer may be lost, unless it says otherwise. A damaged value is read
+    as an empty one, NO_WEEK, NO_KEY or no opening: that envelope does not open, and the others
+    do."""
 
     def begin(self) -> None:
         """A function begins an answer: it must be given while the person still waits, so a store
@@ -27,7 +29,8 @@ class Store(Protocol):
 
     def put(self, envelope: Envelope) -> None:
         """Keep an envelope. The same digest again is a retry and writes nothing; another envelope
-        under that id in that week raises Conflict."""
+        under that id in that week raises Conflict. Where room is short it is refused with
+        StoreUnavailable, so that there is some for destruction."""
 
     def take(self, envelope: Envelope) -> None:
         """Keep an envelope and take one seat of its opening, both or neither. A retry takes no
@@ -37,16 +40,23 @@ class Store(Protocol):
         """Whether an envelope of that id and digest was kept in that week, erased since or not. It
         writes nothing, and tells nothing to who does not have the digest."""
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
-        """Say how many seats each of the openings has in all. Those that are taken stay taken:
-        where there are more of them than seats, none is left until enough come back. Saying the
-        same again changes nothing."""
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
+        """Say how many seats each of the openings has in all, and publish the lists that say so.
+        Those that are taken stay taken: where there are more of them than seats, none is left until
+        enough come back. Saying the same again changes nothing.
+
+        `lists` are documents by name. Raises Conflict when one of them is another by now: then no
+        list and no count was changed. One step where the store can; DynamoDB writes 100 items at
+        once. Where there are more, the lists come first, with the counts that fall, and every
+        further count only while those lists stand: Conflict then tells that somebody published
+        after us, and theirs stands. Raises HalfPublished when lists stand and counts do not."""
 
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         """How many seats each opening has left; 0 for one that is not known."""
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        """How many seats of each opening are taken; 0 for one that is not known."""
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        """How many seats each opening has in all, and how many are taken; (0, 0) for one that is
+        not known."""
 
     def drop_seats(self, openings: Iterable[Opening]) -> None:
         """Forget openings: nobody can take them any more."""
@@ -72,12 +82,14 @@ class Store(Protocol):
     def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         """Every live envelope of the weeks, week by week, within a week in order of id."""
 
-    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
-        """Erase every envelope and stub of a week; gives how many envelopes. Raises
-        StoreUnavailable while traces may remain: call it again."""
+    def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
+        """Erase every envelope and stub of a week, page by page: gives after each how many
+        envelopes it had, and ends when there is none left. It takes the memory of one page, and
+        leaves room for residents' writes between them. Who stops asking stops erasing, and calls
+        `checkpoint`. Raises StoreUnavailable while traces may remain: call it again."""
 
-    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
-        """Erase what has ended in these weeks; gives how many envelopes."""
+    def erase_expired(self, queue: str, epoch: Epoch, now: datetime) -> Iterator[int]:
+        """The same, of what has ended in a week: every row of it is looked at."""
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         """Keep a key's server half (32 bytes) and its wraps by device. Raises Conflict."""
@@ -108,8 +120,14 @@ class Store(Protocol):
     def read(self, name: str) -> tuple[bytes, int] | None:
         """A public document and its seq; None when there is none. Raises DamagedDocument."""
 
+    def date(self) -> datetime | None:
+        """The store's own date, in whole seconds, as UTC; None where it has no clock but this
+        computer's. It needs no sign-in, and a clock that is wrong does not keep it away. Raises
+        StoreUnavailable."""
+
     def checkpoint(self) -> None:
-        """Leave no deleted bytes behind. Raises StoreUnavailable while somebody still reads."""
+        """Leave no deleted bytes behind. Raises TracesRemain where that cannot be done now: while
+        somebody still reads, or the disk is full."""
 
     def close(self) -> None:
         """Let go of files and connections."""

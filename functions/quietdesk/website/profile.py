@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale
 from babel.messages.pofile import PoFileError, read_po
 
+from quietdesk import weeks
 from quietdesk.city import CENTER_ACCESS, WEEKDAYS, City
 from quietdesk.errors import BadCity
 from quietdesk.openings import DESK, PATH
@@ -56,11 +57,11 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
         "zone": programme.valid("time_zone", str, _is_zone, "a time zone such as America/New_York"),
         "run_by": programme.valid("run_by", str, lambda _: True, "text, empty for a demonstration"),
         "phone": programme.text("phone"),
-        "answer_by_days": programme.number("answer_by_days", 1, 30),
+        "answer_by_days": _answer_by_days(programme),
         "notice_days": programme.number("notice_days", 0, 30),
         "offered_share": programme.number("offered_share", 0, 100),
         "lock_minutes": programme.number("lock_minutes", 1, 30),
-        "serve_days": programme.number("serve_days", 1, 21),
+        "serve_days": programme.number("serve_days", 1, weeks.MAX_SERVE_DAYS),
         "retention_authority": programme.valid(
             "retention_authority", str, lambda _: True, "text, empty for a demonstration"
         ),
@@ -72,6 +73,19 @@ def compile_profile(city: Path, words: Path) -> dict[str, Any]:
         "locales": locales,
         "words": {it["tag"]: _words((words, city / "words"), it["tag"]) for it in locales},
     }
+
+
+def _answer_by_days(programme: Checked) -> int:
+    """Refused where a request could not be kept waiting so long on some day of the week."""
+    serve_days = programme.number("serve_days", 1, weeks.MAX_SERVE_DAYS)
+    longest = weeks.longest_answer(serve_days)
+    days = programme.number("answer_by_days", 1, weeks.longest_answer(weeks.MAX_SERVE_DAYS))
+    if days > longest:
+        raise BadCity(
+            f"{programme.path.name}: answer_by_days must be at most {longest} while serve_days is"
+            f" {serve_days}: write answer_by_days: {longest}, or serve_days: {days - 7}"
+        )
+    return days
 
 
 def _center(row: Checked, spoken: tuple[str, ...]) -> dict[str, Any]:

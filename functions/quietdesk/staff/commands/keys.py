@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, sweep, weeks
+from quietdesk import bundles, clock, record, sweep, weeks
 from quietdesk.errors import (
     BadBundle,
     BadKeyring,
@@ -21,6 +21,7 @@ from quietdesk.errors import (
 )
 from quietdesk.signed import Trust
 from quietdesk.staff.commands import wording
+from quietdesk.staff.commands.clocks import doubted
 from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
@@ -77,6 +78,7 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
+        at.sure(store)
         signers = custodians(at, args.custodian)
         lost = ceremony.admit(store, at.city, at.trust, signers, spki, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
@@ -105,6 +107,7 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
 def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
+        at.sure(store)
         signers = custodians(at, args.custodian)
         minting = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now, wording.made)
     return wording.minted(minting, args.weeks)
@@ -115,13 +118,14 @@ def list_(at: Here, _: argparse.Namespace) -> int:
     current, queue = weeks.epoch_at(at.now, at.city.zone), at.city.queue
     status = 0
     with closing(at.store()) as store:
-        destroyed = {line.epoch: line for line in sweep.record(store, queue)[0]}
+        today = at.now.astimezone(at.city.zone).date()
+        destroyed = record.read(store, queue, today).keys_gone
         known = ceremony.offers(store, at.city, at.trust, at.now)
         for offer in known:
             print(wording.seen_of(offer))
         for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
-            if line := destroyed.get(epoch):
-                print(f"{epoch}  destroyed on {line.destroyed_at}")
+            if gone := destroyed.get(epoch):
+                print(f"{epoch}  destroyed on {gone}")
                 continue
             try:
                 held = store.read(bundles.name(queue, epoch))
@@ -132,8 +136,8 @@ def list_(at: Here, _: argparse.Namespace) -> int:
                 complain(f"week {epoch}: {error}")
                 status = 1
                 continue
-            day = weeks.destroyed_at(epoch, at.city.zone, at.city.serve_days)
-            print(f"{epoch}  key made; destroyed on {day.astimezone(at.city.zone).date()}")
+            day = weeks.key_day(epoch, at.city.serve_days)
+            print(f"{epoch}  key made; destroyed on {day}")
             for offer in known:
                 print(f"    {offer.label}  {wording.stands(ceremony.standing(store, offer, kids))}")
     return status
@@ -152,29 +156,48 @@ def forget(at: Here, _: argparse.Namespace) -> int:
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
     with closing(at.store()) as store:
-        lines = sweep.run(store, at.city, at.now)
+        dates, waits = at.dates(store)
+        lines = sweep.run(store, at.city, dates.past)
+        clock.keep(store, dates)
     for line in lines:
-        print(f"Week {line.epoch}: keys destroyed, {line.envelopes_erased} requests erased.")
+        which = ", ".join(map(str, line.epochs))
+        erased = f"{line.erased} or a few more" if line.erased else "fewer than 10"
+        print(
+            {
+                record.KEYS: f"Week {which}: keys destroyed.",
+                record.ROWS: f"Week {which}: all requests erased, {erased}.",
+                record.AGAIN: f"Week {which}: {len(line.kids)} keys and {erased} requests had come"
+                " back, and were destroyed again.",
+            }[line.kind]
+        )
     if not lines:
         print("No week's keys were due to be destroyed.")
-    return 0
+    for said in doubted(dates, waits, at.city.zone):
+        complain(said)
+    return 1 if waits else 0
 
 
-def record(at: Here, _: argparse.Namespace) -> int:
+def show_record(at: Here, _: argparse.Namespace) -> int:
     """Print the record of destruction, and check it."""
-    queue = at.city.queue
+    queue, today = at.city.queue, at.now.astimezone(at.city.zone).date()
     with closing(at.store()) as store:
-        held = store.read(sweep.record_name(queue))
-        head = store.read(sweep.record_head_name(queue))
-    if held is None:
+        documents = record.documents(store, queue, today)
+        heads = store.read(record.head_name(queue)), store.read(record.head_name_before(queue))
+    if not any(documents):
         print("Nothing has been destroyed yet.", file=sys.stderr)
         return 0
-    sys.stdout.write(held[0].decode())  # as it stands, so that anybody can check it again
-    if head is None:
+    for document in documents:  # as it stands, so that anybody can check it again
+        sys.stdout.write(document.decode(errors="replace"))
+    lines = record.chain(documents)
+    # What was signed before there were years covers the first document alone.
+    of_heads = (lines, record.parse(documents[0]))
+    signed = [(it, head[0]) for it, head in zip(of_heads, heads, strict=True) if head]
+    if not signed:
         raise BadSignature("no custodian has signed the record yet")
-    signed = sweep.verify_record(held[0], head[0], at.trust, queue)
-    said = "weeks; nothing was changed since custodians signed it"
-    print(f"The record is in order: {len(signed)} {said}.", file=sys.stderr)
+    for covered, head in signed:
+        record.verify(covered, head, at.trust, queue)
+    said = "nothing was changed since custodians signed it"
+    print(f"The record is in order: {len(lines)} lines; {said}.", file=sys.stderr)
     return 0
 
 

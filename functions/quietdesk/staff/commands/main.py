@@ -50,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-        complain("hint: check that file and its folder")
+        # Of a socket, a pipe or a library there is no file, and perhaps no words.
+        why = error.strerror or f"this computer refused it ({type(error).__name__})"
+        complain(f"{error.filename}: {why}" if error.filename else why)
+        where = "that file and its folder" if error.filename else "the disk and the network"
+        complain(f"hint: check {where}, and look whether it was done")
         return 1
     except KeyboardInterrupt:
         return 130

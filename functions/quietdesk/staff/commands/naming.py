@@ -19,25 +19,32 @@ def chosen(queue: Pulled, ids: Sequence[str], everybody: bool) -> list[Opened]:
     """The opened requests of these ids, each once, or all that wait. Raises QuietdeskError."""
     if everybody:
         return [item for item in queue.items.values() if item.state == "waiting"]
-    none = "no request that opens has that id"
-    found = [_named(queue.items.values(), lambda it: it.id, id, none) for id in ids]
-    return list({item.id: item for item in found}.values())
+    return _named(queue.items.values(), lambda it: it.id, ids, "no request that opens has that id")
 
 
-def find(store: Store, city: City, id: str, now: datetime) -> Envelope:
-    """The envelope of that id, still sealed. Raises QuietdeskError when there is none, or more than
-    one id begins so."""
-    sealed = waiting(store, city, now)
-    return _named(sealed, lambda it: it.id.hex(), id, "no request has that id")
+def find(store: Store, city: City, ids: Sequence[str], now: datetime) -> list[Envelope]:
+    """The envelopes of these ids, each once, still sealed: the queue is read once, and no more of
+    it kept. Raises QuietdeskError when one is not there, or more than one id begins so."""
+    # None at all is read for an id that is too short.
+    sealed = waiting(store, city, now) if all(len(id) >= MIN_ID for id in ids) else ()
+    return _named(sealed, lambda it: it.id.hex(), ids, "no request has that id")
 
 
-def _named(items: Iterable[T], id_of: Callable[[T], str], id: str, none: str) -> T:
-    if len(id) < MIN_ID:
+def _named(items: Iterable[T], id_of: Callable[[T], str], ids: Sequence[str], none: str) -> list[T]:
+    if any(len(id) < MIN_ID for id in ids):
         raise QuietdeskError(f"give at least the first {MIN_ID} digits of the request's id")
-    found = [item for item in items if id_of(item).startswith(id.lower())]
-    if not found:
-        raise QuietdeskError(f"{none}; it may be erased, cancelled or over")
+    named = tuple(id.lower() for id in ids)
     # One code sealed in two weeks gives two envelopes of one id, of which the first counts.
-    if len({id_of(item) for item in found}) > 1:
-        raise QuietdeskError("more than one request has an id that begins so; give more digits")
-    return found[0]
+    found: dict[str, T] = {}
+    for item in items:
+        if id_of(item).startswith(named):
+            found.setdefault(id_of(item), item)
+    chosen: dict[str, T] = {}
+    for id in named:
+        matching = [it for it in found if it.startswith(id)]
+        if not matching:
+            raise QuietdeskError(f"{none}; it may be erased, cancelled or over")
+        if len(matching) > 1:
+            raise QuietdeskError("more than one request has an id that begins so; give more digits")
+        chosen[matching[0]] = found[matching[0]]
+    return list(chosen.values())

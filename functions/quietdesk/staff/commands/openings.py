@@ -18,7 +18,7 @@ _TAKING_OFF = "Nobody can take times: the form asks when people can come."
 
 def publish(at: Here, args: argparse.Namespace) -> int:
     """Publish the openings of the coming weeks that have keys."""
-    with at_work(at) as work:
+    with at_work(at, sure=True) as work:
         taking = None if args.taking is None else args.taking == "on"
         print(wording.changed(work.publish(taking).changes))
         if not work.publisher.published()[""].taking:
@@ -54,7 +54,7 @@ def close(at: Here, args: argparse.Namespace) -> int:
     """Close a center for a day, and give who had a time there another one."""
     closed = (args.center, args.day)
     check_day(at.city, *closed, at.now)  # before anybody types a passphrase
-    with at_the_queue(at) as (work, pulled):
+    with at_the_queue(at, sure=True) as (work, pulled):
         queue = pulled.queue
         there = queues.placed_on(queue.items.values(), *closed)
         proposals = work.propose(queue, there, closed)
@@ -69,12 +69,13 @@ def close(at: Here, args: argparse.Namespace) -> int:
             complain(f"{len(doors)} may come on the closed day: have somebody at the door")
         answered = wording.ended(outcome, [wording.name(it.item) for it in proposals])
         left = _say_left(outcome)
+        wording.fail(outcome)
     return 0 if answered == len(there) and not left else 1
 
 
 def reopen(at: Here, args: argparse.Namespace) -> int:
     """Take back that a center was closed for a day."""
-    with at_work(at) as work:
+    with at_work(at, sure=True) as work:
         print(wording.changed(work.reopen(args.center, args.day).changes))
     return 0
 
@@ -82,6 +83,8 @@ def reopen(at: Here, args: argparse.Namespace) -> int:
 def _say_left(outcome: Outcome) -> int:
     """How many still have a place at a closed center: who could not be answered, who took a time
     while somebody thought about it, and what does not open. Says so."""
+    if outcome.left is None:
+        complain("it is not known who still has a time there: run this again to see")
     left = {it.id: it for it in outcome.left or ()}
     shut = [it for it in left.values() if isinstance(it, Unopened)]
     if left:

@@ -122,7 +122,7 @@ def _destruction(verbs: "Verbs") -> None:
     sweep = verbs.add_parser("sweep", help="destroy the keys of ended weeks now, as the timer does")
     sweep.set_defaults(run=keys.sweep_now)
     record = verbs.add_parser("record", help="print the record of destruction, and check it")
-    record.set_defaults(run=keys.record)
+    record.set_defaults(run=keys.show_record)
 
 
 def _keyrings(verbs: "Verbs") -> None:

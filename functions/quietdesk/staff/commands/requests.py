@@ -67,7 +67,8 @@ def place(at: Here, args: argparse.Namespace) -> int:
         todo = [(item.id, opening) for item, opening in fitting]
         outcome = work.answer(queue, todo, wording.each(wording.nothing))
         placed = wording.ended(outcome, [wording.name(item) for item, _ in fitting])
-    print(f"Placed {placed}.")
+        print(f"Placed {placed}.")
+        wording.fail(outcome)
     return 0 if placed == len(proposals) else 1
 
 
@@ -84,14 +85,14 @@ def reply(at: Here, args: argparse.Namespace) -> int:
 def done(at: Here, args: argparse.Namespace) -> int:
     """Erase requests that are dealt with. Needs no passphrase."""
     with closing(at.store()) as store:
-        found = [naming.find(store, at.city, id, at.now) for id in args.id]
-        chosen = list({it.id: it for it in found}.values())  # named twice, erased once
+        chosen = naming.find(store, at.city, args.id, at.now)
         names = [envelope.id.hex()[:MIN_ID] for envelope in chosen]
         if not args.yes and not agreed(f"Erase request {', '.join(names)} for good?"):
             print("Nothing was erased.", file=sys.stderr)
             return 1
         outcome = at.work(store).erase(chosen, wording.each(wording.erased))
         erased = wording.ended(outcome, names)
+        wording.fail(outcome)
     return 0 if erased == len(chosen) else 1
 
 
@@ -137,7 +138,8 @@ def _each(at: Here, args: argparse.Namespace, answer: Decision) -> int:
         todo = [(item.id, answer) for item in chosen]
         outcome = work.answer(queue, todo, wording.each(wording.answered(at.city)))
         answered = wording.ended(outcome, [wording.name(item) for item in chosen])
-    print(f"Answered {answered}.")
+        print(f"Answered {answered}.")
+        wording.fail(outcome)
     return 0 if answered == len(chosen) else 1
 
 

@@ -5,19 +5,22 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, settings, sweep, weeks
+from quietdesk import bundles, clock, settings, sweep, weeks
 from quietdesk.city import City
+from quietdesk.clock import Doubt
 from quietdesk.errors import BadCity, BadSetting, BadSignature
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
-from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.commands.clocks import doubted
+from quietdesk.staff.commands.terminal import Here, complain
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store, open_store
 
@@ -41,14 +44,19 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             chosen = replace(chosen, custodians=demo_keys)
         trust = chosen.trust(city.deployment)
 
+        evenly = clock.Evenly()
+
         def upkeep() -> None:
             now = datetime.now(UTC)
-            sweep.run(store, city, now)
+            so_far = evenly.so_far(now, time.monotonic())
+            if not swept(store, city, trust, now, so_far):
+                return  # nor is anything signed by a clock that is not believed
             if city.deployment == DEMO:
                 demo.keep_minted(chosen, store, city, trust, now)
                 demo.keep_published(chosen, store, city, trust, now)
 
-        Here(chosen, city, datetime.now(UTC)).forget()
+        # Who starts it is asked, where nothing else tells that its clock is right.
+        Here(chosen, city, datetime.now(UTC)).forget().dates(store)
         try:
             upkeep()
             _say_if_closed(store, city, trust)
@@ -81,6 +89,22 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def swept(
+    store: Store, city: City, trust: Trust, now: datetime, evenly: timedelta = timedelta(0)
+) -> bool:
+    """Destroy what is due on this machine, and give whether its clock is believed."""
+    dates, waits = clock.to_sweep(store, city, trust, now, evenly)
+    for line in doubted(dates, waits, city.zone):
+        complain(line)
+    if dates.doubt is Doubt.MOVED:
+        complain("the clock is believed after it has run evenly for a day, or by: quietdesk sweep")
+    try:
+        sweep.run(store, city, dates.past)
+    finally:
+        clock.keep(store, dates)  # also when the store is too full to destroy something
+    return not dates.doubt
+
+
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
     current = weeks.epoch_at(datetime.now(UTC), city.zone)
     held = store.read(bundles.name(city.queue, current))
@@ -96,25 +120,46 @@ def desk(at: Here, args: argparse.Namespace) -> int:
     # Which no other command needs.
     from quietdesk.staff.console import server
 
-    def unlock_now(typed: str) -> Keyring:
-        # The desk may stay open over a key day: what ended meanwhile is forgotten first.
-        return replace(at, now=datetime.now(UTC)).forget().unlocked(typed)
-
-    def clock() -> datetime:
+    def now() -> datetime:
         return datetime.now(UTC)
 
+    unlock, doubt = unlocking(at, now)
     begin = None
     if at.settings.store.startswith("dynamodb:"):
         from quietdesk.staff.device.signin import Waiting  # boto3 is slow to import
 
-        begin = partial(Waiting, clock)
+        begin = partial(Waiting, now)
     with closing(at.store()) as store:
         console = server.Console(
-            store, at.city, at.settings.keyring, unlock_now, clock, args.lang, begin
+            store,
+            at.city,
+            at.settings.keyring,
+            unlock,
+            now,
+            args.lang,
+            begin,
+            doubt,
         )
         server.run(console, not args.no_browser)
     print("The desk is locked.")
     return 0
+
+
+def unlocking(
+    at: Here, now: Callable[[], datetime]
+) -> tuple[Callable[[str], Keyring], Callable[[], Doubt]]:
+    """What gives the keyring for a passphrase, again and again, and what then says why the clock
+    was not believed. The desk may stay open over a key day: what ended meanwhile is forgotten
+    first, and nothing is asked at the terminal, where nobody looks."""
+    doubt = at.doubt
+
+    def unlock(typed: str) -> Keyring:
+        nonlocal doubt
+        current = replace(at, now=now()).forget(ask=False)
+        doubt = current.doubt
+        return current.unlocked(typed)
+
+    return unlock, lambda: doubt
 
 
 def sign_in(_: Here, __: argparse.Namespace) -> int:

@@ -2,19 +2,21 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from quietdesk import textfile
+from quietdesk import clock, textfile
 from quietdesk.city import City
-from quietdesk.errors import BadSetting, QuietdeskError, WrongPassphrase
+from quietdesk.clock import Dates, Doubt, Loss
+from quietdesk.errors import BadSetting, ClockNotBelieved, QuietdeskError, WrongPassphrase
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
-from quietdesk.staff.device import keyring
+from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
+from quietdesk.staff.device import forgetting, keyring
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.work import Outcome, Work
 from quietdesk.store import Store, open_store
@@ -24,11 +26,14 @@ MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where and when a command runs."""
+    """Where and when a command runs; `doubt` is why its clock is not believed, and `declined` that
+    whoever is there was asked, and did not say that it is right."""
 
     settings: Settings
     city: City
     now: datetime
+    doubt: Doubt = Doubt.NONE
+    declined: bool = False
 
     @property
     def trust(self) -> Trust:
@@ -38,10 +43,46 @@ class Here:
         """The store. Only who sets a desk up makes one: in a wrong folder the others say so."""
         return open_store(self.settings.store, patient=True, create=create)
 
-    def forget(self) -> "Here":
-        """Deletes the keys of ended weeks from this device's keyring, if there is one."""
-        keyring.forget_ended(self.settings.keyring, self.city, self.now)
-        return self
+    def forget(self, ask: bool = True) -> "Here":
+        """Deletes the keys of ended weeks from this device's keyring, if there is one, and says
+        when this computer's clock is not believed. Where there is no other clock it may `ask`."""
+        path = self.settings.keyring
+        due = forgetting.due(path, self.city, self.now, self.store, self._trust())
+        if due is None:
+            return self
+        dates, waits = due.dates, due.waits
+        declined = False
+        if ask and waits and may_ask(dates):
+            declined = not vouched(dates, waits, self.city.zone)
+            if not declined:
+                with closing(self.store()) as store:
+                    dates, waits = clock.believe(store, self.now), ()
+        forgetting.forget(path, self.city, dates)
+        for line in doubted(dates, waits, self.city.zone):
+            complain(line)
+        return replace(self, doubt=dates.doubt, declined=declined)
+
+    def sure(self, store: Store) -> None:
+        """That it is the day that this computer's clock says: before something is signed with it
+        that others take for a proof, and before seats of days that are over are forgotten. Raises
+        ClockNotBelieved and StoreUnavailable."""
+        dates, _ = self.dates(store)
+        if dates.doubt:
+            raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
+
+    def dates(self, store: Store) -> tuple[Dates, Sequence[Loss]]:
+        """What is known of the time where that store is, and what waits in it for more to be known.
+        Where nothing else tells, the person here is asked. Raises StoreUnavailable."""
+        dates, waits = clock.to_sweep(store, self.city, self.trust, self.now)
+        if not self.declined and may_ask(dates) and vouched(dates, waits, self.city.zone):
+            return clock.believe(store, self.now), ()
+        return dates, waits
+
+    def _trust(self) -> Trust | None:
+        try:
+            return self.trust
+        except BadSetting:  # which a command says that needs it
+            return None
 
     def unlocked(self, typed: str | None = None) -> Keyring:
         """This device's keyring, for the deployment in use. Without the passphrase it asks."""
@@ -58,17 +99,20 @@ class Here:
 
 
 @contextmanager
-def at_work(at: Here) -> Iterator[Work]:
-    """The work with this device unlocked."""
+def at_work(at: Here, sure: bool = False) -> Iterator[Work]:
+    """The work with this device unlocked; with `sure`, as Here.sure."""
     device = at.unlocked()
     with closing(at.store()) as store:
+        if sure:
+            at.sure(store)
         yield at.work(store, device)
 
 
 @contextmanager
-def at_the_queue(at: Here) -> Iterator[tuple[Work, Outcome]]:
-    """The work with this device unlocked, and what came of pulling the queue."""
-    with at_work(at) as work:
+def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Outcome]]:
+    """The work with this device unlocked, and what came of pulling the queue; `sure` as in
+    at_work."""
+    with at_work(at, sure) as work:
         pulled = work.pull(at.settings.keyring, {})
         say_not_ready(pulled)
         yield work, pulled

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 from quietdesk.city import City
-from quietdesk.errors import KeyDestroyed, NoDeviceReady, NotAdmitted
+from quietdesk.errors import KeyDestroyed, NoDeviceReady, NotAdmitted, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import complain, hint
@@ -221,6 +221,8 @@ def each(say: Callable[[Answered], None]) -> Seen:
             print(changed(step.changes))
         elif isinstance(step, Answered) and step.did:
             say(step)
+        elif isinstance(step, Answered) and isinstance(step.error, StoreUnavailable):
+            complain(f"{_who(step)}: it is not known whether this was done")
         elif isinstance(step, Answered):
             complain(f"{_who(step)}: {step.error}")
 
@@ -257,15 +259,22 @@ def told(city: City) -> Callable[[Answered], None]:
 
 def ended(outcome: Outcome, names: Sequence[str]) -> int:
     """Say what to do about what was not done, and give how many requests were. `names` are those of
-    all of them, in turn. Raises what stopped the work, or that traces remain of what was erased."""
-    for error in {it.error.code: it.error for it in outcome.not_done if it.error}.values():
+    all of them, in turn. Say how many, then call `fail`."""
+    errors = [it.error for it in outcome.not_done if it.error and it is not outcome.doubtful]
+    for error in {it.code: it for it in errors}.values():
         hint(error)
     done = sum(outcome.counts.values())
-    if outcome.untried:
-        complain(f"stopped at {names[len(outcome.answered)]}, after {done} were done")
+    if outcome.doubtful:
+        at = names[len(outcome.answered) - 1]
+        complain(f"stopped at {at}: {done} were done, {outcome.untried} are as they were")
+    return done
+
+
+def fail(outcome: Outcome) -> None:
+    """Raises what stopped the work, or that traces remain of what was erased. Last: who reads it
+    has read before what was done all the same."""
     if failed := outcome.stopped or outcome.traces:
         raise failed
-    return done
 
 
 def _who(it: Answered) -> str:

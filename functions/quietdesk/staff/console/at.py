@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from quietdesk.city import City
+from quietdesk.clock import Doubt
+from quietdesk.errors import ClockNotBelieved
 from quietdesk.openings import Opening
 from quietdesk.staff.console.background import Background, Kind, Piece
 from quietdesk.staff.console.forms import Sent
@@ -29,6 +31,12 @@ class At:
     def session(self) -> Session:
         """What is readable now. Raises Locked."""
         return self.desk.read(self.clock())
+
+    def sure(self) -> None:
+        """That this computer's clock was believed when the desk was unlocked, before something is
+        published: seats of days that are over are then forgotten. Raises ClockNotBelieved."""
+        if self.session().doubt not in (Doubt.NONE, Doubt.UNASKED):
+            raise ClockNotBelieved("this computer's clock is not believed")
 
     def page(self, template: str, status: int = 200, **values: Any) -> Answer:
         return self.pages.page(self.desk, template, status, **values)

@@ -110,9 +110,16 @@ def _look(at: At, session: Session, id: bytes) -> None:
         at.desk.swap(lambda it: replace(it, queue=it.queue.changed(became)))
 
 
+def _said(error: QuietdeskError) -> tuple[str, str]:
+    """What went wrong, and what to do. Where the store did not answer, the code is still here."""
+    if type(error) is StoreUnavailable:
+        return words.SAID["unsure"], words.SAID["send_again"]
+    return words.said(error)
+
+
 def _form_page(at: At, session: Session, typed: Form, error: QuietdeskError | None) -> Answer:
     problems = error.fields if isinstance(error, Invalid) else {}
-    what, next = ("", "") if error is None or problems else words.said(error)
+    what, next = ("", "") if error is None or problems else _said(error)
     try:
         times = distinct(list(session.work.free()))[:OTHER_TIMES]
     except StoreUnavailable:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from quietdesk import weeks
+from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import words
@@ -45,8 +46,9 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
 
 def publish(at: At, sent: Sent) -> Answer:
     """Publish the coming weeks, and say whether residents may take times."""
+    at.sure()
     at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
-    return show(at, sent, "published")
+    return _published(at, sent)
 
 
 def reopen(at: At, sent: Sent) -> Answer:
@@ -54,8 +56,17 @@ def reopen(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     at.session().work.reopen(center, closed)
-    return show(at, sent, "published")
+    return _published(at, sent)
+
+
+def _published(at: At, sent: Sent) -> Answer:
+    """That it was published, also where the store does not show it any more."""
+    try:
+        return show(at, sent, "published")
+    except StoreUnavailable as error:
+        return at.pages.problem(at.desk, 409, words.SAID["published"], words.said(error)[1])
 
 
 def closing(at: At, sent: Sent) -> Answer:
@@ -63,6 +74,7 @@ def closing(at: At, sent: Sent) -> Answer:
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
         return show(at, sent, "no_day")
+    at.sure()
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))

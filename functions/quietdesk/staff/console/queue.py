@@ -55,6 +55,7 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
         queue=session.queue,
         unready=session.unready,
         proofs=session.proofs,
+        doubt=session.doubt,
         unopened=Counter(_why(item) for item in session.queue.shut),
         rows=matching[(page - 1) * ROWS : page * ROWS],
         matching=len(matching),

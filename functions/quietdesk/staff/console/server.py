@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from quietdesk import local, wsgi
 from quietdesk.city import City
+from quietdesk.clock import Doubt
 from quietdesk.errors import Locked, QuietdeskError, StoreRefused
 from quietdesk.staff import words
 from quietdesk.staff.console import forms, queue
@@ -70,7 +71,8 @@ class Console:
     """The console of one staff computer. `unlock` gives the keyring for a passphrase, without the
     keys of ended weeks, or raises WrongPassphrase or another QuietdeskError; `keyring_path` is
     where the keyring is saved when it gets keys for coming weeks. Where the store is in the cloud,
-    `begin_sign_in` begins to sign its people in. Threads may call all of it at once."""
+    `begin_sign_in` begins to sign its people in. `doubt` says why the clock was not believed in the
+    last unlocking. Threads may call all of it at once."""
 
     def __init__(
         self,
@@ -81,11 +83,13 @@ class Console:
         clock: Callable[[], datetime],
         lang: str = "en",
         begin_sign_in: "Callable[[], Waiting] | None" = None,
+        doubt: Callable[[], Doubt] = lambda: Doubt.NONE,
     ):
         self._store = store
         self._city = city
         self._keyring_path = keyring_path
         self._unlock = unlock
+        self._doubt = doubt
         self._clock = clock
         self._idle = timedelta(minutes=min(city.lock_minutes, MOST_LOCK_MINUTES))
         self._begin_sign_in = begin_sign_in
@@ -233,9 +237,9 @@ class Console:
         locks = self._locks  # as it was when somebody pressed: the check takes a second, or waits
         try:
             with self._unlocking:
-                keyring = self._unlock(forms.one(sent.form, "passphrase"))
+                keyring, doubt = self._unlock(forms.one(sent.form, "passphrase")), self._doubt()
             work = Work(self._store, self._city, keyring.trust, self._clock, keyring)
-            desk = Unlocked(work, self._city, self._clock())
+            desk = Unlocked(work, self._city, self._clock(), doubt)
             self._open(desk, locks)
             return queue.pull(self._at(desk), sent)
         except (QuietdeskError, OSError) as error:

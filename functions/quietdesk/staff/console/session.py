@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Literal
 
 from quietdesk.city import City
+from quietdesk.clock import Doubt
 from quietdesk.errors import Locked, QuietdeskError
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
@@ -73,13 +74,15 @@ class Job:
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
     """Everything readable at one moment, and the work that reads and writes it. `unready` and
-    `proofs` as in work.Outcome. `number` is the last by which a page was told from an older one.
-    `entering` is the number of the form that is being sent, None when none is. It has no repr."""
+    `proofs` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
+    unlocked. `number` is the last by which a page was told from an older one. `entering` is the
+    number of the form that is being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
     unready: Exception | None = None
     proofs: Proofs = NO_PROOFS
+    doubt: Doubt = Doubt.NONE
     job: Job | None = None
     plan: Plan | None = None
     asked: Asked | None = None
@@ -100,9 +103,9 @@ Change = Callable[[Session], Session]
 class Unlocked:
     """A desk from one unlocking to the lock that ends it. Threads share it."""
 
-    def __init__(self, work: Work, city: City, now: datetime):
+    def __init__(self, work: Work, city: City, now: datetime, doubt: Doubt = Doubt.NONE):
         self._lock = Lock()
-        self._session: Session | None = Session(work)
+        self._session: Session | None = Session(work, doubt=doubt)
         self.touched = now
         weeks = live(now, city.zone, city.serve_days)
         self.key_day = min(destroyed_at(it, city.zone, city.serve_days) for it in weeks)

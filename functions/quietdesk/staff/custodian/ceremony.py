@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from quietdesk import bundles, devices, hpke, sweep, weeks
+from quietdesk import bundles, devices, hpke, record, weeks
 from quietdesk.city import City
 from quietdesk.devices import Device, Devices
 from quietdesk.errors import (
@@ -323,14 +323,14 @@ def _sign_record(
     store: Store, city: City, trust: Trust, custodians: Sequence[Keyring], now: datetime
 ) -> QuietdeskError | None:
     """Vouch for the record as it stands; gives what is in the way."""
-    name, before = sweep.record_head_name(city.queue), 0
+    name, before, today = record.head_name(city.queue), 0, _today(city, now)
     try:
         held, seq = store.read(name) or (None, 0)
         if held is not None:
             with suppress(BadSignature, BadRecord):  # a damaged head is signed anew, from 1 on
-                before = sweep.read_head(held, trust, city.queue).number
-        lines = sweep.record(store, city.queue)[0]
-        head = sweep.record_head(city.queue, lines, trust.deployment, before + 1, _today(city, now))
+                before = record.read_head(held, trust, city.queue).number
+        lines = record.read(store, city.queue, today).lines
+        head = record.head(city.queue, lines, trust.deployment, before + 1, today)
         # Over the head that was read: who signed more lines meanwhile is not undone.
         store.publish(name, _signed(head, "record", custodians, trust), seq)
     except (BadRecord, DamagedDocument, Conflict) as error:

@@ -5,7 +5,7 @@ week of the visit or of the waiting, with the reply that the code opens. No priv
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from quietdesk import bundles, codes, envelopes, replies, request, weeks
 from quietdesk.bundles import Bundle
@@ -52,7 +52,7 @@ class Placing:
         since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
         NoKeyYet or BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
-        if self._expires(opening.epoch, item) < self._day_after(opening.day):
+        if self._last_day(opening.epoch, item) < opening.day:
             raise TooOld("the request would be destroyed before the visit")
         return self._write(item, opening, opening.epoch, self._placed(opening), now)
 
@@ -60,10 +60,10 @@ class Placing:
         """Keep the request for another week, in its order, and tell the person when to look again.
         It is sealed to this week, or to the next where this one's key day comes before that day. A
         seat it had goes back. Raises TooOld when its 60 days end before that day."""
-        again = now.astimezone(self._city.zone).date() + timedelta(days=self._city.answer_by_days)
+        again = weeks.answer_day(now, self._city.zone, self._city.answer_by_days)
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
-            if self._expires(epoch, item) >= self._day_after(again):
+            if self._look_again(epoch, item.envelope.born, now) == again:
                 return self._write(item, None, epoch, replies.waiting(again), now)
         raise TooOld("the request would be destroyed before the day to look again")
 
@@ -82,8 +82,8 @@ class Placing:
         Invalid, Conflict, NoSeats and NoKeyYet."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
-        city, current = self._city, weeks.epoch_at(now, self._city.zone)
-        again = weeks.look_again(current, now, city.zone, city.serve_days, city.answer_by_days)
+        current = weeks.epoch_at(now, self._city.zone)
+        again = self._look_again(current, current, now)
         parts = request.pack(asked, secrets.reply)
         opening = asked.opening
         if opening:
@@ -144,8 +144,12 @@ class Placing:
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         return weeks.expires(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
 
-    def _day_after(self, day: date) -> float:
-        return weeks.begins(day + timedelta(days=1), self._city.zone).timestamp()
+    def _last_day(self, epoch: Epoch, item: Opened) -> date:
+        return weeks.last_day(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
+
+    def _look_again(self, epoch: Epoch, born: Epoch, now: datetime) -> date:
+        city = self._city
+        return weeks.look_again(epoch, born, now, city.zone, city.serve_days, city.answer_by_days)
 
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
         held = self._store.read(bundles.name(self._city.queue, epoch))

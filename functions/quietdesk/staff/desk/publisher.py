@@ -1,11 +1,13 @@
 """The openings of the coming weeks: made from centers.yml, published, closed.
 
 Each time has two openings: the seats that residents may take (under the center's path, or under
-none), and the seats kept for the desk. Seats that are taken stay taken, whatever is published:
-publishing again, also after a crash half-way, ends in the same counts.
+none), and the seats kept for the desk. Seats that are taken stay taken, whatever is published.
+
+Lists and counts are written in one step where the store can. Where that was cut short, `preview`
+looks at both and says so, and publishing again, by whomever, makes them agree.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -17,15 +19,18 @@ from quietdesk.request import DAYS
 from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
+from quietdesk.store.documents import Version
 from quietdesk.weeks import WEEKS_AHEAD
 
 Closed = frozenset[tuple[str, date]]
+_Held = tuple[Listing, bytes, int]  # the list of a path, its document and the seq of that
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What publishing does: openings that are new, that go, and that get another number of seats.
-    Each is counted once for residents and once for the desk."""
+    """What publishing does: openings that are new, that go, and that get another number of seats,
+    be it in the list or in the count of the store. Each is counted once for residents and once for
+    the desk."""
 
     added: int
     removed: int
@@ -36,6 +41,17 @@ class Changes:
 
 
 UNCHANGED = Changes(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What publishing makes: the list of each path, how many seats each opening gets, the openings
+    whose day is over, and what all that changes."""
+
+    lists: Mapping[str, Listing]
+    seats: Mapping[Opening, int]
+    over: Sequence[Opening]
+    changes: Changes
 
 
 class Publisher:
@@ -51,7 +67,8 @@ class Publisher:
     def published(self) -> dict[str, Listing]:
         """The list of each path, without what is kept in it only to be forgotten in time; an empty
         one where none is published. Raises BadSignature."""
-        return {path: replace(it, seats=_with_seats(it)) for path, (it, _) in self._held().items()}
+        held = self._held()
+        return {path: replace(it, seats=_with_seats(it)) for path, (it, _, _) in held.items()}
 
     def free(self, now: datetime, closing: tuple[str, date] | None = None) -> dict[Opening, int]:
         """Every opening from tomorrow on that has a seat left, the earliest first; as if the center
@@ -67,70 +84,81 @@ class Publisher:
         return self._store.seats(listed)
 
     def preview(self, now: datetime) -> Changes:
-        """What `publish` would do now."""
-        before = self.published()
-        return _changes(before, self._plan(now, before[""].closed))
+        """What `publish` would do now, to the lists and to the counts of their seats."""
+        held = self._held()
+        return self._meant(held, held[""][0].closed, _taking(held), now).changes
 
     def publish(self, now: datetime, taking: bool | None = None) -> Changes:
         """Publish the openings of every coming week that has keys. `taking` switches whether
         residents may take them; without it that stays as it is, and is on at first. Raises Conflict
-        when somebody else published meanwhile: nothing is lost; do it again."""
+        when somebody else published meanwhile: theirs stands, and nothing of ours; do it again.
+        Raises HalfPublished when counts are missing: publishing again writes them."""
         held = self._held()
         if taking is None:
             taking = _taking(held)
-        return self._write(held, held[""][0].closed, taking, now)
+        return self._write(held, self._meant(held, held[""][0].closed, taking, now), now)
 
     def close(self, center: str, day: date, now: datetime) -> Changes:
         """Close a center for a day: nobody can take or be given a time there any more. Who has one
         keeps it until the desk gives another. Raises NoDay for a center that is not known, and for
-        a day that is over; Conflict as `publish` does."""
+        a day that is over; Conflict and HalfPublished as `publish` does."""
         check_day(self._city, center, day, now)
         held = self._held()
         closed = held[""][0].closed | {(center, day)}
-        return self._write(held, closed, _taking(held), now)
+        return self._write(held, self._meant(held, closed, _taking(held), now), now)
 
     def reopen(self, center: str, day: date, now: datetime) -> Changes:
         """Take a closing back: the times that centers.yml has for that day are published again.
-        Raises NoDay and Conflict as `close` does."""
+        Raises what `close` raises."""
         check_day(self._city, center, day, now)
         held = self._held()
-        return self._write(held, held[""][0].closed - {(center, day)}, _taking(held), now)
+        closed = held[""][0].closed - {(center, day)}
+        return self._write(held, self._meant(held, closed, _taking(held), now), now)
 
-    def _write(
-        self, held: Mapping[str, tuple[Listing, int]], closed: Closed, taking: bool, now: datetime
-    ) -> Changes:
+    def _write(self, held: Mapping[str, _Held], meant: _Meant, now: datetime) -> Changes:
+        today = now.astimezone(self._city.zone).date()
+        devices = self._devices()
+        versions = {}
+        for path, listing in meant.lists.items():
+            before, data, seq = held[path]
+            stays = bool(seq) and listing == before
+            # Before anything is written: a list that nobody believes would lock every desk out.
+            signed = data if stays else self._signed(listing, devices, before.number + 1, today)
+            name = openings.listing_name(self._city.queue, path)
+            versions[name] = Version(signed, seq, seq if stays else seq + 1)
+        # First, while the lists still name them. Nobody can take what is over.
+        if meant.over:
+            self._store.drop_seats(meant.over)
+        self._store.set_seats(meant.seats, versions)
+        return meant.changes
+
+    def _meant(
+        self, held: Mapping[str, _Held], closed: Closed, taking: bool, now: datetime
+    ) -> _Meant:
         today = now.astimezone(self._city.zone).date()
         kept = frozenset((center, day) for center, day in closed if day >= today)
-        plan = self._plan(now, kept)
-        # An opening that goes stays in its list, without seats, until its day is over: so its
-        # counter is found again and forgotten.
+        plan, counted = self._plan(now, kept)
         gone = {
-            path: [it for it in before.seats if it not in plan[path]]
-            for path, (before, _) in held.items()
+            it for path, (before, _, _) in held.items() for it in {*before.seats} - {*plan[path]}
         }
+        # An opening that goes stays in its list, without seats, until its day is over: so its
+        # counter is found again and forgotten. Who has a place then keeps it; nobody else gets one.
         lists = {
             path: Listing(
-                path, taking, seats | {it: 0 for it in gone[path] if it.day > today}, kept
+                path,
+                taking,
+                seats | {it: 0 for it in gone if it.path == path and it.day > today},
+                kept,
             )
             for path, seats in plan.items()
         }
-        # Before anything is written: a list that nobody believes would lock every desk out.
-        devices = self._devices()
-        signed = {
-            path: self._signed(listing, devices, held[path][0].number + 1, today)
-            for path, listing in lists.items()
+        listed = {
+            it: seats for before, _, _ in held.values() for it, seats in _with_seats(before).items()
         }
-        for path, wanted in plan.items():
-            before, seq = held[path]
-            # Who has a place on a day that is closed keeps it; nobody else gets one.
-            self._store.set_seats({it: 0 for it in gone[path] if it.day > today})
-            if not seq or lists[path] != before:
-                name = openings.listing_name(self._city.queue, path)
-                self._store.publish(name, signed[path], seq)
-            # Last: a scheduler who came too late has changed no count.
-            self._store.set_seats(wanted)
-            self._store.drop_seats(it for it in gone[path] if it.day <= today)
-        return _changes({path: listing for path, (listing, _) in held.items()}, plan)
+        wanted = {it: count for each in lists.values() for it, count in each.seats.items()}
+        counted |= self._store.counted(wanted.keys() - counted.keys())
+        over = sorted(it for it in gone if it.day <= today)
+        return _Meant(lists, wanted, over, _changes(listed, wanted, counted))
 
     def _signed(self, listing: Listing, devices: bytes | None, number: int, today: date) -> bytes:
         device = self._device
@@ -142,14 +170,13 @@ class Publisher:
         self._verified(document, devices, listing.path)
         return document
 
-    def _held(self) -> dict[str, tuple[Listing, int]]:
-        """The list of each path and the seq of its document."""
+    def _held(self) -> dict[str, _Held]:
         devices, held = self._devices(), {}
         for path in self.paths:
             document = self._store.read(openings.listing_name(self._city.queue, path))
-            held[path] = (Listing(path, False, {}), 0)
+            held[path] = (Listing(path, False, {}), b"", 0)
             if document is not None:
-                held[path] = (self._verified(document[0], devices, path), document[1])
+                held[path] = (self._verified(document[0], devices, path), *document)
         return held
 
     def _devices(self) -> bytes | None:
@@ -159,8 +186,11 @@ class Publisher:
     def _verified(self, document: bytes, devices: bytes | None, path: str) -> Listing:
         return openings.verify_listing(document, devices, self._trust, self._city.queue, path)
 
-    def _plan(self, now: datetime, closed: Closed) -> dict[str, dict[Opening, int]]:
-        """What centers.yml says, for every coming day of a week that has keys."""
+    def _plan(
+        self, now: datetime, closed: Closed
+    ) -> tuple[dict[str, dict[Opening, int]], dict[Opening, tuple[int, int]]]:
+        """What centers.yml says, for every coming day of a week that has keys: how many seats each
+        opening of a path gets. And how they are counted now."""
         today = now.astimezone(self._city.zone).date()
         current = weeks.epoch_at(now, self._city.zone)
         days: list[date] = []
@@ -176,17 +206,18 @@ class Publisher:
             if _opens(center, day) and (center.id, day) not in closed
             for at, seats in center.times
         ]
-        taken = self._store.taken(it for offered, kept, _ in pairs for it in (offered, kept))
+        counted = self._store.counted(it for offered, kept, _ in pairs for it in (offered, kept))
         plan: dict[str, dict[Opening, int]] = {path: {} for path in self.paths}
         for offered, kept, seats in pairs:
             # Of an odd seat the residents' half is the larger. What one side has taken beyond its
             # share, the other has less.
             share = -(-seats * self._city.offered_share // 100)
-            share = max(min(taken[offered], seats), min(share, seats - taken[kept]))
+            taken, desks = counted[offered][1], counted[kept][1]
+            share = max(min(taken, seats), min(share, seats - desks))
             for opening, count in ((offered, share), (kept, seats - share)):
                 if count > 0:
                     plan[opening.path][opening] = count
-        return plan
+        return plan, counted
 
 
 def check_day(city: City, center: str, day: date, now: datetime) -> None:
@@ -207,17 +238,19 @@ def _with_seats(listing: Listing) -> dict[Opening, int]:
     return {opening: seats for opening, seats in listing.seats.items() if seats}
 
 
-def _taking(held: Mapping[str, tuple[Listing, int]]) -> bool:
+def _taking(held: Mapping[str, _Held]) -> bool:
     """Whether residents may take times: at first they may."""
-    listing, seq = held[""]
+    listing, _, seq = held[""]
     return listing.taking or not seq
 
 
-def _changes(before: Mapping[str, Listing], after: Mapping[str, Mapping[Opening, int]]) -> Changes:
+def _changes(
+    listed: Mapping[Opening, int],
+    wanted: Mapping[Opening, int],
+    counted: Mapping[Opening, tuple[int, int]],
+) -> Changes:
     # A path is part of an opening's name: all lists together name each opening once.
-    old = {it: seats for listing in before.values() for it, seats in _with_seats(listing).items()}
-    new = {it: seats for plan in after.values() for it, seats in plan.items()}
-    both = old.keys() & new.keys()
-    return Changes(
-        len(new) - len(both), len(old) - len(both), sum(old[it] != new[it] for it in both)
-    )
+    new = {it for it, seats in wanted.items() if seats}
+    added, removed = new - listed.keys(), listed.keys() - new
+    right = {it for it, seats in wanted.items() if listed.get(it, 0) == counted[it][0] == seats}
+    return Changes(len(added), len(removed), len(wanted.keys() - added - removed - right))

@@ -150,7 +150,7 @@ def earliest(item: Opened, city: City, now: datetime) -> date:
     told = today
     if not item.request.reach:
         # The phone wrote that day: no later one than we would say now is believed.
-        latest = today + timedelta(days=city.answer_by_days)
+        latest = weeks.answer_day(now, city.zone, city.answer_by_days)
         look = item.reply.look_again if item.reply else None
         told = max(today, min(look or latest, latest))
     return told + timedelta(days=max(1, city.notice_days))
@@ -165,8 +165,7 @@ def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime
         centers |= {center.id for center in city.listed}
     # The visit's day, and one more to erase it in, must be over before the request is destroyed:
     # with its week's key, which is later in any case, or 60 days after its first week began.
-    end = weeks.oldest(item.envelope.born, city.zone).astimezone(city.zone)
-    last = end.date() - timedelta(days=2)
+    last = weeks.oldest_day(item.envelope.born, city.zone) - timedelta(days=1)
     found = [
         it
         for it, left in free.items()

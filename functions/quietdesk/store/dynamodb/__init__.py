@@ -1,12 +1,12 @@
 """The store in three DynamoDB tables: PREFIX-requests, PREFIX-keys and PREFIX-public.
 
-No index and no scan. Every write is conditional, so that a retry after a lost answer is safe. TTL
-is best effort (days, says AWS), so every read leaves out what has ended. Here is what the store
-does; `items` has what an item holds, `calls` how DynamoDB is asked.
+No index and no scan. Every write is conditional, so that a retry after a lost answer is safe. No
+table has a time to live: sweep alone erases, and every read leaves out what has ended. Here is what
+the store does; `items` has what an item holds, `calls` how DynamoDB is asked.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
+    HalfPublished,
     KeyDestroyed,
     NoSeats,
     StoreBusy,
@@ -23,19 +24,36 @@ from quietdesk.errors import (
 )
 from quietdesk.hpke import Kid
 from quietdesk.openings import Opening
+from quietdesk.store.documents import Version
 from quietdesk.store.dynamodb import items
-from quietdesk.store.dynamodb.calls import CONFIG, TRANSACTION, Calls, delays, failed
+from quietdesk.store.dynamodb.calls import (
+    BATCH_WRITE,
+    CONFIG,
+    TRANSACTION,
+    Calls,
+    delays,
+    failed,
+)
 from quietdesk.store.dynamodb.items import Item
 from quietdesk.store.dynamodb.tables import TABLES
 from quietdesk.weeks import Epoch
 
+# How many items a second are destroyed: a quarter of what the table may write (infra/template.yaml)
+# is for that, and the rest for residents. An envelope of 5 kB is 5 write units, a wrap is 2.
+ROWS_A_SECOND = 2000 / 4 / 5
+KEYS_A_SECOND = 1000 / 4 / 2
+
 
 class DynamoDB:
     """A store in the tables of one prefix. Endpoint, region and credentials come the usual AWS way
-    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_DEFAULT_REGION`, profile or role)."""
+    (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_DEFAULT_REGION`, profile or role). It `sleep`s between the
+    batches that it destroys."""
 
-    def __init__(self, prefix: str, config: Config = CONFIG):
+    def __init__(
+        self, prefix: str, config: Config = CONFIG, sleep: Callable[[float], None] = time.sleep
+    ):
         self._calls = Calls(config)
+        self._sleep = sleep
         self._requests, self._keys, self._public = (f"{prefix}-{name}" for name in TABLES)
 
     def begin(self) -> None:
@@ -145,27 +163,25 @@ class DynamoDB:
             ):
                 yield items.envelope_of(item)
 
-    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
+    def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
         week = items.week_of(queue, epoch)
         # visit_kid tells an envelope from a stub, and is much shorter than what is sealed.
-        found = list(self._calls.query(self._requests, week, ProjectionExpression="id, visit_kid"))
-        self._calls.batch_delete(
-            self._requests, [{"week": {"S": week}, "id": item["id"]} for item in found]
-        )
-        return sum("visit_kid" in item for item in found)
+        for page in self._calls.pages(self._requests, week, ProjectionExpression="id, visit_kid"):
+            keys = [{"week": {"S": week}, "id": item["id"]} for item in page]
+            self._destroy(self._requests, keys, ROWS_A_SECOND)
+            yield sum("visit_kid" in item for item in page)
 
-    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
-        count = 0
-        for epoch in epochs:
-            week = items.week_of(queue, epoch)
-            values = {":now": items.seconds(now)}
-            for item in self._calls.query(
-                self._requests,
-                week,
-                FilterExpression="expires <= :now",
-                ProjectionExpression="id, visit_kid",
-                values=values,
-            ):
+    def erase_expired(self, queue: str, epoch: Epoch, now: datetime) -> Iterator[int]:
+        week, values = items.week_of(queue, epoch), {":now": items.seconds(now)}
+        for page in self._calls.pages(
+            self._requests,
+            week,
+            FilterExpression="expires <= :now",
+            ProjectionExpression="id, visit_kid",
+            values=values,
+        ):
+            count = 0
+            for item in page:
                 try:
                     self._calls.delete(
                         TableName=self._requests,
@@ -173,38 +189,72 @@ class DynamoDB:
                         ConditionExpression="expires <= :now",
                         ExpressionAttributeValues=values,
                     )
+                    count += "visit_kid" in item
                 except Conflict:
-                    continue  # somebody gave it another end since it was listed
-                count += "visit_kid" in item
-        return count
+                    pass  # somebody gave it another end since it was listed
+                self._sleep(1 / ROWS_A_SECOND)
+            yield count
+
+    def _destroy(self, table: str, keys: Sequence[Item], a_second: float) -> None:
+        for start in range(0, len(keys), BATCH_WRITE):
+            batch = keys[start : start + BATCH_WRITE]
+            self._calls.batch_delete(table, batch)
+            self._sleep(len(batch) / a_second)
 
     # --- Seats ---
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
-        wanted = list(seats.items())
-        for start in range(0, len(wanted), TRANSACTION):
-            chunk = dict(wanted[start : start + TRANSACTION])
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
+        new = any(it.after != it.before for it in lists.values())
+        stand = not new  # whether the lists in the store are these
+        try:
             for delay in delays():
-                counts = self._counts(chunk)
-                # Read, then written on condition: an update has no word for "the taken stay taken".
-                writes = [
-                    items.seats_in_all(self._public, opening, counts.get(opening), of)
-                    for opening, of in chunk.items()
-                    if opening not in counts or counts[opening][0] != of
-                ]
-                if not writes or not self._calls.transact(writes):
-                    break
-                time.sleep(delay)
-            else:
-                raise StoreBusy("others are writing the same; try again in a moment")
+                # Asked again once all is written: who published before us may have been writing.
+                behind = self._behind(seats)
+                if stand and not behind:
+                    return
+                most = TRANSACTION - len(lists)
+                parts = [behind[start : start + most] for start in range(0, len(behind), most)]
+                for part in parts or [[]]:
+                    if not self._publish_seats(lists, stand, part):
+                        time.sleep(delay)
+                        break
+                    stand = True
+            raise StoreBusy("others are writing the same; try again in a moment")
+        except StoreUnavailable as error:
+            if new and stand:
+                raise HalfPublished(error) from None
+            raise
+
+    def _behind(self, seats: Mapping[Opening, int]) -> list[dict[str, Any]]:
+        """The writes that bring the counts to these seats, those that take seats away first: nobody
+        gets one on a day that is being closed. Read, then written on condition: an update has no
+        word for "the taken stay taken"."""
+        held = self._counts(seats)
+        more = {it: of - held.get(it, (0, 0))[0] for it, of in seats.items()}
+        changed = [it for it in seats if it not in held or more[it]]
+        return [
+            items.seats_in_all(self._public, it, held.get(it), seats[it])
+            for it in sorted(changed, key=lambda it: more[it])
+        ]
+
+    def _publish_seats(
+        self, lists: Mapping[str, Version], stand: bool, counts: list[dict[str, Any]]
+    ) -> bool:
+        """The lists and counts in one transaction; False when a count is another by now. Raises
+        Conflict when a list is."""
+        writes = [items.version(self._public, name, it, stand) for name, it in lists.items()]
+        reasons = self._calls.transact([*writes, *counts])
+        if reasons and any(failed(reasons, at) for at in range(len(writes))):
+            raise Conflict("somebody else published first")
+        return not reasons
 
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         left = dict.fromkeys(openings, 0)
         return left | {it: max(0, left) for it, (_, left) in self._counts(left).items()}
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        none = dict.fromkeys(openings, 0)
-        return none | {it: of - left for it, (of, left) in self._counts(none).items()}
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        none = dict.fromkeys(openings, (0, 0))
+        return none | {it: (of, of - left) for it, (of, left) in self._counts(none).items()}
 
     def drop_seats(self, openings: Iterable[Opening]) -> None:
         self._calls.batch_delete(self._public, map(items.seats_key, openings))
@@ -286,9 +336,8 @@ class DynamoDB:
                 ExpressionAttributeNames={"#name": "name"},
             )
         ]
-        self._calls.batch_delete(
-            self._keys, [{"week": {"S": week}, "name": {"S": name}} for name in names]
-        )
+        keys: list[Item] = [{"week": {"S": week}, "name": {"S": name}} for name in names]
+        self._destroy(self._keys, keys, KEYS_A_SECOND)
         return names
 
     # --- Public documents ---
@@ -306,6 +355,9 @@ class DynamoDB:
     def read(self, name: str) -> tuple[bytes, int] | None:
         item = self._calls.get(self._public, items.document_key(name))
         return None if item is None else items.document_of(item)
+
+    def date(self) -> datetime:
+        return self._calls.date()
 
     def checkpoint(self) -> None:
         """Nothing: a deleted item is not ours to overwrite. That is why keys are destroyed."""

@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
@@ -34,6 +37,10 @@ PATIENT = Config(
 )
 TRIES = 6  # for what DynamoDB gives back undone, and for two transactions that met
 BATCH_WRITE, BATCH_GET, TRANSACTION = 25, 100, 100  # the most items a call may name
+# Why a write of a transaction is refused, as DynamoDB names it. Those that pass are tried again;
+# any other means that it would be refused for ever.
+CONDITION = "ConditionalCheckFailed"
+PASSING = frozenset({"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,23 @@ class Calls:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+    def date(self) -> datetime:
+        """AWS's date, from the head of its answer. Nobody signs the question: AWS refuses one that
+        is signed by a wrong clock, or by who is not signed in, and its refusals are dated too."""
+        with named_errors():
+            anybody = client(CONFIG.merge(Config(signature_version=UNSIGNED)))
+            try:
+                answer = anybody.list_tables(Limit=1)
+            except ClientError as error:
+                answer = error.response
+            finally:
+                anybody.close()
+        try:
+            date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        except (KeyError, ValueError):
+            raise StoreUnavailable("the store does not say what day it is") from None
+        return date.astimezone(UTC)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -107,7 +131,15 @@ class Calls:
     def query(
         self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
     ) -> Iterator[Item]:
-        """Every item of a partition, page after page of at most 1 MB."""
+        """Every item of a partition, read page after page."""
+        for page in self.pages(table, week, values, **more):
+            yield from page
+
+    def pages(
+        self, table: str, week: str, values: Mapping[str, Any] | None = None, **more: Any
+    ) -> Iterator[list[Item]]:
+        """Every item of a partition, by pages of at most 1 MB; of a filter a page may have none.
+        The items of a page may be deleted before the next one is asked for."""
         if "ProjectionExpression" in more:
             more["Select"] = "SPECIFIC_ATTRIBUTES"  # sweep's role may ask for nothing else
         ask: dict[str, Any] = {
@@ -120,7 +152,7 @@ class Calls:
         while True:
             with self._in_time():
                 page = self._client.query(**ask)
-            yield from page["Items"]
+            yield page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             ask["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -153,8 +185,9 @@ class Calls:
         return None
 
     def transact(self, writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """All of the writes, or none: then a reason for each. Two transactions that met are tried
-        again."""
+        """All of the writes, or none: then a reason for each, and a condition is why. While one of
+        the reasons is that another transaction was there, or too many calls, no other reason is
+        believed: what was there may be this very write, sent before. Then it is tried again."""
         for delay in delays():
             with self._in_time():
                 try:
@@ -164,8 +197,11 @@ class Calls:
                     if code_of(error) != "TransactionCanceledException":
                         raise
                     reasons: list[dict[str, Any]] = error.response["CancellationReasons"]
-            if any(failed(reasons, at) for at in range(len(reasons))):
+            codes = {reason.get("Code") or "None" for reason in reasons} - {"None"}
+            if codes == {CONDITION}:
                 return reasons
+            if not codes <= PASSING | {CONDITION}:
+                raise StoreUnavailable("the store refuses what it was asked to write")
             time.sleep(delay)
         raise StoreBusy("others are writing the same; try again in a moment")
 
@@ -201,7 +237,7 @@ def delays() -> Iterator[float]:
 
 def failed(reasons: Sequence[Mapping[str, Any]], index: int) -> bool:
     """Whether it was this write's condition for which a transaction was refused."""
-    return bool(reasons) and reasons[index].get("Code") == "ConditionalCheckFailed"
+    return bool(reasons) and reasons[index].get("Code") == CONDITION
 
 
 def _conflict_unless(already: Callable[[Item], bool], refused: Refused | None) -> None:

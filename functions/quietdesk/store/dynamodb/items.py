@@ -14,6 +14,7 @@ from quietdesk.errors import Conflict, DamagedDocument
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
+from quietdesk.store.documents import Version
 from quietdesk.weeks import Epoch
 
 Item = dict[str, dict[str, Any]]
@@ -240,6 +241,13 @@ def document_key(name: str) -> Item:
 def document(name: str, data: bytes, seq: int) -> Item:
     """A public document as an item."""
     return {**document_key(name), "data": {"B": data}, "seq": {"N": str(seq)}}
+
+
+def version(table: str, name: str, it: Version, stands: bool) -> dict[str, Any]:
+    """A public document as a part of a transaction: over the one before it, or, once it stands,
+    over itself, which only asks whether it still does."""
+    held = it.after if stands else it.before
+    return {"Put": {"TableName": table, "Item": document(name, it.data, it.after), **seq_is(held)}}
 
 
 def document_of(item: Mapping[str, Any]) -> tuple[bytes, int]:

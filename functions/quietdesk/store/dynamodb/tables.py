@@ -7,11 +7,11 @@ from quietdesk.errors import Conflict
 from quietdesk.store.dynamodb.aws_errors import named_errors
 from quietdesk.store.dynamodb.calls import PATIENT, client
 
-# Table: partition key, sort key, attribute of the time to live.
-TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None, str | None]] = {
-    "requests": (("week", "S"), ("id", "B"), "expires"),
-    "keys": (("week", "S"), ("name", "S"), None),
-    "public": (("name", "S"), None, None),
+# Table: partition key, sort key. None has a time to live: sweep alone erases.
+TABLES: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None]] = {
+    "requests": (("week", "S"), ("id", "B")),
+    "keys": (("week", "S"), ("name", "S")),
+    "public": (("name", "S"), None),
 }
 
 
@@ -20,7 +20,7 @@ def create_tables(prefix: str) -> list[str]:
     there."""
     made = []
     with named_errors(), closing(client(PATIENT)) as dynamodb:
-        for name, (partition, sort, ends) in TABLES.items():
+        for name, (partition, sort) in TABLES.items():
             table = f"{prefix}-{name}"
             columns = [column for column in (partition, sort) if column]
             try:
@@ -38,10 +38,5 @@ def create_tables(prefix: str) -> list[str]:
             except dynamodb.exceptions.ResourceInUseException:
                 raise Conflict(f"there is a table {table} already") from None
             dynamodb.get_waiter("table_exists").wait(TableName=table)
-            if ends:
-                dynamodb.update_time_to_live(
-                    TableName=table,
-                    TimeToLiveSpecification={"Enabled": True, "AttributeName": ends},
-                )
             made.append(table)
     return made

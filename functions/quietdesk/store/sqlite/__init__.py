@@ -6,12 +6,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from quietdesk.envelopes import Envelope, SealedPart
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
@@ -24,20 +25,26 @@ from quietdesk.errors import (
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
+from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import schema
+from quietdesk.store.sqlite.room import Room, may_be_full
+from quietdesk.store.sqlite.rows import COLUMNS, bytes_of, envelope_of
 from quietdesk.weeks import Epoch
 
 BUSY_SECONDS = 5.0
-for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `_envelope` is how they come back
+for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `rows` how they come back
     sqlite3.register_adapter(kind, str)
 
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
+ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
-_COLUMNS = (
-    "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
-    "visit_kid, visit, contact_kid, contact, reply"
-)
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
+
+T = TypeVar("T")
+
+
+class _Full(StoreUnavailable):
+    """The disk may be full."""
 
 
 class Sqlite:
@@ -52,6 +59,7 @@ class Sqlite:
         if not create and not path.exists():
             raise StoreUnavailable(f"there is no store at {path.absolute()}")
         self._path = path
+        self._room = Room(path)
         self._thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -63,7 +71,8 @@ class Sqlite:
             # Made by us, with its mode, before SQLite sees it; -wal and -shm take the same mode.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
-                self._prepare()
+                # On a full disk there is no room even to open it.
+                self._in_kept_room(self._prepare)
             except BaseException:
                 self.close()
                 raise
@@ -86,10 +95,12 @@ class Sqlite:
                 "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
                 (queue, epoch, id),
             ).fetchone()
-        return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
+        return row is not None and hmac.compare_digest(bytes_of(row[0]), digest)
 
-    def set_seats(self, seats: Mapping[Opening, int]) -> None:
+    def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
         with self._write() as db:
+            for name, it in lists.items():
+                _publish(db, name, it)
             db.executemany(
                 "INSERT INTO seats VALUES (?1, ?2, ?2) ON CONFLICT (opening) DO UPDATE SET"
                 " seats_left = seats_left + excluded.seats - seats, seats = excluded.seats",
@@ -99,8 +110,8 @@ class Sqlite:
     def seats(self, openings: Iterable[Opening]) -> dict[Opening, int]:
         return {opening: max(0, left) for opening, (_, left) in self._counts(openings).items()}
 
-    def taken(self, openings: Iterable[Opening]) -> dict[Opening, int]:
-        return {opening: of - left for opening, (of, left) in self._counts(openings).items()}
+    def counted(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
+        return {it: (of, of - left) for it, (of, left) in self._counts(openings).items()}
 
     def _counts(self, openings: Iterable[Opening]) -> dict[Opening, tuple[int, int]]:
         """Seats in all, and left."""
@@ -126,12 +137,12 @@ class Sqlite:
         weeks = list(epochs)
         with _named_errors():
             row = self._db.execute(
-                f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
                 f" WHERE queue = ? AND epoch IN ({', '.join('?' * len(weeks))})"
                 f" AND id = ? AND expires > ? AND {_LIVE}",
                 (queue, *weeks, id, now.timestamp()),
             ).fetchone()
-        return _envelope(row) if row else None
+        return envelope_of(row) if row else None
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         with self._write() as db:
@@ -160,35 +171,45 @@ class Sqlite:
                 after = "AND id > ?" if last else ""
                 with _named_errors():
                     rows = self._db.execute(
-                        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                        f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
                         f" WHERE queue = ? AND epoch = ? {after} AND expires > ? AND {_LIVE}"
                         " ORDER BY id LIMIT ?",
                         (queue, epoch, *last, now.timestamp(), PAGE),
                     ).fetchall()
                 for row in rows:
-                    yield _envelope(row)
+                    yield envelope_of(row)
                 if len(rows) < PAGE:
                     break
                 last = [rows[-1][2]]
 
-    def erase_epoch(self, queue: str, epoch: Epoch) -> int:
-        with self._write() as db:
-            where, values = "queue = ? AND epoch = ?", (queue, epoch)
-            count = _count(db, where, values)
-            db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
-        self.checkpoint()
-        return count
+    def erase_epoch(self, queue: str, epoch: Epoch) -> Iterator[int]:
+        return self._erase("queue = ? AND epoch = ?", (queue, epoch))
 
-    def erase_expired(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> int:
-        count = 0
-        with self._write() as db:
-            for epoch in epochs:
-                where = "queue = ? AND epoch = ? AND expires <= ?"
-                values = (queue, epoch, now.timestamp())
-                count += _count(db, where, values)
-                db.execute(f"DELETE FROM requests WHERE {where}", values)  # noqa: S608 - fixed text
-        self.checkpoint()
-        return count
+    def erase_expired(self, queue: str, epoch: Epoch, now: datetime) -> Iterator[int]:
+        return self._erase(
+            "queue = ? AND epoch = ? AND expires <= ?", (queue, epoch, now.timestamp())
+        )
+
+    def _erase(self, where: str, values: tuple[object, ...]) -> Iterator[int]:
+        last: list[object] = []  # no value is before an id of any type, also a damaged one
+
+        def page() -> list[tuple[object, int]]:
+            page = f"FROM requests WHERE {where} {'AND id > ?' if last else ''}"
+            with self._write() as db:
+                rows = db.execute(
+                    f"SELECT id, {_LIVE} {page} ORDER BY id LIMIT ?",
+                    (*values, *last, ERASED),
+                ).fetchall()
+                if rows:
+                    until = rows[-1][0]
+                    db.execute(f"DELETE {page} AND id <= ?", (*values, *last, until))
+                return rows
+
+        while rows := self._in_kept_room(page):
+            last = [rows[-1][0]]
+            yield sum(live for _, live in rows)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
+        self._room.make()
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
         with self._write() as db:
@@ -208,7 +229,7 @@ class Sqlite:
             row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
         if row is None:
             raise KeyDestroyed(str(kid.epoch))
-        return _bytes(row[0])
+        return bytes_of(row[0])
 
     def put_wrap(self, kid: Kid, device: str, wrap: bytes, over: bytes | None = None) -> None:
         with self._write() as db:
@@ -230,28 +251,28 @@ class Sqlite:
             return _wrap(self._db, kid, device) is not None
 
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
-        with self._write() as db:
-            rows = db.execute(
-                "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid", (queue, epoch)
-            ).fetchall()
-            of_week = (f"{queue}.*.{epoch}.*", queue, epoch)
-            db.execute(
-                "DELETE FROM wraps WHERE kid GLOB ?"
-                " OR kid IN (SELECT kid FROM keys WHERE queue = ? AND epoch = ?)",
-                of_week,
-            )
-            db.executemany("DELETE FROM keys WHERE kid = ?", rows)
-        self.checkpoint()
+        def destroy() -> list[tuple[object]]:
+            with self._write() as db:
+                rows = db.execute(
+                    "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid",
+                    (queue, epoch),
+                ).fetchall()
+                db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
+                # Also one of which the half is gone, as when it was put back.
+                db.execute("DELETE FROM wraps WHERE kid GLOB ?", (f"{queue}.*.{epoch}.*",))
+                db.executemany("DELETE FROM keys WHERE kid = ?", rows)
+                return rows
+
+        rows = self._in_kept_room(destroy)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
         return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
-        with self._write() as db:
-            row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
-            if (row[0] if row else 0) != expected_seq:
-                raise Conflict("somebody else published first")
-            db.execute(
-                "INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, data, expected_seq + 1)
-            )
+        def publish() -> None:
+            with self._write() as db:
+                _publish(db, name, Version(data, expected_seq, expected_seq + 1))
+
+        self._in_kept_room(publish)  # the record of destruction is one
         return expected_seq + 1
 
     def read(self, name: str) -> tuple[bytes, int] | None:
@@ -266,9 +287,24 @@ class Sqlite:
             raise DamagedDocument("a document in the store is damaged")
         return data, seq
 
+    def date(self) -> None:
+        """None: a file has no clock but this computer's."""
+
     def checkpoint(self) -> None:
-        with _named_errors():
-            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._traceless(self._empty_wal)
+
+    def _traceless(self, empty: Callable[[], None]) -> None:
+        # What was done before is committed, whatever the disk says now.
+        try:
+            with _named_errors():
+                empty()
+        except TracesRemain:
+            raise
+        except StoreUnavailable:
+            raise TracesRemain("done, but traces stay in the file: the disk refuses") from None
+
+    def _empty_wal(self) -> None:
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TracesRemain("done, but traces stay in the file until nobody reads it")
 
@@ -326,6 +362,17 @@ class Sqlite:
                     raise
                 time.sleep(0.02)
 
+    def _in_kept_room(self, work: Callable[[], T]) -> T:
+        """What must be possible on a full disk too: then in the room that is kept for it."""
+        try:
+            with _named_errors():
+                return work()
+        except _Full:
+            if not self._room.let_go():
+                raise
+        with _named_errors():
+            return work()
+
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it, or nothing."""
@@ -349,8 +396,10 @@ class Sqlite:
             (envelope.queue, envelope.epoch, envelope.id),
         ).fetchone()
         if row is None:
+            if self._room.is_short():
+                raise StoreUnavailable("the disk is nearly full")
             self._write_row(db, envelope, envelope.digest, envelope.rev)
-        elif not hmac.compare_digest(_bytes(row[0]), envelope.digest):
+        elif not hmac.compare_digest(bytes_of(row[0]), envelope.digest):
             raise Conflict("another envelope has this id")
         return row is None
 
@@ -359,7 +408,7 @@ class Sqlite:
     ) -> None:
         db.execute(
             # A stub of an earlier move may lie where an envelope moves back to.
-            f"INSERT OR REPLACE INTO requests ({_COLUMNS})"  # noqa: S608 - fixed names of columns
+            f"INSERT OR REPLACE INTO requests ({COLUMNS})"  # noqa: S608 - fixed names of columns
             f" VALUES ({', '.join('?' * 15)})",
             (
                 envelope.queue, envelope.epoch, envelope.id, digest, envelope.expires, rev,
@@ -386,7 +435,7 @@ class Sqlite:
                 " VALUES (?, ?, ?, ?, ?, 0)",
                 (old.queue, old.epoch, old.id, *row),
             )
-        return _bytes(row[0])
+        return bytes_of(row[0])
 
 
 def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | None) -> None:
@@ -402,31 +451,18 @@ def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | 
         db.execute("UPDATE seats SET seats_left = seats_left + 1 WHERE opening = ?", (back,))
 
 
+def _publish(db: sqlite3.Connection, name: str, it: Version) -> None:
+    """A public document over the one of that seq. Raises Conflict."""
+    row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
+    if (row[0] if row else 0) != it.before:
+        raise Conflict("somebody else published first")
+    if it.after != it.before:
+        db.execute("INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, it.data, it.after))
+
+
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
     text = f"SELECT count(*) FROM requests WHERE {where} AND {_LIVE}"  # noqa: S608 - fixed text
     return int(db.execute(text, values).fetchone()[0])
-
-
-def _envelope(row: tuple[object, ...]) -> Envelope:
-    # A damaged value becomes an empty one: that envelope does not open, and the others do.
-    (
-        queue, _, id, digest, expires, rev, lane, born, opening, auth_hash,
-        visit_kid, visit, contact_kid, contact, reply,
-    ) = row  # fmt: skip
-    return Envelope(
-        queue=str(queue),
-        id=_bytes(id),
-        auth_hash=_bytes(auth_hash),
-        born=typed.epoch(str(born)),
-        opening=typed.opening(str(opening)),
-        visit=SealedPart(typed.kid(str(visit_kid)), _bytes(visit)),
-        contact=SealedPart(typed.kid(str(contact_kid)), _bytes(contact)),
-        reply=_bytes(reply),
-        lane=str(lane),
-        digest=_bytes(digest),
-        rev=rev if isinstance(rev, int) else 0,
-        expires=expires if isinstance(expires, int) else 0,
-    )
 
 
 def _wrap(db: sqlite3.Connection, kid: Kid, device: str) -> bytes | None:
@@ -434,11 +470,7 @@ def _wrap(db: sqlite3.Connection, kid: Kid, device: str) -> bytes | None:
     row = db.execute(
         "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
     ).fetchone()
-    return None if row is None else _bytes(row[0])
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
+    return None if row is None else bytes_of(row[0])
 
 
 @contextmanager
@@ -446,5 +478,6 @@ def _named_errors() -> Iterator[None]:
     """SQLite's and the disk's errors under our name, without their text: it may hold values."""
     try:
         yield
-    except (sqlite3.Error, OSError):
-        raise StoreUnavailable("the store is locked, full, read-only or damaged") from None
+    except (sqlite3.Error, OSError) as error:
+        kind = _Full if may_be_full(error) else StoreUnavailable
+        raise kind("the store is locked, full, read-only or damaged") from None

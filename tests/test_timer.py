@@ -1,0 +1,131 @@
+"""The timer of one machine, whose clock is the only one there is."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from quietdesk import clock, weeks
+from quietdesk.clock import Evenly
+from quietdesk.errors import KeyDestroyed, StoreUnavailable
+from quietdesk.staff.commands.serving import swept
+from quietdesk.weeks import Epoch
+from tests.world import NOON
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+THIS = Epoch(2026, 47)
+
+
+@pytest.fixture
+def key_day(city):
+    return weeks.destroyed_at(THIS, city.zone, city.serve_days)
+
+
+@pytest.fixture
+def server(world):
+    """A server that was up for a while; gives what its timer does at a time by its clock, so many
+    hours after it began."""
+    evenly = Evenly()
+
+    def timer(here, uptime):
+        so_far = evenly.so_far(here, uptime * 3600.0)
+        return swept(world.store, world.city, world.trust, here, so_far)
+
+    assert timer(NOON, 0)
+    return timer
+
+
+def lives(world):
+    try:
+        return [len(world.store.server_half(kid)) for kid, _ in world.bundle().keys.values()]
+    except KeyDestroyed:
+        return []
+
+
+def test_week_goes_on_its_day_while_the_clock_goes_on(world, server, key_day):
+    hours = (key_day - NOON) // HOUR
+
+    for hour in range(1, hours + 1):
+        assert lives(world)
+        assert server(NOON + hour * HOUR, hour)
+
+    assert lives(world) == []
+
+
+def test_after_a_jump_the_timer_waits_for_a_day_of_uptime_and_says_what_waits(
+    world, server, capsys
+):
+    world.store.put(world.sealed())
+    there = NOON + 15 * DAY
+
+    for hour in range(1, 25):
+        assert not server(there + hour * HOUR, hour)
+        assert lives(world)
+    said = capsys.readouterr().err
+    assert "week 2026-W47, key day 2026-11-30, requests that it opens: 1" in said
+    assert "run evenly for a day" in said
+
+    assert server(there + 25 * HOUR, 25)
+    assert lives(world) == []
+    assert clock.last_believed(world.store) == there + 25 * HOUR
+
+
+def test_a_server_that_begins_after_the_jump_waits_as_long(world, server):
+    again, there = Evenly(), NOON + 15 * DAY
+
+    for hour in range(24):
+        so_far = again.so_far(there + hour * HOUR, hour * 3600.0)
+        assert not swept(world.store, world.city, world.trust, there + hour * HOUR, so_far)
+    assert lives(world)
+
+    so_far = again.so_far(there + 24 * HOUR, 24 * 3600.0)
+    assert swept(world.store, world.city, world.trust, there + 24 * HOUR, so_far)
+    assert lives(world) == []
+
+
+def test_a_clock_that_is_set_right_within_the_day_has_lost_nothing_and_goes_on(
+    world, server, key_day
+):
+    server(NOON + 15 * DAY, 1)
+    server(NOON + 15 * DAY + 5 * HOUR, 6)
+
+    assert server(NOON + 7 * HOUR, 7)
+
+    assert lives(world)
+    assert clock.last_believed(world.store) == NOON + 7 * HOUR
+
+
+def test_a_clock_that_went_back_is_said_and_is_believed_after_a_day(world, server, capsys):
+    assert not server(NOON - 30 * DAY, 1)
+    assert "30 days away from 2026-11-18" in capsys.readouterr().err
+
+    assert server(NOON - 29 * DAY, 25)
+
+
+def test_weekend_on_which_the_machine_slept_is_a_jump(world, server):
+    """A count that nobody can set stands still while a computer sleeps."""
+    assert not server(NOON + 3 * DAY, 1)
+
+
+def test_what_was_due_before_a_jump_still_goes(world, server, key_day):
+    """It could not be destroyed on its day; then the clock moved."""
+    clock.believe(world.store, key_day + HOUR)
+
+    assert not server(key_day + 15 * DAY, 1)
+
+    assert lives(world) == []
+    kid, _ = world.bundle(NOON + 7 * DAY).keys["visit"]
+    assert world.store.server_half(kid)
+
+
+def test_a_store_too_full_to_destroy_does_not_make_the_clock_doubtful(world, server, monkeypatch):
+    def full(*_):
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(type(world.store), "destroy_keys", full)
+
+    for hour in (1, 20, 40, 60):
+        with suppress(StoreUnavailable):
+            server(NOON + hour * HOUR, hour)
+
+    assert clock.last_believed(world.store) == NOON + 60 * HOUR
