@@ -15,17 +15,19 @@ from quietdesk import clock, codes, envelopes, record, replies, settings, sweep,
 from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
+    BadSetting,
     NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
     TooOld,
     TracesRemain,
+    WrongPassphrase,
 )
 from quietdesk.openings import Opening
 from quietdesk.record import Line
 from quietdesk.request import Rest
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands import keys, openings, requests
 from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
@@ -689,7 +691,7 @@ def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
 
     for days in (15, -15):
         status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
-        assert "nothing else says what day it is" in status
+        assert "nothing else says what day it is" in str(status)
     run("openings", "publish")
 
     assert seats(world, taken) == before
@@ -971,7 +973,7 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     assert str(path) in str(said.value)
     assert said.value.next.endswith("quietdesk device new")
 
-    status, out, err = run("device", "new")
+    status, out, err = run("device", "new", "--deployment", "demo")
 
     assert status == 0
     made = keyring.unlock(path.read_bytes(), PASSPHRASE)
@@ -1004,10 +1006,10 @@ def test_device_new_finishes_what_the_store_did_not_answer(office, cheap, run, m
     world, folder = office
     with monkeypatch.context() as patched:
         patched.setattr(Sqlite, "publish", fails)
-        assert "down" in run("device", "new", keyring="second.keyring")[0]
+        assert "down" in run("device", "new", "--deployment", "demo", keyring="second.keyring")[0]
     made = keyring.unlock((folder / "second.keyring").read_bytes(), PASSPHRASE)
 
-    status, out, err = run("device", "new", keyring="second.keyring")
+    status, out, err = run("device", "new", "--deployment", "demo", keyring="second.keyring")
 
     assert (status, words_of(out)) == (0, keyring.fingerprint(made.public_key))
     assert "move it away first" in err
@@ -1023,7 +1025,7 @@ def test_device_new_replaces_no_keyring_that_is_whole(office, cheap, run):
     _, folder = office
     before = (folder / "device.keyring").read_bytes()
 
-    status, out, _ = run("device", "new")
+    status, out, _ = run("device", "new", "--deployment", "demo")
 
     assert status == 0
     assert keyring.fingerprint(keyring.unlock(before, PASSPHRASE).public_key) == words_of(out)
@@ -1037,12 +1039,12 @@ def test_foreign_keyring_is_named_for_what_it_is_and_the_way_out_works(office, c
     theirs = keyring.lock(keyring.new(kind, Trust((), 1, "elsewhere"), PASSPHRASE))
     path.write_bytes(theirs)
 
-    for command in (["pull"], ["device", "new"]):
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
         assert f"but a {kind}'s for elsewhere" in run(*command)[0]
     assert path.read_bytes() == theirs
     path.rename(folder / "away")
 
-    assert run("device", "new")[0] == 0
+    assert run("device", "new", "--deployment", "demo")[0] == 0
 
 
 def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
@@ -1051,17 +1053,17 @@ def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
     newer = json.dumps(json.loads(path.read_text()) | {"v": 2}).encode()
     path.write_bytes(newer)
 
-    for command in (["pull"], ["device", "new"]):
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
         assert "written by a newer Quietdesk" in run(*command)[0]
     assert path.read_bytes() == newer
 
 
 def test_custodian_new_shows_again_what_a_stopped_call_did_not(office, cheap, run):
     _, folder = office
-    first = run("custodian", "new", folder / "c.keyring")
+    first = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
     before = (folder / "c.keyring").read_bytes()
 
-    again = run("custodian", "new", folder / "c.keyring")
+    again = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
 
     assert (first[0], again[0]) == (0, 0)
     assert first[1] == again[1]
@@ -1349,6 +1351,128 @@ def test_admitting_says_whom_the_list_has_no_more(office, run):
 
     assert status == 0
     assert "device 0123456789abcdef is not in the list any more" in told
+
+
+# --- Keyrings, and for which deployment -----------------------------------------------------------
+
+KEYRINGS = {"custodian": ["custodian", "new"], "device": ["device", "new"]}
+
+
+@pytest.fixture
+def making(office, run):
+    """Runs the command that makes a keyring: what it said, and the file that it may have made."""
+    _, folder = office
+    file = folder / "made.keyring"
+
+    def making(kind, *words, stdin=""):
+        named = [file] if kind == "custodian" else []
+        return run(*KEYRINGS[kind], *named, *words, stdin=stdin, keyring="made.keyring"), file
+
+    return making
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("says", ["n\n", "", "demo\n"])
+def test_no_keyring_is_made_before_somebody_agrees_to_its_deployment(making, says, kind):
+    (status, out, err), file = making(kind, stdin=says)
+
+    assert (status, out, file.exists()) == (1, "", False)
+    assert "the deployment in build/city.json is demo" in err
+    assert "production refuses its keys" in err
+    assert "no keyring was made" in err and "make site" in err
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize(("words", "says"), [([], "y\n"), (["--deployment", "demo"], "")])
+def test_who_agrees_or_names_the_deployment_gets_a_keyring_for_it(making, kind, words, says):
+    (status, out, err), file = making(kind, *words, stdin=says)
+
+    assert status == 0 and "Words:" in out
+    assert ("[y/N]" in err) is (words == [])
+    assert keyring.read(file, kind, "demo")
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("word", ["my-town", "", "Demo", "demo "])
+def test_script_that_means_another_deployment_gets_no_keyring(making, kind, word):
+    (status, _, _), file = making(kind, "--deployment", word, stdin="y\n")
+
+    assert status == f"the deployment in build/city.json is demo, not {word}"
+    assert not file.exists()
+
+
+def test_of_a_deployment_that_is_not_the_demos_nothing_is_said_but_its_name(
+    office, capsys, monkeypatch
+):
+    world, folder = office
+    at = Here(settings.read({}), replace(world.city, deployment="my-town"), NOON)
+    args = build_parser().parse_args(["custodian", "new", str(folder / "one.keyring")])
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    assert args.run(at, args) == 1
+    err = capsys.readouterr().err
+    assert "my-town" in err and "demo" not in err
+
+
+@pytest.fixture
+def two_custodians(office):
+    """Two keyrings whose passphrases differ, and files with these."""
+    world, folder = office
+    paths, files = [], []
+    for name in ("amina", "ben"):
+        words = f"the passphrase of {name} alone"
+        made = keyring.new("custodian", Trust((), 1, world.city.deployment), words, CHEAP)
+        keyring.save(folder / f"{name}.keyring", keyring.lock(made))
+        (folder / f"{name}.txt").write_text(words + "\n")
+        paths.append(folder / f"{name}.keyring")
+        files.append(folder / f"{name}.txt")
+    at = Here(settings.read({"QUIETDESK_PASSPHRASE_FILE": str(files[0])}), world.city, NOON)
+    return at, paths, files
+
+
+def test_each_custodian_has_a_passphrase_file_of_its_own(two_custodians):
+    at, paths, files = two_custodians
+
+    there = keys.custodians(at, paths, files)
+
+    assert len({it.id for it in there}) == 2
+    with pytest.raises(WrongPassphrase):
+        keys.custodians(at, paths, files[::-1])
+    for wrong in (files[:1], files * 2):
+        with pytest.raises(BadSetting, match="2 custodians need as many passphrase files"):
+            keys.custodians(at, paths, wrong)
+    with pytest.raises(BadSetting, match=r"the passphrase file of ben\.keyring cannot be read"):
+        keys.custodians(at, paths, [files[0], files[1].with_name("none")])
+
+
+def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monkeypatch):
+    at, paths, files = two_custodians
+    asked = []
+
+    def typed(prompt, stream):
+        asked.append(prompt)
+        return files[len(asked) - 1].read_text().strip()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+
+    assert len(keys.custodians(at, paths)) == 2
+    assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
+    assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("days", [15, -15])
+def test_no_device_is_admitted_by_a_clock_that_moved(office, run, days):
+    """The list that custodians sign names its day, and the clock would vouch for itself."""
+    world, _ = office
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+    before = world.store.read("devices")
+
+    said, _, _ = run("device", "admit", theirs.id, "--yes", now=NOON + timedelta(days=days))
+
+    assert "nothing else says what day it is" in str(said)
+    assert world.store.read("devices") == before
 
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():

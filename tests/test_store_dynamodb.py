@@ -763,9 +763,11 @@ def test_commands_work_on_dynamodb(store_spec, tmp_path):
 
     made = quietdesk(tmp_path, "--store", spec, "store", "create")
     custodian = str(tmp_path / "one.keyring")
-    new = quietdesk(tmp_path, "--store", spec, "custodian", "new", custodian, passphrase=words)
+    ours = ["--deployment", "demo"]
+    making = ["--store", spec, "custodian", "new", custodian, *ours]
+    new = quietdesk(tmp_path, *making, passphrase=words)
     (tmp_path / "custodians.txt").write_text(new.stdout.split()[-1] + "\n")
-    device = quietdesk(tmp_path, "--store", spec, "device", "new", passphrase=words)
+    device = quietdesk(tmp_path, "--store", spec, "device", "new", *ours, passphrase=words)
     by = ["--custodian", custodian]
     admit = ["device", "admit", device.stdout.split()[1], "--yes", *by]
     admitted = quietdesk(tmp_path, "--store", spec, *admit, passphrase=words)

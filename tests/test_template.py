@@ -126,6 +126,9 @@ EDITS = {
     "our line for each call": of(
         "CheckFunction", "LoggingConfig", "ApplicationLogLevel", value="INFO"
     ),
+    "a count that never comes": of(
+        "SweepFunction", "LoggingConfig", "ApplicationLogLevel", value="WARN"
+    ),
     "lines that no level filters": of("SubmitFunction", "LoggingConfig", "LogFormat", value="Text"),
     "a log group that AWS makes, for ever": of(
         "SubmitFunction", "LoggingConfig", "LogGroup", value={"Ref": "Elsewhere"}
@@ -169,6 +172,13 @@ EDITS = {
     "an access log of the site": of(*CONFIG, "Logging", value={"Bucket": "logs.s3.amazonaws.com"}),
     "a real-time log": of(*API, "RealtimeLogConfigArn", value="arn:x"),
     "what browsers say passed on": of(*API, "OriginRequestPolicyId", value="allviewer"),
+    "functions that are not told whose form it is": lambda written: written["Resources"][
+        "Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][0].pop(
+        "OriginRequestPolicyId"),
+    "more passed on than whose form it is": of(
+        "WhoseForm", "OriginRequestPolicyConfig", "HeadersConfig",
+        value={"HeaderBehavior": "whitelist", "Headers": ["Origin", "Sec-Fetch-Site", "Referer"]},
+    ),
     "code at the edge": of(
         *SITE, "LambdaFunctionAssociations",
         value=[{"EventType": "viewer-request", "LambdaFunctionARN": "arn:x"}],

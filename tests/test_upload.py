@@ -76,16 +76,21 @@ def test_two_unlockings_at_once_keep_one_key_for_each_week(world, path):
     assert uploaded(world) == of_the_file(path)
 
 
-def test_uploads_that_race_end_as_the_file_is(world, path, monkeypatch):
+@pytest.mark.parametrize("about_to", ["publish", "sign"])
+def test_uploads_that_race_end_as_the_file_is(world, path, monkeypatch, about_to):
     """One process is about to publish when another adds a week, and publishes it."""
-    publish, first, second = world.store.publish, unlocked(path), unlocked(path)
+    first, second = unlocked(path), unlocked(path)
+    owner, name = {"publish": (world.store, "publish"), "sign": (upload, "signed_document")}[
+        about_to
+    ]
+    kept = getattr(owner, name)
 
     def meanwhile(*given):
-        monkeypatch.setattr(world.store, "publish", publish)
+        monkeypatch.setattr(owner, name, kept)
         top_up(world, path, second, LATER + WEEK)
-        return publish(*given)
+        return kept(*given)
 
-    monkeypatch.setattr(world.store, "publish", meanwhile)
+    monkeypatch.setattr(owner, name, meanwhile)
 
     full = top_up(world, path, first)
 

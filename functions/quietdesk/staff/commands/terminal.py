@@ -129,18 +129,21 @@ def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = Non
 def passphrase(chosen: Settings, prompt: str) -> str:
     """The passphrase that somebody types, or that stands in QUIETDESK_PASSPHRASE_FILE."""
     if chosen.passphrase_file is None:
-        return _typed(prompt)
+        return typed_passphrase(prompt)
+    return passphrase_in(chosen.passphrase_file, "QUIETDESK_PASSPHRASE_FILE")
+
+
+def passphrase_in(path: Path, name: str) -> str:
+    """The passphrase in a file, which `name` stands for. Raises BadSetting."""
     try:
-        return textfile.read(chosen.passphrase_file).split("\n", 1)[0]
+        return textfile.read(path).split("\n", 1)[0]
     except OSError:
-        raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+        raise BadSetting(f"{name} cannot be read") from None
     except ValueError:
-        raise BadSetting(
-            "QUIETDESK_PASSPHRASE_FILE is no text in UTF-8; save it as UTF-8 in your editor"
-        ) from None
+        raise BadSetting(f"{name} is no text in UTF-8; save it as UTF-8 in your editor") from None
 
 
-def _typed(prompt: str) -> str:
+def typed_passphrase(prompt: str) -> str:
     try:
         return getpass.getpass(prompt, stream=sys.stderr)
     except EOFError:
@@ -154,7 +157,7 @@ def new_passphrase(chosen: Settings) -> str:
     words = passphrase(chosen, "New passphrase (five words or more are good): ")
     if len(words) < MIN_PASSPHRASE:
         raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
-    if chosen.passphrase_file is None and _typed("Again: ") != words:
+    if chosen.passphrase_file is None and typed_passphrase("Again: ") != words:
         raise WrongPassphrase("the two passphrases differ")
     return words
 
