@@ -42,7 +42,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 site: $(VENV)/run.stamp ## Build the website into build/site
-	$(BIN)/python -m mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 words: $(VENV)/run.stamp ## Bring site/words up to date with the texts of templates, tables, city
 	@$(BIN)/quietdesk translations --update

@@ -73,7 +73,8 @@ def build(out: Path, city: Path, machine: str = "aarch64", bytecode: bool = True
     data = compile_profile(city, ROOT / "site" / "words")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "task"
-        _fetch(folder, machine)
+        if not fetch(folder, machine, LOCK):
+            raise CannotBundle("pip could not fetch the locked wheels; what it says stands above")
         _trim(folder)
         leave = shutil.ignore_patterns(*LEFT_OUT)
         shutil.copytree(ROOT / "functions" / "quietdesk", folder / "quietdesk", ignore=leave)
@@ -87,14 +88,15 @@ def build(out: Path, city: Path, machine: str = "aarch64", bytecode: bool = True
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-def _fetch(folder: Path, machine: str) -> None:
+def fetch(folder: Path, machine: str, lock: Path) -> bool:
+    """Put the wheels of a lock, for Lambda's Python on that machine, into a folder; whether pip
+    could."""
     platforms = [word for it in PLATFORMS for word in ("--platform", it.format(machine))]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     command += ["--target", str(folder), *platforms, "--python-version", VERSION]
     command += ["--implementation", "cp", "--only-binary=:all:", "--no-compile", "--no-deps"]
-    command += ["--require-hashes", "--requirement", str(LOCK)]
-    if subprocess.run(command).returncode:  # noqa: S603 - our own interpreter
-        raise CannotBundle("pip could not fetch the locked wheels; what it says stands above")
+    command += ["--require-hashes", "--requirement", str(lock)]
+    return subprocess.run(command).returncode == 0  # noqa: S603 - our own interpreter
 
 
 def _trim(folder: Path) -> None:

@@ -112,7 +112,8 @@ class Deployment:
         self._releases.put_site(outputs["SiteBucketName"], folder, files)
         text, parameters = self._releases.last()
         centers = ",".join(center.id for center in self.city.listed)
-        self._release(text, {**parameters, "SiteRelease": folder, "Centers": centers})
+        standing = {"SiteRelease": folder, "Centers": centers, "Address": f"https://{name}"}
+        self._release(text, {**parameters, **standing})
         self._releases.forget_old_sites(outputs["SiteBucketName"])
         return folder
 
@@ -154,6 +155,8 @@ class Deployment:
             "Open": "yes" if opened else "no",
             "DomainName": self.plan.domain if named else "",
             "CertificateArn": self.plan.certificate if named else "",
+            # The name that CloudFront gives is known to publish-site.
+            **({"Address": f"https://{self.plan.domain}"} if named else {}),
             "QuietdeskStage": self.stage,
             "Custodians": " ".join(self.plan.custodians),
             "Threshold": str(self.plan.threshold),
@@ -207,7 +210,7 @@ class Deployment:
 
     def _standing(self) -> dict[str, str]:
         """What publish-site has set, and deploy leaves as it is."""
-        kept = ("SiteRelease", "Centers")
+        kept = ("SiteRelease", "Centers", "Address")
         numbers = self._releases.numbers()
         last = self._releases.read(numbers[-1])[1] if numbers else {}
         return {name: last[name] for name in kept if name in last}

@@ -27,6 +27,7 @@ TYPES = {
     "AWS::CloudFront::Distribution",
     "AWS::CloudFront::Function",
     "AWS::CloudFront::OriginAccessControl",
+    "AWS::CloudFront::OriginRequestPolicy",
     "AWS::CloudFront::ResponseHeadersPolicy",
     "AWS::CloudWatch::Alarm",
     "AWS::DynamoDB::Table",
@@ -41,6 +42,12 @@ TYPES = {
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Topic",
     "AWS::WAFv2::WebACL",
+}
+WHOSE_FORM = {"Ref": "WhoseForm"}
+SAID_OF_A_FORM = {
+    "CookiesConfig": {"CookieBehavior": "none"},
+    "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": ["Origin", "Sec-Fetch-Site"]},
+    "QueryStringsConfig": {"QueryStringBehavior": "none"},
 }
 # What a resource may say of itself; a property that nobody has looked at may record.
 PROPERTIES = {
@@ -67,6 +74,7 @@ PROPERTIES = {
 ENVIRONMENT = {
     "QUIETDESK_CUSTODIANS",
     "QUIETDESK_FUNCTION",
+    "QUIETDESK_ADDRESS",
     "QUIETDESK_ORIGIN",
     "QUIETDESK_PROFILE",
     "QUIETDESK_STAGE",
@@ -128,6 +136,9 @@ def functions_say_nothing(rendered: Template) -> Problems:
             yield f"{name}: Lambda's own lines must be JSON at WARN"
         if name in ANSWERING and log.get("ApplicationLogLevel") != "WARN":
             yield f"{name}: a line for each answer would say when residents were here"
+        # A line that counts has no level; Lambda takes it for INFO.
+        if name not in ANSWERING and log.get("ApplicationLogLevel") != "INFO":
+            yield f"{name}: what it counts would never be counted"
         if log.get("LogGroup", {}).get("Ref") not in rendered["Resources"]:
             yield f"{name}: logs to a group that is not in the template"
         for variable, value in function.get("Environment", {}).get("Variables", {}).items():
@@ -188,8 +199,11 @@ def edge_keeps_no_log(rendered: Template) -> Problems:
                 yield f"{name}: real-time logs of {path}"
             if "LambdaFunctionAssociations" in behaviour:
                 yield f"{name}: code at the edge of {path}, which logs in every region"
-            if "OriginRequestPolicyId" in behaviour or "ForwardedValues" in behaviour:
+            passed = behaviour.get("OriginRequestPolicyId")
+            if passed not in (None, WHOSE_FORM) or "ForwardedValues" in behaviour:
                 yield f"{name}: {path} passes on what browsers say of themselves"
+            if path == "/api/*" and passed is None:
+                yield f"{name}: no function is told whose page sent a form"
             if behaviour.get("ResponseHeadersPolicyId") != {"Ref": "Headers"}:
                 yield f"{name}: {path} is sent without our headers"
             if behaviour.get("ViewerProtocolPolicy") not in ("https-only", "redirect-to-https"):
@@ -206,6 +220,11 @@ def edge_keeps_no_log(rendered: Template) -> Problems:
                       for value in part.values()]  # fmt: skip
         if behaviours != ["none"] * 3:
             yield f"{name}: cookies, headers or questions are passed on and kept apart"
+    for name, policy in of_type(rendered, "AWS::CloudFront::OriginRequestPolicy"):
+        config = dict(policy["OriginRequestPolicyConfig"])
+        config.pop("Name")
+        if config != SAID_OF_A_FORM:
+            yield f"{name}: more is passed on than whose page sent a form"
     for name, code in of_type(rendered, "AWS::CloudFront::Function"):
         if "console" in json.dumps(code["FunctionCode"]):
             yield f"{name}: writes to a log"
@@ -298,6 +317,16 @@ def roles_are_the_least(rendered: Template) -> Problems:
             yield f"{right.role}: may reach keys"
         if right.role in ("submit", "check") and right.action == "PutItem" and not right.attributes:
             yield f"{right.role}: could store what can be read"
+        writes = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
+        if right.table == "keys" and right.action in writes:
+            # Sweep's right to write in batches is to delete: it may name no half and no wrap.
+            wraps = right.keys == "*#wraps" and right.attributes == "week name wrap"
+            names = right.role == "sweep" and right.attributes == "week name"
+            if right.role != "custodian" and not wraps and not names:
+                yield f"{right.role}: could put a half over another"
+        if right.role == "custodian" and right.table == "keys" and right.action != "PutItem":
+            if (right.action, right.keys) != ("GetItem", "*#wraps"):
+                yield f"{right.role}: could read halves"
         if right.role == "sweep" and right.action == "Query" and not right.attributes:
             yield f"{right.role}: could read what it destroys"
     for name, role in of_type(rendered, "AWS::IAM::Role"):

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from infra import bundle
@@ -253,6 +255,14 @@ def python313() -> str | None:
             except bundle.CannotBundle:
                 continue
     return None
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What the functions write into their log."""
+    written = StringIO()
+    monkeypatch.setattr("quietdesk.log.sys", SimpleNamespace(stderr=written))
+    return written
 
 
 @pytest.fixture(scope="session")

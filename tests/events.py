@@ -17,6 +17,7 @@ from tests.world import ASKED, NOON, World
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+OURS = {"Sec-Fetch-Site": "same-origin"}  # what browsers of today say of a form on a page of ours
 CLOCK = "x-test-now"  # a header that tells tests/lambda_entry.py the time
 
 
@@ -39,18 +40,26 @@ def event(
     return gateway.event_of({**environ, **asked, "wsgi.input": BytesIO(body)})
 
 
-def post(handler: Handler, body: bytes, kind: str = JSON) -> dict[str, Any]:
-    return handler(event("POST", "/api/requests", body, kind), None)
+def post(
+    handler: Handler, body: bytes, kind: str = JSON, said: Mapping[str, str] = OURS
+) -> dict[str, Any]:
+    return handler(event("POST", "/api/requests", body, kind, said), None)
 
 
 def get(handler: Handler, path: str) -> dict[str, Any]:
     return handler(event("GET", path), None)
 
 
-def fill_in(handler: Handler, step: str, lang: str = "en", **more: Sequence[str]) -> dict[str, Any]:
-    """One step of the plain form."""
+def fill_in(
+    handler: Handler,
+    step: str,
+    lang: str = "en",
+    said: Mapping[str, str] = OURS,
+    **more: Sequence[str],
+) -> dict[str, Any]:
+    """One step of the plain form. `said` is what the browser says of who sent it."""
     typed = {**ASKED, "lang": [lang], "step": [step], **more}
-    return post(handler, urlencode(typed, doseq=True).encode(), FORM)
+    return post(handler, urlencode(typed, doseq=True).encode(), FORM, said)
 
 
 def post_check(handler: Handler, **values: object) -> dict[str, Any]:
@@ -60,11 +69,16 @@ def post_check(handler: Handler, **values: object) -> dict[str, Any]:
 
 
 def by_code(
-    handler: Handler, step: str, code: str, lang: str = "en", **more: Any
+    handler: Handler,
+    step: str,
+    code: str,
+    lang: str = "en",
+    said: Mapping[str, str] = OURS,
+    **more: Any,
 ) -> dict[str, Any]:
     """One step of a phone without scripts."""
     typed = urlencode({"lang": lang, "step": step, "code": code, **more}, doseq=True).encode()
-    return handler(event("POST", "/api/requests/check", typed, FORM), None)
+    return handler(event("POST", "/api/requests/check", typed, FORM, said), None)
 
 
 def sealed_reply(answer: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ that runs functions on Lambda, in a process of its own, and takes back what that
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -26,13 +27,46 @@ JSON = {"Content-Type": "application/json"}
 BROKEN = {"statusCode": 500, "headers": JSON, "body": '{"message":"Internal Server Error"}'}
 LATE = {"statusCode": 503, "headers": JSON, "body": '{"message":"Service Unavailable"}'}
 
+# From the most detailed on (Lambda developer guide, "Log-level filtering").
+LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+# What AWS traces a call by. A phone may choose the last part; the one before is the second.
+TRACE = "Root=1-692c1f2f-{};Sampled=0"
+
+
+def level(line: str) -> str:
+    """The level for which Lambda takes a line that a function prints, where its log is JSON: that
+    in the line if it is one of Lambda's words and a valid time stands beside it, else INFO."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return "INFO"
+    if not isinstance(said, dict) or not _RFC_3339.fullmatch(str(said.get("timestamp"))):
+        return "INFO"
+    word = str(said.get("level")).upper()
+    return word if word in LEVELS else "INFO"
+
+
+def kept(printed: str, at: str) -> list[dict[str, Any]]:
+    """The lines of JSON that Lambda keeps of what a function printed, at that level."""
+    lines = [it for it in printed.splitlines() if LEVELS.index(level(it)) >= LEVELS.index(at)]
+    return [json.loads(it) for it in lines if it.startswith("{")]
+
 
 class Function:
     """A function as API Gateway sees it. Call it with an event, one at a time. When its deadline
     comes a call is answered with 503, and the process is killed and started anew, as on Lambda."""
 
-    def __init__(self, handler: str, env: Mapping[str, str], log: Path):
-        self._handler, self._env, self._log = handler, env, log
+    def __init__(
+        self,
+        handler: str,
+        env: Mapping[str, str],
+        log: Path,
+        python: str = sys.executable,
+        trace: str = "5cd1b3f2a7e94c60",
+    ):
+        self._handler, self._env, self._log, self._python = handler, env, log, python
+        self._trace = TRACE.format(trace)
         self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
         self._answers: dict[str, queue.Queue[dict[str, Any]]] = {}
         self._asked = threading.Event()
@@ -70,7 +104,7 @@ class Function:
         self._asked.clear()
         with self._log.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", self._handler],
+                [self._python, "-m", "awslambdaric", self._handler],
                 cwd=ROOT,
                 env=env,
                 stdout=log,
@@ -92,6 +126,7 @@ class Function:
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", id)
                 self.send_header("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000)))
+                self.send_header("Lambda-Runtime-Trace-Id", function._trace)
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:::function")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -115,9 +150,9 @@ class Function:
 
 
 @contextmanager
-def on_lambda(handler: str, env: Mapping[str, str], log: Path) -> Iterator[Function]:
+def on_lambda(handler: str, env: Mapping[str, str], log: Path, **more: str) -> Iterator[Function]:
     """A function run by Lambda's own client, until the block ends."""
-    function = Function(handler, env, log)
+    function = Function(handler, env, log, **more)
     try:
         yield function
     finally:

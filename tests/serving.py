@@ -5,14 +5,14 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event as ThreadEvent
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waitress import wasyncore
@@ -28,6 +28,9 @@ from tests import gateway
 from tests.events import CLOCK
 from tests.waiting import CEILING
 from tests.world import NOON, PROFILE, ROOT, World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 # Where a website that knows its address stands: a long one, for what is printed must hold it.
 ADDRESS = "https://appointments.municipal-id.example.org"
@@ -104,9 +107,14 @@ class Served:
 
 
 @contextmanager
-def serving(world: World, site: Path, function: Handler | None = None) -> Iterator[Served]:
+def serving(
+    world: World,
+    site: Path,
+    function: Handler | None = None,
+    around: "Callable[[WSGIApplication], WSGIApplication]" = lambda app: app,
+) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
-    this process; a header tells it the time."""
+    this process; a header tells it the time. `around` changes what is served."""
     served = Served("")
     programme = world.programme(served.clock)
 
@@ -117,7 +125,7 @@ def serving(world: World, site: Path, function: Handler | None = None) -> Iterat
 
     functions = gateway.application(elsewhere) if function else local.functions(programme)
     app = local.application(site, programme.pages, functions)
-    server = local.listen(app, local.reserve("127.0.0.1", 0))
+    server = local.listen(around(app), local.reserve("127.0.0.1", 0))
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with beside(server):
         yield served

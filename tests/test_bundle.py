@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from infra import bundle
 
 from quietdesk import cloud
 from quietdesk.wire import b64
-from tests.events import FORM, event, text
+from tests.events import FORM, JSON, event, text
+from tests.runtime_api import kept, on_lambda
 from tests.test_imports import NOT_NEEDED
 from tests.waiting import CEILING
 from tests.world import ASKED, ROOT, make_world
@@ -240,3 +242,139 @@ def test_the_bundles_own_botocore_knows_dynamodb(lambdas_python, unpacked, tmp_p
     assert said["from"].startswith(str(unpacked))
     for name in ("boto3", "pydantic", "aws_xray_sdk"):
         assert name not in said["modules"]
+
+
+# --- What it says, in Lambda's own client ---------------------------------------------------------
+
+PLANTED = "plantedbundle31"
+CLIENT = ("awslambdaric==", "simplejson==", "snapshot-restore-py==")
+# Fails in its own way for each document that is asked for, and lets a library talk of it.
+FAILING = """
+import logging, os, warnings
+from quietdesk.errors import StoreBusy
+from quietdesk.store.sqlite import Sqlite
+
+def read(self, name):
+    said = f"{name} {os.environ['PLANTED']}"
+    logging.getLogger("botocore").error(said)
+    warnings.warn(said)
+    raise StoreBusy(said) if name.startswith("openings") else RuntimeError(said)
+
+Sqlite.read = read
+from quietdesk.handler import handler
+"""
+
+
+@pytest.fixture(scope="module")
+def client(unpacked, tmp_path_factory):
+    """Lambda's client for its own Python, in a folder; the lock has it for ours."""
+    folder = tmp_path_factory.mktemp("client")
+    entries = re.split(r"\n(?=\S)", (ROOT / "infra" / "locks" / "dev.txt").read_text("utf-8"))
+    lock = folder / "lock.txt"
+    lock.write_text("\n".join(it for it in entries if it.startswith(CLIENT)) + "\n")
+    assert bundle.fetch(folder / "client", platform.machine(), lock)
+    return folder / "client"
+
+
+@pytest.fixture
+def on_lambdas_python(lambdas_python, unpacked, client, world, tmp_path):
+    """Starts the bundle as Lambda does, with that level: a context of the function, and what it
+    printed."""
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "failing.py").write_text(FAILING)
+    log = tmp_path / "lambda.log"
+
+    def start(name, at="WARN", handler="quietdesk.handler.handler", **more):
+        env = {
+            "PYTHONPATH": os.pathsep.join(map(str, (unpacked, client, tmp_path / "planted"))),
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "AWS_LAMBDA_LOG_LEVEL": at,
+            "QUIETDESK_FUNCTION": name,
+            "QUIETDESK_PROFILE": str(unpacked / bundle.PROFILE),
+            "QUIETDESK_STORE": world.spec,
+            "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
+            "QUIETDESK_ORIGIN": ORIGIN,
+            "PLANTED": PLANTED,
+            **more,
+        }
+        return on_lambda(handler, env, log, python=lambdas_python, trace=PLANTED)
+
+    return start, log
+
+
+def asked(path, method="GET", body=b"", **more):
+    around = {cloud.ORIGIN_HEADER: ORIGIN, "User-Agent": PLANTED, "X-Anything": PLANTED, **more}
+    return event(method, f"{path}?{PLANTED}", body, JSON if body else "", around)
+
+
+def told(line):
+    return line["level"], line["message"], line.get("error"), line.get("status")
+
+
+def test_what_goes_wrong_in_the_bundle_is_in_the_log_that_lambda_keeps(on_lambdas_python):
+    start, log = on_lambdas_python
+    with start("submit", handler="failing.handler") as function:
+        answers = [
+            function(asked("/api/openings"), None),
+            function(asked("/api/keys/main/current"), None),
+            function(asked("/api/requests", "POST", f'"{PLANTED}"'.encode()), None),
+        ]
+
+    printed = log.read_text()
+    lines = kept(printed, "WARN")
+    assert [it["statusCode"] for it in answers] == [503, 500, 400]
+    assert [told(it) for it in lines] == [
+        ("WARN", "answered", "StoreBusy", 503),
+        ("ERROR", "answered", "Foreign", 500),
+    ]
+    # Nothing else is printed, at whatever level, and nothing tells more than the minute.
+    assert printed.splitlines() == [json.dumps(it, separators=(",", ":")) for it in lines]
+    assert all(re.fullmatch(r"[-0-9]{10}T\d\d:\d\d:00Z", it["timestamp"]) for it in lines)
+    assert PLANTED not in printed + str(answers) and "bundle#" not in printed
+    # The line of the releases before, without its time: Lambda took it for INFO.
+    before = [{name: it[name] for name in it if name != "timestamp"} for it in lines]
+    assert [it for line in before for it in kept(json.dumps(line), "WARN")] == []
+
+
+def test_a_function_that_does_not_start_says_so_where_it_is_kept(on_lambdas_python, tmp_path):
+    start, log = on_lambdas_python
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text(json.dumps({"zone": PLANTED}))  # whose reader quotes it
+    for wrong in ({"QUIETDESK_THRESHOLD": "none"}, {"QUIETDESK_PROFILE": str(damaged)}):
+        with pytest.raises(AssertionError, match="did not start"), start("submit", **wrong):
+            pass
+
+    lines = kept(log.read_text(), "WARN")
+    ours = [told(it) for it in lines if it.get("message")]
+    assert ours == [
+        ("ERROR", "did not start", "BadSetting", None),
+        ("ERROR", "did not start", "Foreign", None),
+    ]
+    # Beside them what Lambda's client says: of a setting which, of a foreign error nothing.
+    theirs = [it["errorMessage"] for it in lines if not it.get("message")]
+    assert theirs == [
+        "QUIETDESK_THRESHOLD must be a whole number of 1 or more",
+        "the function did not start",
+    ]
+    assert PLANTED not in log.read_text()
+
+
+def test_sweep_of_the_bundle_says_what_it_did_and_that_it_could_not(on_lambdas_python, world):
+    start, log = on_lambdas_python
+    with start("sweep", at="INFO") as function:
+        function({PLANTED: PLANTED}, None)
+        rev = (world.store.read("record#main") or (b"", 0))[1]
+        world.store.publish("record#main", PLANTED.encode(), rev)
+        function({PLANTED: PLANTED}, None)
+
+    lines = kept(log.read_text(), "INFO")
+    swept, metric, failed, theirs = lines
+    assert (*told(swept), type(swept["weeks"])) == ("INFO", "swept", None, None, int)
+    assert swept["timestamp"].endswith(":00Z")
+    # CloudWatch takes a figure out of a line in this format, whatever its level.
+    (figure,) = metric["_aws"]["CloudWatchMetrics"]
+    assert [it["Name"] for it in figure["Metrics"]] == ["DaysOfKeys"]
+    assert told(failed)[:3] == ("ERROR", "not swept", "BadRecord")
+    assert (theirs["level"], theirs["errorType"]) == ("ERROR", "NotSwept")
+    assert len(kept(log.read_text(), "WARN")) == 2
+    assert PLANTED not in log.read_text()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietdesk import bundles, clock, sweep, weeks
+from quietdesk import bundles, clock, record, weeks
 from quietdesk.clock import EVENLY, JUMP, NEVER, OFFLINE, Doubt, Evenly, alone, asked, unasked
 from quietdesk.signed import signed_document
 from quietdesk.weeks import Epoch, begins
@@ -191,16 +191,17 @@ def test_the_newest_day_is_that_of_the_keys_of_weeks_or_of_devices(world):
 
 
 def test_the_head_of_the_record_counts_when_it_names_a_day(world):
-    head = sweep.record_head("main", [], "demo", 1, date(2026, 11, 25), form=2)
+    head = record.head("main", [], "demo", 1, date(2026, 11, 25))
     document = signed_document(head, [world.custodian.sign("record", head)])
 
-    over(world, sweep.record_head_name("main"), document)
+    over(world, record.head_name("main"), document)
 
     assert day_of(world) == date(2026, 11, 25)
 
 
 def test_a_document_without_a_day_proves_nothing(world):
-    for name, kind in [("devices", "devices"), *all_bundles(world)]:
+    head = record.head_name("main")
+    for name, kind in [("devices", "devices"), (head, "record"), *all_bundles(world)]:
         over(world, name, resigned(world, name, kind, day=None))
 
     assert day_of(world) is None

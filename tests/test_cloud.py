@@ -76,6 +76,16 @@ def test_what_is_not_http_is_refused(world, odd):
     assert answering(world)(odd, None)["statusCode"] == 403
 
 
+def test_what_only_our_own_hands_could_send_is_refused_and_logged(world, log):
+    """Not even a table of headers, and half a letter: whose text Lambda's client would print."""
+    for odd in ([PLANTED], {"headers": {cloud.ORIGIN_HEADER: f"{PLANTED}\ud800"}}):
+        assert answering(world)(odd, None)["statusCode"] == 403
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(it["level"], it["error"]) for it in lines] == [("ERROR", "Foreign")] * 2
+    assert PLANTED not in log.getvalue()
+
+
 def test_functions_without_an_origin_do_not_start(world):
     with pytest.raises(BadSetting, match="QUIETDESK_ORIGIN"):
         answering(world, QUIETDESK_ORIGIN=" ")
@@ -138,7 +148,7 @@ class Dated:
 
 @pytest.mark.parametrize(("clock", "date"), [(3, 0), (0, 3)])
 def test_sweep_destroys_nothing_while_its_clock_and_the_stores_date_differ_and_is_an_error(
-    world, clock, date
+    world, log, clock, date
 ):
     store = Dated(world.store, NOON + date * WEEK)
     envelope = world.sealed()
@@ -147,6 +157,8 @@ def test_sweep_destroys_nothing_while_its_clock_and_the_stores_date_differ_and_i
     with pytest.raises(NotSwept):
         cloud.sweeping(store, world.city, lambda: NOON + clock * WEEK)({}, None)
 
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["message"], line["error"]) == ("ERROR", "clocks apart", "NotSwept")
     assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == [envelope]
     assert world.store.server_half(envelope.visit.kid)
 
@@ -160,8 +172,11 @@ def test_sweep_destroys_what_both_say_is_over(world):
     assert list(world.store.pull("main", [Epoch(2026, 47)], NOON)) == []
 
 
-@pytest.mark.parametrize("problem", [StoreUnavailable(PLANTED), ValueError(PLANTED)])
-def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, problem):
+@pytest.mark.parametrize(
+    ("problem", "named"),
+    [(StoreUnavailable(PLANTED), "StoreUnavailable"), (ValueError(PLANTED), "Foreign")],
+)
+def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, log, problem, named):
     def broken(*_):
         raise problem
 
@@ -170,7 +185,10 @@ def test_sweep_that_failed_is_an_error_that_quotes_nothing(world, monkeypatch, p
     with pytest.raises(NotSwept) as caught:
         swept(world, NOON + 3 * WEEK)
 
-    assert PLANTED not in str(caught.value)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    said = [(it["level"], it["message"], it["error"]) for it in lines]
+    assert said == [("ERROR", "not swept", named)]
+    assert PLANTED not in str(caught.value) + log.getvalue()
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
@@ -203,8 +221,9 @@ def test_what_went_wrong_is_the_only_line_of_an_answering_function(world, tmp_pa
 
     assert answer["statusCode"] == 503
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(line["message"], line["status"]) for line in lines] == [("answered", 503)]
-    assert set(lines[0]) <= {"level", "message", "service", "status", "milliseconds"}
+    assert [(it["message"], it["status"], it["error"]) for it in lines] == [
+        ("answered", 503, "StoreUnavailable")
+    ]
 
 
 @pytest.mark.process

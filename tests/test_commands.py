@@ -15,16 +15,19 @@ from quietdesk import clock, codes, envelopes, record, replies, settings, sweep,
 from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
+    BadSetting,
+    NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
     TooOld,
     TracesRemain,
+    WrongPassphrase,
 )
 from quietdesk.openings import Opening
 from quietdesk.record import Line
 from quietdesk.request import Rest
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff.commands import openings, requests
+from quietdesk.staff.commands import keys, openings, requests
 from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
@@ -38,7 +41,7 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -688,7 +691,7 @@ def test_nothing_is_published_by_a_clock_that_moved(office, run, words):
 
     for days in (15, -15):
         status, _, _ = run("openings", *words, now=NOON + timedelta(days=days))
-        assert "nothing else says what day it is" in status
+        assert "nothing else says what day it is" in str(status)
     run("openings", "publish")
 
     assert seats(world, taken) == before
@@ -970,7 +973,7 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     assert str(path) in str(said.value)
     assert said.value.next.endswith("quietdesk device new")
 
-    status, out, err = run("device", "new")
+    status, out, err = run("device", "new", "--deployment", "demo")
 
     assert status == 0
     made = keyring.unlock(path.read_bytes(), PASSPHRASE)
@@ -1003,14 +1006,14 @@ def test_device_new_finishes_what_the_store_did_not_answer(office, cheap, run, m
     world, folder = office
     with monkeypatch.context() as patched:
         patched.setattr(Sqlite, "publish", fails)
-        assert "down" in run("device", "new", keyring="second.keyring")[0]
+        assert "down" in run("device", "new", "--deployment", "demo", keyring="second.keyring")[0]
     made = keyring.unlock((folder / "second.keyring").read_bytes(), PASSPHRASE)
 
-    status, out, err = run("device", "new", keyring="second.keyring")
+    status, out, err = run("device", "new", "--deployment", "demo", keyring="second.keyring")
 
     assert (status, words_of(out)) == (0, keyring.fingerprint(made.public_key))
     assert "move it away first" in err
-    _, named = upload.offered(world.store, made.id, world.trust)
+    named = upload.of(world.store, made.public_key, world.trust).keys
     assert named.keys() == made.wrap_seeds.keys()
 
 
@@ -1022,7 +1025,7 @@ def test_device_new_replaces_no_keyring_that_is_whole(office, cheap, run):
     _, folder = office
     before = (folder / "device.keyring").read_bytes()
 
-    status, out, _ = run("device", "new")
+    status, out, _ = run("device", "new", "--deployment", "demo")
 
     assert status == 0
     assert keyring.fingerprint(keyring.unlock(before, PASSPHRASE).public_key) == words_of(out)
@@ -1036,12 +1039,12 @@ def test_foreign_keyring_is_named_for_what_it_is_and_the_way_out_works(office, c
     theirs = keyring.lock(keyring.new(kind, Trust((), 1, "elsewhere"), PASSPHRASE))
     path.write_bytes(theirs)
 
-    for command in (["pull"], ["device", "new"]):
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
         assert f"but a {kind}'s for elsewhere" in run(*command)[0]
     assert path.read_bytes() == theirs
     path.rename(folder / "away")
 
-    assert run("device", "new")[0] == 0
+    assert run("device", "new", "--deployment", "demo")[0] == 0
 
 
 def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
@@ -1050,17 +1053,17 @@ def test_keyring_of_a_newer_release_is_not_replaced(office, cheap, run):
     newer = json.dumps(json.loads(path.read_text()) | {"v": 2}).encode()
     path.write_bytes(newer)
 
-    for command in (["pull"], ["device", "new"]):
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
         assert "written by a newer Quietdesk" in run(*command)[0]
     assert path.read_bytes() == newer
 
 
 def test_custodian_new_shows_again_what_a_stopped_call_did_not(office, cheap, run):
     _, folder = office
-    first = run("custodian", "new", folder / "c.keyring")
+    first = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
     before = (folder / "c.keyring").read_bytes()
 
-    again = run("custodian", "new", folder / "c.keyring")
+    again = run("custodian", "new", folder / "c.keyring", "--deployment", "demo")
 
     assert (first[0], again[0]) == (0, 0)
     assert first[1] == again[1]
@@ -1149,8 +1152,327 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
     )
 
     assert keyring.fingerprint(theirs.public_key) in out
-    assert (theirs.id in ceremony.devices(world.store, world.trust)) is admitted
+    assert (theirs.id in ceremony.admitted(world.store, world.trust).ids) is admitted
     assert status == (0 if admitted else 1)
+
+
+# --- Who opens which week ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mint(office, run):
+    """Runs `keys mint` with the custodian's keyring."""
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    return partial(run, "keys", "mint", "--custodian", folder / "custodian.keyring", "--weeks")
+
+
+@pytest.fixture
+def new_computer(office):
+    """A computer that custodians admitted after the keys of four weeks were made."""
+    world, folder = office
+    made = another_device(world)
+    keyring.save(folder / "new.keyring", keyring.lock(made))
+    upload.upload_wrap_keys(world.store, made, world.city, NOON)
+    signers = [world.custodian]
+    ceremony.admit(world.store, world.city, world.trust, signers, made.public_key, NOON)
+    return made
+
+
+def pull_there(run, *more, now=NOON):
+    return run("pull", *more, keyring="new.keyring", now=now)
+
+
+def test_minting_for_eleven_weeks_before_a_device_was_unlocked_makes_ten_and_says_what_to_do(
+    office, mint, capsys
+):
+    world, _ = office
+    before = weeks.epoch_at(NOON, world.city.zone)
+
+    status, out, _ = mint(11, now=NOON + WEEK)
+
+    assert out.count("key made") == 7  # of four there were keys already, one of them of last week
+    assert status == f"no admitted device has a key for week {before.plus(11)}, so none was made"
+    assert "quietdesk pull" in NoDeviceReady("").next
+    assert "words" not in NoDeviceReady("").next
+
+
+def test_minting_again_after_a_device_was_unlocked_makes_the_last_week(run, mint):
+    mint(11, now=NOON + WEEK)
+    run("pull", now=NOON + WEEK)
+
+    assert mint(11, now=NOON + WEEK) == (0, "Week 2027-W05: key made.\n", "")
+    assert mint(11, now=NOON + WEEK)[:2] == (0, "The next 11 weeks have keys already.\n")
+
+
+def test_minting_names_whom_it_leaves_out_with_its_day_and_why(office, mint, new_computer):
+    world, _ = office
+    name = f"wrap-keys#{new_computer.id}"
+    put_over(world.store, name, b"junk")
+
+    status, out, told = mint(6)
+
+    assert (status, out.count("key made")) == (0, 2)
+    who = f"quietdesk: device {new_computer.id}, admitted on 2026-11-18, does not open"
+    assert told.splitlines() == [
+        f"{who} weeks 2026-W47, 2026-W48, 2026-W49, 2026-W50: the week's key was made before it "
+        "was admitted, or without it",
+        f"{who} weeks 2026-W51, 2026-W52: the keys it uploaded do not verify",
+        "quietdesk: hint: run on that computer: quietdesk pull. It uploads what is missing; then "
+        "mint again",
+    ]
+
+
+def test_minting_says_what_it_made_and_which_weeks_document_is_damaged(office, mint):
+    world, _ = office
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
+
+    status, out, told = mint(6)
+
+    assert (status, out.count("key made")) == (1, 2)
+    assert "week 2026-W48: " in told
+
+
+def test_keys_list_says_who_proved_which_week_who_has_a_wrap_and_who_has_none(
+    office, run, mint, new_computer
+):
+    world, _ = office
+    old, new = world.device.id, new_computer.id
+    _, before, _ = run("keys", "list")
+    run("pull", now=NOON + timedelta(days=1))
+    mint(5)
+
+    _, after, _ = run("keys", "list")
+
+    assert "on this device" not in before + after
+    assert f"    {old}  a wrap, not tried yet\n    {new}  none\n" in before
+    assert before.splitlines()[0] == (
+        f"Device {old}, admitted on 2026-11-18, last seen in week 2026-W47"
+    )
+    week = "2026-W50  key made; destroyed on 2026-12-21\n"
+    assert f"{week}    {old}  proved on 2026-11-19\n    {new}  none\n" in after
+    week = "2026-W51  key made; destroyed on 2026-12-28\n"
+    untried = "a wrap, not tried yet"
+    assert f"{week}    {old}  {untried}\n    {new}  {untried}\n" in after
+
+
+def test_keys_list_shows_the_weeks_beside_one_that_is_damaged(office, run):
+    world, _ = office
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
+
+    status, out, told = run("keys", "list")
+
+    assert (status, out.count("key made")) == (1, 3)
+    assert "week 2026-W48: " in told
+
+
+def fail_half(world):
+    """The half of this computer of one week's key, as it does not open any more."""
+    epoch = Epoch(2026, 48)
+    kid = ceremony.kids_of(world.raw_bundle(epoch), world.trust, "main")[0]
+    wrap = world.store.wrap(kid, world.device.id)
+    world.store.put_wrap(kid, world.device.id, b"x" * 1168, over=wrap)
+
+
+def test_half_that_fails_is_said_by_week_and_device_when_the_computer_is_unlocked(office, run):
+    world, _ = office
+    fail_half(world)
+
+    status, _, told = run("pull")
+
+    assert status == 0
+    assert f"this computer (device {world.device.id}) with a key that it does not have" in told
+    assert "here: 2026-W48." in told
+    assert (
+        f"    {world.device.id}  a wrap that fails there, since 2026-11-18"
+        in (run("keys", "list")[1])
+    )
+
+
+def test_new_computer_says_that_it_opens_none_and_from_when_on(office, run, mint, new_computer):
+    world, _ = office
+    ask(world, "Ana", "Ben")
+
+    status, out, told = pull_there(run)
+
+    assert (status, out) == (1, "2 requests wait. This computer can open none of them.\n")
+    assert "cannot open 2 of 2 requests" in told
+    assert (
+        "it opens requests of week 2026-W51 (from 2026-12-14 on) and later ones, "
+        "once custodians have made its key"
+    ) in told
+    mint(6)
+    assert "week 2026-W51 (from 2026-12-14 on) and later ones\n" in pull_there(run)[2]
+    assert "not admitted" not in told
+
+
+def test_computer_that_nobody_admitted_says_so(office, run):
+    world, folder = office
+    ask(world, "Ana")
+    keyring.save(folder / "new.keyring", keyring.lock(another_device(world)))
+
+    status, out, told = pull_there(run, "--json")
+
+    assert (status, out) == (1, "")
+    assert "custodians have not admitted this computer" in told
+    assert "hint: read its words to a custodian" in told
+
+
+def test_computer_that_opens_some_ends_with_0(office, run, mint, new_computer):
+    world, _ = office
+    mint(5)
+    ask(world, "Ana")
+    later = replace(world, device=new_computer)
+    later.store.put(later.sealed(NOON + 4 * WEEK, name=["Ben"]))
+
+    status, out, told = pull_there(run, now=NOON + 3 * WEEK)
+
+    assert status == 0
+    assert "1 waiting." in out
+    assert "no requests" not in out + told
+
+
+def test_no_requests_are_waiting_is_said_where_none_are(run, new_computer):
+    status, out, told = pull_there(run)
+
+    assert (status, out, told) == (0, "No requests are waiting.\n", "")
+
+
+def test_admitting_says_whom_the_list_has_no_more(office, run):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    body = b'{"v":1,"deployment":"demo","devices":["0123456789abcdef"]}'
+    labels = signed_document(body, [world.custodian.sign("devices", body)])
+    put_over(world.store, "devices", labels)
+
+    status, _, told = run(
+        "device", "admit", world.device.id, "--yes", "--custodian", folder / "custodian.keyring"
+    )
+
+    assert status == 0
+    assert "device 0123456789abcdef is not in the list any more" in told
+
+
+# --- Keyrings, and for which deployment -----------------------------------------------------------
+
+KEYRINGS = {"custodian": ["custodian", "new"], "device": ["device", "new"]}
+
+
+@pytest.fixture
+def making(office, run):
+    """Runs the command that makes a keyring: what it said, and the file that it may have made."""
+    _, folder = office
+    file = folder / "made.keyring"
+
+    def making(kind, *words, stdin=""):
+        named = [file] if kind == "custodian" else []
+        return run(*KEYRINGS[kind], *named, *words, stdin=stdin, keyring="made.keyring"), file
+
+    return making
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("says", ["n\n", "", "demo\n"])
+def test_no_keyring_is_made_before_somebody_agrees_to_its_deployment(making, says, kind):
+    (status, out, err), file = making(kind, stdin=says)
+
+    assert (status, out, file.exists()) == (1, "", False)
+    assert "the deployment in build/city.json is demo" in err
+    assert "production refuses its keys" in err
+    assert "no keyring was made" in err and "make site" in err
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize(("words", "says"), [([], "y\n"), (["--deployment", "demo"], "")])
+def test_who_agrees_or_names_the_deployment_gets_a_keyring_for_it(making, kind, words, says):
+    (status, out, err), file = making(kind, *words, stdin=says)
+
+    assert status == 0 and "Words:" in out
+    assert ("[y/N]" in err) is (words == [])
+    assert keyring.read(file, kind, "demo")
+
+
+@pytest.mark.parametrize("kind", KEYRINGS)
+@pytest.mark.parametrize("word", ["my-town", "", "Demo", "demo "])
+def test_script_that_means_another_deployment_gets_no_keyring(making, kind, word):
+    (status, _, _), file = making(kind, "--deployment", word, stdin="y\n")
+
+    assert status == f"the deployment in build/city.json is demo, not {word}"
+    assert not file.exists()
+
+
+def test_of_a_deployment_that_is_not_the_demos_nothing_is_said_but_its_name(
+    office, capsys, monkeypatch
+):
+    world, folder = office
+    at = Here(settings.read({}), replace(world.city, deployment="my-town"), NOON)
+    args = build_parser().parse_args(["custodian", "new", str(folder / "one.keyring")])
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    assert args.run(at, args) == 1
+    err = capsys.readouterr().err
+    assert "my-town" in err and "demo" not in err
+
+
+@pytest.fixture
+def two_custodians(office):
+    """Two keyrings whose passphrases differ, and files with these."""
+    world, folder = office
+    paths, files = [], []
+    for name in ("amina", "ben"):
+        words = f"the passphrase of {name} alone"
+        made = keyring.new("custodian", Trust((), 1, world.city.deployment), words, CHEAP)
+        keyring.save(folder / f"{name}.keyring", keyring.lock(made))
+        (folder / f"{name}.txt").write_text(words + "\n")
+        paths.append(folder / f"{name}.keyring")
+        files.append(folder / f"{name}.txt")
+    at = Here(settings.read({"QUIETDESK_PASSPHRASE_FILE": str(files[0])}), world.city, NOON)
+    return at, paths, files
+
+
+def test_each_custodian_has_a_passphrase_file_of_its_own(two_custodians):
+    at, paths, files = two_custodians
+
+    there = keys.custodians(at, paths, files)
+
+    assert len({it.id for it in there}) == 2
+    with pytest.raises(WrongPassphrase):
+        keys.custodians(at, paths, files[::-1])
+    for wrong in (files[:1], files * 2):
+        with pytest.raises(BadSetting, match="2 custodians need as many passphrase files"):
+            keys.custodians(at, paths, wrong)
+    with pytest.raises(BadSetting, match=r"the passphrase file of ben\.keyring cannot be read"):
+        keys.custodians(at, paths, [files[0], files[1].with_name("none")])
+
+
+def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monkeypatch):
+    at, paths, files = two_custodians
+    asked = []
+
+    def typed(prompt, stream):
+        asked.append(prompt)
+        return files[len(asked) - 1].read_text().strip()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+
+    assert len(keys.custodians(at, paths)) == 2
+    assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
+    assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("days", [15, -15])
+def test_no_device_is_admitted_by_a_clock_that_moved(office, run, days):
+    """The list that custodians sign names its day, and the clock would vouch for itself."""
+    world, _ = office
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+    before = world.store.read("devices")
+
+    said, _, _ = run("device", "admit", theirs.id, "--yes", now=NOON + timedelta(days=days))
+
+    assert "nothing else says what day it is" in str(said)
+    assert world.store.read("devices") == before
 
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():

@@ -17,7 +17,7 @@ from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
-from quietdesk.staff.device import keyring, opener, upload
+from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -194,8 +194,8 @@ def works(city, spec):
         store.put(World(city, store, trust, custodian, device).sealed(START))
         opened = list(World(city, store, trust, custodian, device).desk().pull(START))
         ahead = ceremony.weeks_ahead(store, city, START)
-        unreadable = upload.lost(store, device, city, START)
-    return [type(it) for it in opened] == [opener.Opened] and ahead >= 3 and unreadable == ()
+        unreadable = World(city, store, trust, custodian, device).opener().prove(START).bad
+    return [type(it) for it in opened] == [opener.Opened] and ahead >= 3 and unreadable == {}
 
 
 @pytest.mark.process

@@ -281,7 +281,7 @@ def desk(files, wheels, tmp_path):
 def test_a_desk_of_the_zip_makes_its_keyring_and_works(desk, tmp_path, custodian):
     (tmp_path / "custodians.txt").write_text(b64(custodian.public_key))
 
-    device = desk("device", "new")
+    device = desk("device", "new", "--deployment", "demo")
     listed = desk("keys", "list")
     pulled = desk("pull")
 

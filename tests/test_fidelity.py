@@ -22,6 +22,7 @@ from quietdesk.web import FORM, HEADERS, JSON
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import gateway
+from tests.events import OURS
 from tests.runtime_api import programme_on_lambda
 from tests.serving import serving
 from tests.waiting import CEILING
@@ -128,7 +129,8 @@ def get(status: int, target: str, *headers: tuple[str, str]) -> Case:
 
 
 def post(status: int, body: bytes, *kinds: str, to: str = SUBMIT) -> Case:
-    return Case(status, "POST", to, tuple(("Content-Type", kind) for kind in kinds), body)
+    headers = (*OURS.items(), *(("Content-Type", kind) for kind in kinds))
+    return Case(status, "POST", to, headers, body)
 
 
 def check(status: int, body: bytes, *kinds: str) -> Case:

@@ -163,6 +163,7 @@ def test_what_is_kept_beside_the_keyring_is_a_day_and_nothing_else(path, command
     command(NOON + timedelta(hours=3, minutes=7), Elsewhere(NOON + timedelta(hours=3, minutes=7)))
 
     beside = path.with_name("device.keyring.day")
+    assert beside.exists()
     assert beside.read_text() == "2026-11-18\n"
     assert beside.stat().st_mode & 0o777 == 0o600
 
@@ -274,26 +275,41 @@ steps = st.lists(
 )
 
 
-@examples(40)
-@given(steps=steps)
-def test_no_key_goes_before_its_day_and_every_key_goes_when_the_clocks_agree(world, path, steps):
-    """Whatever this computer's clock says, in whatever order, while the store's date is true."""
-    city, now = world.city, NOON
-    safefile.save(path, device(world))
-    forgetting._beside(path).unlink(missing_ok=True)
-    all_of_them = held(path)
+@pytest.fixture
+def computer(world, path):
+    """Begins anew with all its keys. Gives what is over by a time, what a command does by a clock
+    with a store that answers or not, and what is gone."""
+    city, locked = world.city, device(world)
+    all_of_them = set(keyring.epochs(locked))
 
     def over(at):
         return {it for it in all_of_them if weeks.over(it, at, city.zone, city.serve_days)}
 
-    for hours, off, answers in [*steps, (0, 0, True)]:
-        now += hours * HOUR
-        store = Elsewhere(now if answers else None)
-        here = now + off * HOUR
-        due = forgetting.due(path, city, here, lambda store=store: store, world.trust)
+    def command(here, store):
+        due = forgetting.due(path, city, here, lambda: store, world.trust)
         if due:
             forgetting.forget(path, city, due.dates)
-        gone = all_of_them - held(path)
+        return all_of_them - held(path)
+
+    def anew():
+        safefile.save(path, locked)
+        forgetting._beside(path).unlink(missing_ok=True)
+        return over, command
+
+    return anew
+
+
+@examples(40)
+@given(steps=steps)
+def test_no_key_goes_before_its_day_and_every_key_goes_when_the_clocks_agree(computer, steps):
+    """Whatever this computer's clock says, in whatever order, while the store's date is true."""
+    over, command = computer()
+    now = NOON
+
+    for hours, off, answers in [*steps, (0, 0, True)]:
+        now += hours * HOUR
+        gone = command(now + off * HOUR, Elsewhere(now if answers else None))
+
         assert gone <= over(now)
         if answers and not off:
             assert gone == over(now)

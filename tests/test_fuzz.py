@@ -6,12 +6,10 @@ are made on are fresh.
 
 import base64
 import json
-import logging
 import sqlite3
 from contextlib import closing, suppress
 from copy import deepcopy
 from datetime import date
-from io import StringIO
 from unittest.mock import Mock, patch
 from urllib.parse import urlencode
 
@@ -84,14 +82,6 @@ def sealed(world):
 def whole(sealed):
     """One envelope as a phone posts it."""
     return envelopes.write(sealed)
-
-
-@pytest.fixture
-def log(handler, monkeypatch):
-    written = StringIO()
-    for each in logging.getLogger("quietdesk").handlers:
-        monkeypatch.setattr(each, "stream", written)
-    return written
 
 
 # Also half a surrogate pair, which JSON can spell and UTF-8 cannot.
@@ -185,7 +175,11 @@ def post(body, kind, base64_encoded=None):
         "version": "2.0",
         "rawPath": "/api/requests",
         "rawQueryString": "",
-        "headers": {"content-type": kind, "user-agent": PLANTED},
+        "headers": {
+            "content-type": kind,
+            "sec-fetch-site": "same-origin",
+            "user-agent": PLANTED,
+        },
         "requestContext": {
             "http": {"method": "POST", "path": "/api/requests"},
             "stage": "$default",
@@ -752,7 +746,7 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 @example(item={})
 @example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
 def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
-    store = Mock(_calls=Mock(get=lambda *_: item))
+    store = Mock(_calls=Mock(get=lambda *_: item), _wrap=lambda *_: item)
     kid = Kid("main", "visit", THIS_WEEK, "00000001")
 
     assert isinstance(DynamoDB.server_half(store, kid), bytes)

@@ -400,7 +400,7 @@ def test_headers_let_a_page_load_send_and_be_framed_by_nothing_elsewhere():
         "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
         "form-action 'self'",
     }  # fmt: skip
-    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["Referrer-Policy"] == "same-origin"
     assert HEADERS["X-Content-Type-Options"] == "nosniff"
     assert HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
 

@@ -1,6 +1,7 @@
 """One machine: files, functions and errors, all with the same headers."""
 
 import http.client
+import json
 import socket
 from dataclasses import replace
 from threading import Event, Thread
@@ -10,7 +11,7 @@ import pytest
 from quietdesk import local
 from quietdesk.errors import BadRecord
 from quietdesk.web import HEADERS
-from tests.serving import Served, serving
+from tests.serving import Served, beside, serving
 from tests.waiting import CEILING
 
 
@@ -102,7 +103,7 @@ def test_what_is_not_http_is_answered_with_fixed_words(served):
     assert b"planted" not in answer
 
 
-def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
+def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, log, capfd):
     def broken(environ, start_response):
         raise RuntimeError("planted words")
 
@@ -119,7 +120,28 @@ def test_what_nobody_foresaw_is_a_page_with_the_headers(world, tmp_path, capfd):
     assert seen["status"].startswith("500")
     assert seen.items() >= HEADERS.items()
     assert b"planted" not in body
-    assert "planted" not in "".join(capfd.readouterr())
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["error"], line["status"]) == ("ERROR", "Foreign", 500)
+    assert "planted" not in "".join(capfd.readouterr()) + log.getvalue()
+
+
+def test_what_breaks_while_an_answer_is_sent_is_in_the_log(log, capfd):
+    """Which only the server meets: it would print the path, and the text of the error."""
+
+    def broken(environ, start_response):
+        start_response("200 OK", [])
+        raise RuntimeError("planted words")
+        yield b""
+
+    server = local.listen(broken, local.reserve("127.0.0.1", 0))
+    with beside(server):
+        served = Served(f"http://127.0.0.1:{server.effective_port}")
+        answer, body = ask(served, "GET", "/planted")
+
+    assert (answer.status, body) == (500, b"Bad request")
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["error"], line["status"]) == ("ERROR", "Foreign", 500)
+    assert "planted" not in "".join(capfd.readouterr()) + log.getvalue()
 
 
 class Waiting:
@@ -153,7 +175,7 @@ def test_one_is_answered_while_another_waits(world, tmp_path):
     assert [answer.status for answer, _ in answers] == [200]
 
 
-def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(capfd):
+def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(log, capfd):
     stopping, calls = Event(), []
 
     def timer():
@@ -165,6 +187,8 @@ def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(capfd):
     local.again_and_again(timer, stopping, seconds=0.001)
 
     assert len(calls) == 4
-    said = "".join(capfd.readouterr())
-    assert said.count("it tries again the next time") == 4
-    assert "planted" not in said
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    text = "the timer failed; it tries again the next time"
+    assert [it["message"] for it in lines] == [text] * 4
+    assert [it["error"] for it in lines] == ["Foreign", "BadRecord"] * 2
+    assert "planted" not in "".join(capfd.readouterr()) + log.getvalue()

@@ -5,13 +5,14 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import settings, weeks
+from quietdesk import clock, settings, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadCustodian
 from quietdesk.signed import Trust
@@ -19,6 +20,7 @@ from quietdesk.staff.commands import demo
 from quietdesk.staff.commands import keys as commands
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.device import keyring
+from quietdesk.store import open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -96,8 +98,10 @@ def test_second_start_keeps_keys_and_requests(desk):
 
     assert names == {"Ana", "Boris", "রহিমা"}
     listed = quietdesk(folder, "keys", "list").stdout.splitlines()
-    assert len(listed) == 6
-    assert all("on this device too" in line for line in listed)
+    device, weeks = listed[0].split()[1].rstrip(","), listed[1:]
+    assert len(weeks) == 2 * 6
+    assert all("key made; destroyed on" in line for line in weeks[::2])
+    assert all(line.startswith(f"    {device}  proved on ") for line in weeks[1::2])
 
 
 def test_pull_gives_one_json_object_a_line_with_the_fields_of_the_form_and_an_id(desk):
@@ -191,7 +195,7 @@ def test_sweep_and_forget_say_what_they_did(desk):
     folder, _, _, _ = desk
 
     assert "No week's keys were due" in quietdesk(folder, "sweep").stdout
-    assert "keys of 11 weeks" in quietdesk(folder, "keys", "forget").stdout
+    assert "keys of 12 weeks" in quietdesk(folder, "keys", "forget").stdout
 
 
 def test_files_are_readable_by_their_owner_only(desk):
@@ -226,10 +230,11 @@ def test_port_in_use_is_said_in_a_line(desk):
 def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
     """docs/operations.md, "Real keys on one machine", in the demo's deployment."""
     words = "a long enough passphrase"
-    made = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase=words)
+    new = ["custodian", "new", str(tmp_path / "one.keyring"), "--deployment", "demo"]
+    made = quietdesk(tmp_path, *new, passphrase=words)
     (tmp_path / "custodians.txt").write_text(made.stdout.split()[-1] + "\n")
 
-    device = quietdesk(tmp_path, "device", "new", passphrase=words)
+    device = quietdesk(tmp_path, "device", "new", "--deployment", "demo", passphrase=words)
     device_id = device.stdout.split()[1]
     custodian = ["--custodian", str(tmp_path / "one.keyring")]
     refused = quietdesk(tmp_path, "device", "admit", device_id, *custodian, says="n\n")
@@ -250,7 +255,8 @@ def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
 
 
 def test_short_passphrase_is_refused(tmp_path):
-    run = quietdesk(tmp_path, "custodian", "new", str(tmp_path / "one.keyring"), passphrase="short")
+    new = ["custodian", "new", str(tmp_path / "one.keyring"), "--deployment", "demo"]
+    run = quietdesk(tmp_path, *new, passphrase="short")
 
     assert run.returncode == 1
     assert "at least 15 letters" in run.stderr
@@ -269,9 +275,14 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
+    # Without the store nothing but this computer's clock says that they are over.
+    early = quietdesk(tmp_path, "keys", "forget")
+    with closing(open_store(f"sqlite:{tmp_path / 'requests.db'}")) as store:
+        clock.believe(store, datetime.now(UTC))
     run = quietdesk(tmp_path, "keys", "forget")
 
-    assert run.returncode == 0
+    assert (early.returncode, run.returncode) == (1, 0)
+    assert "2 wait to be deleted" in early.stdout and "key day" in early.stderr
     assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [current]
 
 
@@ -415,9 +426,8 @@ def test_files_that_cannot_be_read_or_written_are_named(desk, tmp_path, monkeypa
 
     monkeypatch.setenv("QUIETDESK_PASSPHRASE_FILE", str(junk))
     unreadable = quietdesk(folder, "pull")
-    nowhere = quietdesk(
-        folder, "custodian", "new", "/proc/nowhere/x", passphrase="a long enough passphrase"
-    )
+    new = ["custodian", "new", "/proc/nowhere/x", "--deployment", "demo"]
+    nowhere = quietdesk(folder, *new, passphrase="a long enough passphrase")
 
     for run, said in ((unreadable, "QUIETDESK_PASSPHRASE_FILE"), (nowhere, "/proc/nowhere")):
         assert run.returncode == 1

@@ -6,7 +6,7 @@ import pytest
 
 from quietdesk import pages, request
 from quietdesk.openings import Opening
-from quietdesk.pages import Filled, Offer, Pages, speech, visits
+from quietdesk.pages import UNKEPT, Filled, Offer, Pages, speech, visits
 from quietdesk.pages.speech import Words
 from quietdesk.replies import Reply, waiting
 from quietdesk.website import words
@@ -271,6 +271,33 @@ def test_every_form_posts_to_our_functions_and_the_browser_keeps_nothing_of_it(c
             assert 'method="post"' in form and 'autocomplete="off"' in form, form
             assert re.search(r' action="/api/requests(/check)?"', form), form
         assert not re.search(r"formaction|formmethod", page)
+        assert page.count(UNKEPT) == len(forms)
+
+
+TEMPLATES = sorted((ROOT / "functions/quietdesk").rglob("templates/*.html"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_every_form_of_a_template_that_posts_is_one_that_browsers_do_not_write_down(path):
+    """The console's too: a passphrase of its own does the same."""
+    said = path.read_text("utf-8")
+    forms = re.findall(r"<form\b.*?</form>", said, re.DOTALL | re.IGNORECASE)
+
+    assert len(forms) == len(re.findall(r"<form\b", said, re.IGNORECASE)), "a form has no end"
+    for form in forms:
+        if re.match(r'<form[^>]* method="get"', form):
+            continue
+        assert "{{ unkept }}" in form or 'type="password"' in form, form[:80]
+
+
+def test_what_keeps_a_form_from_being_written_down_is_neither_sent_nor_seen_nor_filled_in():
+    """Chromium asks for a password field with something in it, whatever it is; a field that is
+    named or enabled is one whose neighbour a browser would offer to keep as a user name."""
+    field = UNKEPT
+
+    assert re.fullmatch(r"<input( [a-z]+(=\"[a-z]+\")?)+>", field)
+    assert 'type="password"' in field and 'value="x"' in field
+    assert " hidden" in field and " disabled" in field and "name" not in field
 
 
 def test_pages_that_cannot_lock_say_that_our_computer_can_read(city, made):

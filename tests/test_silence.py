@@ -8,21 +8,21 @@ careless line of code would leave behind.
 import base64
 import http.client
 import json
-import logging
 import os
 import sqlite3
-from io import StringIO
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from quietdesk import codes, envelopes
+from quietdesk.errors import BadBundle, NotAllowed, StoreBusy
 from quietdesk.wire import b64
-from tests.events import FORM, JSON, event, submit, text
+from tests.events import FORM, JSON, OURS, event, submit, text
 from tests.process import quietdesk_run, stop
+from tests.runtime_api import level
 from tests.waiting import CEILING, free_port
-from tests.world import ASKED, World
+from tests.world import ASKED
 
 FIELDS = {
     "name": "Zubrowkaplant রহিমা",
@@ -134,7 +134,7 @@ class Visitor:
 
     def send(self, method: str, path: str, body: bytes = b"", kind: str = "") -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CEILING)
-        headers = {**AROUND, **({"Content-Type": kind} if kind else {})}
+        headers = {**AROUND, **OURS, **({"Content-Type": kind} if kind else {})}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read()
@@ -257,16 +257,6 @@ def malformed(port: int) -> None:
         assert leaks(answer, [PATH]) == []
 
 
-@pytest.fixture
-def log(world: World, monkeypatch) -> StringIO:
-    """What the function's logger writes. It keeps the stream it was made with, for the process."""
-    written = StringIO()
-    submit(world)
-    for handler in logging.getLogger("quietdesk").handlers:
-        monkeypatch.setattr(handler, "stream", written)
-    return written
-
-
 def test_exception_text_reaches_no_log_and_no_answer(world, monkeypatch, log, caplog, capfd):
     """An exception whose text is the resident's own words, in every step that could raise one."""
     planted = FIELDS["name"]
@@ -275,7 +265,7 @@ def test_exception_text_reaches_no_log_and_no_answer(world, monkeypatch, log, ca
         raise ValueError(planted)
 
     body = envelopes.write(world.sealed())
-    form = urlencode({**ASKED, "step": "send", "code": codes.new()}, doseq=True).encode()
+    form = filled_in()
     answers = []
     for module, name in (
         (world.store, "put"),
@@ -295,15 +285,73 @@ def test_exception_text_reaches_no_log_and_no_answer(world, monkeypatch, log, ca
     seen = "".join([log.getvalue(), caplog.text, *capfd.readouterr(), str(answers)])
     assert 500 in {answer["statusCode"] for answer in answers}
     assert leaks(seen.encode(), [planted, *AROUND.values()]) == []
-    assert log.getvalue().count("answered") == len(answers)
+    failed = [answer for answer in answers if answer["statusCode"] == 500]
+    assert log.getvalue().count('"Foreign"') == len(failed) > 1
 
 
-def test_log_lines_hold_a_fixed_text_a_status_and_a_duration_only(world, log, capfd):
-    handler = submit(world)
-    handler(event("POST", "/api/requests", envelopes.write(world.sealed()), JSON, AROUND), None)
+def failing(store, monkeypatch, error):
+    def failed(*_):
+        raise error
+
+    monkeypatch.setattr(store, "read", failed)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError(FIELDS["name"]), ("ERROR", "Foreign", 500)),
+        (StoreBusy(FIELDS["name"]), ("WARN", "StoreBusy", 503)),
+        (BadBundle("stale"), ("WARN", "BadBundle", 503)),
+    ],
+)
+def test_log_lines_hold_a_fixed_text_a_status_a_duration_and_a_class_only(
+    world, log, capfd, monkeypatch, error, said
+):
+    body = envelopes.write(world.sealed())
+    failing(world.store, monkeypatch, error)
+    submit(world)(event("POST", "/api/requests", body, JSON, AROUND), None)
 
     line = json.loads(log.getvalue())
     assert [*capfd.readouterr()] == ["", ""]
-
-    assert set(line) == {"level", "message", "service", "status", "milliseconds"}
+    assert set(line) == {"level", "timestamp", "message", "error", "status", "milliseconds"}
+    assert (line["level"], line["error"], line["status"]) == said
     assert line["message"] == "answered"
+    assert level(log.getvalue()) == said[0]
+
+
+def test_no_line_tells_of_an_answer_that_went_well(world, log, capfd):
+    """Nor of one that the person who asked can put right."""
+    handler, body = submit(world), envelopes.write(world.sealed())
+    asked = [("/api/requests", body), ("/api/requests", b"{"), ("/nothing", b"")]
+    answers = [handler(event("POST", *it, JSON, AROUND), None) for it in asked]
+
+    assert [it["statusCode"] for it in answers] == [201, 400, 404]
+    assert [log.getvalue(), *capfd.readouterr()] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("do", "status"),
+    [
+        (lambda world: event("GET", "/api/openings"), 503),
+        (lambda world: event("GET", "/api/keys/main/current"), 503),
+        (lambda world: event("GET", "/api/request/es"), 200),  # a page without times
+        (lambda world: event("POST", "/api/requests", filled_in(), FORM), 503),
+    ],
+)
+def test_every_answer_that_lacks_the_store_is_in_the_log_with_its_class(
+    world, log, monkeypatch, do, status
+):
+    asked = do(world)
+    failing(world.store, monkeypatch, NotAllowed(FIELDS["name"]))
+
+    answer = submit(world)(asked, None)
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    said = [(line["level"], line["error"], line["status"]) for line in lines]
+    assert said == [("WARN", "NotAllowed", status)]
+    assert answer["statusCode"] == status
+    assert leaks((log.getvalue() + str(answer)).encode(), [FIELDS["name"]]) == []
+
+
+def filled_in() -> bytes:
+    return urlencode({**ASKED, "step": "send", "code": codes.new()}, doseq=True).encode()

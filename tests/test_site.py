@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import yaml
 
-from quietdesk.pages import EXIT
+from quietdesk.pages import EXIT, UNKEPT
 from quietdesk.pages.english import MENU, MORE
 from quietdesk.pages.speech import Words
 from quietdesk.website.faults import left_to_fill_in
@@ -135,6 +135,18 @@ def test_only_the_form_and_the_papers_have_a_script(built):
 def test_form_has_no_theme(built):
     site, _ = built
     assert "stylesheets/main" not in (site / "en/request/index.html").read_text("utf-8")
+
+
+def test_no_form_that_is_built_is_written_down_by_a_browser(built):
+    site, _ = built
+    found = {
+        file: re.findall(r"<form\b.*?</form>", file.read_text("utf-8"), re.DOTALL)
+        for file in html_files(site)
+    }
+
+    assert len([file for file, forms in found.items() if forms]) > 24
+    for file, forms in found.items():
+        assert [form[:80] for form in forms if UNKEPT not in form] == [], file
 
 
 def test_no_script_of_the_theme_is_served(built):

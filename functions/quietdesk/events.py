@@ -40,8 +40,9 @@ def handler(routes: Sequence[Route[Programme]], programme: Programme) -> Handler
     def handle(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = app.resolve(event, context)  # type: ignore[arg-type]
-        except Exception:  # an event that is not even HTTP; what it says must reach no log
-            answer = written(answered(lambda: broken(programme)))
+        except Exception as error:  # an event that is not even HTTP; what it says must reach no log
+            failed = broken(programme).because(error)
+            answer = written(answered(lambda: failed))
         return answer
 
     return handle

@@ -2,6 +2,7 @@
 
 import os
 
-from quietdesk import cloud
+from quietdesk import cloud, log
 
+log.only_ours()
 handler = cloud.make(os.environ)

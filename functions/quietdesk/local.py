@@ -1,6 +1,6 @@
 """One machine, one process: the built site, the functions and the timer over one store.
 
-The functions' routes are those of Lambda. Nothing is logged but what intake logs.
+The functions' routes are those of Lambda. What goes wrong is written to stderr in the same lines.
 """
 
 import errno
@@ -20,7 +20,7 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 from whitenoise import WhiteNoise
 
-from quietdesk import wsgi
+from quietdesk import log, wsgi
 from quietdesk.errors import QuietdeskError
 from quietdesk.intake import CHECK, SUBMIT
 from quietdesk.intake.answers import answering, not_found
@@ -89,7 +89,8 @@ def application(site: Path, pages: Pages, functions: "WSGIApplication") -> "WSGI
 
         try:
             return files(environ, start)  # type: ignore[no-any-return]
-        except Exception:  # the server would log the path and the text of the exception
+        except Exception as error:  # the server would log the path and the text of the exception
+            log.error("answered", error, status=500)
             answer = Answer.html(500, pages.broken()).under(NO_STORE)
             return wsgi.send(answer, environ, start_response)
 
@@ -143,8 +144,8 @@ def again_and_again(timer: Callable[[], None], stopping: Event, seconds: float) 
     while not stopping.wait(seconds):
         try:
             timer()
-        except Exception:  # fixed words: an error may name a file, or quote what it holds
-            print("quietdesk: the timer failed; it tries again the next time", file=sys.stderr)
+        except Exception as error:  # its text may name a file, or quote what it holds
+            log.error("the timer failed; it tries again the next time", error)
 
 
 class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
@@ -152,6 +153,8 @@ class _FixedErrorTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         answer = unread(self.request.error.code)
+        if raised := sys.exc_info()[1]:  # then this is made while that is being handled
+            log.error("answered", raised, status=answer.status)
         self.status = f"{answer.status} {self.request.error.reason}"
         self.response_headers.extend(answer.headers.items())
         self.set_close_on_finish()

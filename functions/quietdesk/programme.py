@@ -12,10 +12,13 @@ from quietdesk.store import Store
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Programme:
-    """A city with its store and pages, whom it believes, and what time it is. Threads share it."""
+    """A city with its store and pages, whom it believes, and what time it is. `address` is where
+    people reach it, such as `https://cards.example.org`; "" where that is the host of each call.
+    Threads share it."""
 
     city: City
     store: Store
     trust: Trust
     pages: Pages
     clock: Callable[[], datetime]
+    address: str = ""

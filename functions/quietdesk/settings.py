@@ -26,6 +26,9 @@ SETTINGS = (
     ("QUIETDESK_KEYRING", "var/device.keyring", "This device's keyring."),
     ("QUIETDESK_ORIGIN", "",
      "What CloudFront says to the functions, and what it said before; without it all may ask."),
+    ("QUIETDESK_ADDRESS", "",
+     "Where people reach the website, such as https://cards.example.org; forms of others do not "
+     "count. Without it: the host that each call names."),
     ("QUIETDESK_PASSPHRASE_FILE", "", "File whose first line is the passphrase, for scripts."),
 )  # fmt: skip
 
@@ -47,6 +50,7 @@ class Settings:
     threshold: int
     keyring: Path
     origin: tuple[str, ...]
+    address: str
     passphrase_file: Path | None
 
     def trust(self, deployment: str) -> Trust:
@@ -86,6 +90,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         threshold=int(threshold),
         keyring=Path(values["QUIETDESK_KEYRING"]),
         origin=tuple(values["QUIETDESK_ORIGIN"].split()),
+        address=values["QUIETDESK_ADDRESS"].rstrip("/"),
         passphrase_file=Path(passphrase_file) if passphrase_file else None,
     )
 

@@ -14,7 +14,8 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "no-referrer",
+    # `no-referrer` would make browsers send `Origin: null` with our own forms. To others goes none.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -49,11 +50,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """What is sent back; text is UTF-8."""
+    """What is sent back; text is UTF-8. `cause` is what went wrong on our side, for the log: it is
+    not sent."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    cause: Exception | None = None
 
     @classmethod
     def of(cls, status: int, kind: str, text: str) -> "Answer":
@@ -79,6 +82,10 @@ class Answer:
     def saying(self, name: str, text: str) -> "Answer":
         """The same with that header, in the place of one of this name."""
         return replace(self, headers={**self.headers, name: text})
+
+    def because(self, cause: Exception) -> "Answer":
+        """The same, of something that went wrong on our side."""
+        return replace(self, cause=cause)
 
 
 def unread(status: int) -> Answer:

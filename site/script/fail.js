@@ -2,7 +2,7 @@
  * What can go wrong, and what is said then. It never sends the plain form by itself: the person chooses.
  */
 import { forget } from './clear.js'
-import { byId, empty, form, on, show, tell } from './page.js'
+import { byId, emptyPanels, form, on, show, tell } from './page.js'
 import { state } from './state.js'
 
 /** The signed key is not one to lock answers with: nothing may be sent. */
@@ -33,7 +33,7 @@ export function guarded(step) {
 /** Without a key that we trust nothing may leave the phone, locked or not. */
 function close() {
   forget()
-  empty(byId('review'))
+  emptyPanels()
   byId('form-part').hidden = byId('review').hidden = true
   byId('page-title').hidden = false
   tell('closed')

@@ -5,7 +5,7 @@
  */
 import { postJson, trust } from './ask.js'
 import { saveCalendar } from './calendar.js'
-import { clearPage } from './clear.js'
+import { clearPage, forget } from './clear.js'
 import { BadCode, b64, derive, parseCode } from './code.js'
 import { Later, guarded } from './fail.js'
 import { byId, fill, fillIn, on, say, show, tell, word, words } from './page.js'
@@ -75,6 +75,7 @@ export async function see(mine) {
     panel('nothing', { again: () => show('look') })
     return
   }
+  if (field) field.value = ''
   const shown = panel(reply.state, {
     print: () => window.print(),
     calendar: () => saveCalendar(reply.opening, words('appointment')),
@@ -109,7 +110,7 @@ function cancel(mine) {
       const auth = b64(mine.secrets.auth)
       const left = await askFor({ do: 'cancel', auth }, mine.secrets, 'not_now')
       if (left) throw new Later('kept')
-      field.value = ''
+      forget()
       panel('cancelled', {})
     }),
   })

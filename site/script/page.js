@@ -3,6 +3,7 @@
  * into the address, the history or any storage.
  */
 const PANELS = ['form-part', 'review', 'done', 'look', 'mine']
+const FILLED = ['review', 'done', 'mine'] // from templates, with what is known of a request
 
 export const byId = (id) => document.getElementById(id)
 export const form = byId('request-form')
@@ -50,8 +51,14 @@ export function tell(name) {
   if (name) box.focus()
 }
 
-/** Shows one panel of the page, and hides the others. */
+/** Empties what was filled in for a request: what is hidden is not gone. */
+export function emptyPanels(but) {
+  for (const id of FILLED) if (id !== but && byId(id)) empty(byId(id))
+}
+
+/** Shows one panel of the page, hides the others and empties those that were filled in. */
 export function show(name) {
+  emptyPanels(name)
   for (const id of PANELS) if (byId(id)) byId(id).hidden = id !== name
   if (byId('moving')) byId('moving').hidden = name !== 'form-part'
   byId('page-title').hidden = !['form-part', 'look'].includes(name)

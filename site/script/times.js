@@ -4,7 +4,7 @@
  */
 import { ask, trust } from './ask.js'
 import { verifyOpenings } from './openings.js'
-import { byId, empty, fillIn, form, make } from './page.js'
+import { byId, empty, fillIn, form, make, put } from './page.js'
 import { center, dayAndTime, dayInWords, timeInWords, visitInWords } from './visit.js'
 
 const FRESH_MS = 3_600_000
@@ -42,12 +42,25 @@ export function keepTime(reply) {
   if (!ahead) return
   if (!center(opening.center).name) {
     const known = make('li')
-    Object.assign(known.dataset, { center: opening.center, name, address, shown: address, unlisted: '' })
+    Object.assign(known.dataset, { center: opening.center, name, address, shown: address, unlisted: '', kept: '' })
     byId('centers').appendChild(known)
   }
   const said = visitInWords(reply)
   fillIn(box, { keep: `${said.name}: ${dayAndTime(opening.day, opening.at)}` })
   if (!openingTicked()) input.checked = true
+}
+
+/** Forgets which time was ticked, and which one a request has. */
+export function forgetTime() {
+  chosen = ''
+  gone.clear()
+  const box = byId('keep')
+  const input = box.querySelector('input')
+  box.hidden = input.disabled = true
+  input.checked = false
+  input.value = ''
+  put(box.querySelector('[data-fill]'), '')
+  for (const known of document.querySelectorAll('#centers [data-kept]')) known.remove()
 }
 
 /** Fetches the times anew and shows them; what was ticked stays ticked if it is still free. */

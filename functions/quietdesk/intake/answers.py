@@ -1,16 +1,14 @@
 """What every answer of the functions has in common: headers, the status of each code of a refusal,
-and what may be logged.
-
-A log line is a fixed text with a status and a duration: never an event, body, header, address,
-code, id or exception text.
+and which of them are logged: what went wrong on our side, with the status, the duration and the
+class of the error.
 """
 
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from aws_lambda_powertools import Logger
-
+from quietdesk import log
 from quietdesk.programme import Programme
 from quietdesk.web import NO_STORE, Answer, Call
 
@@ -28,23 +26,22 @@ STATUS = {
 
 
 def answering(programme: Programme) -> Callable[[Callable[[], Answer]], Answer]:
-    """What goes around every view: it gives the answer every header, writes a line into the log and
-    never raises. What nobody foresaw is a fixed page with 500."""
-    log = Logger(service="quietdesk", location=None, timestamp=None)
+    """What goes around every view: it gives the answer every header, writes a line into the log if
+    something went wrong, and never raises. What nobody foresaw is a fixed page with 500."""
 
     def answered(view: Callable[[], Answer]) -> Answer:
         started = time.perf_counter()
         try:
             programme.store.begin()
             answer = view()
-        except Exception:  # what it says must reach no log
-            answer = broken(programme)
+        except Exception as error:  # what it says must reach no log
+            answer = broken(programme).because(error)
         answer = answer.under(NO_STORE)
-        milliseconds = round((time.perf_counter() - started) * 1000)
-        # In the cloud the log keeps what went wrong only: a line an answer would say when each
-        # resident was here.
-        say = log.warning if answer.status >= 500 else log.info
-        say("answered", status=answer.status, milliseconds=milliseconds)
+        # What went wrong only: a line an answer would say when each resident was here.
+        if answer.status >= 500 or answer.cause:
+            say = log.error if answer.status == 500 else log.warning
+            milliseconds = round((time.perf_counter() - started) * 1000)
+            say("answered", answer.cause, status=answer.status, milliseconds=milliseconds)
         return answer
 
     return answered
@@ -59,11 +56,12 @@ def not_found(_: Call, programme: Programme) -> Answer:
     return Answer.html(404, programme.pages.not_found())
 
 
-def refused(programme: Programme, code: str) -> Answer:
-    """The answer to our script when something went wrong: a code, and whom to call."""
+def refused(programme: Programme, code: str, cause: Exception | None = None) -> Answer:
+    """The answer to our script when something went wrong: a code, and whom to call. `cause` is what
+    went wrong, where that was on our side."""
     status = STATUS.get(code, 400)
     body = {"error": code, "phone": programme.city.phone}
-    answer = Answer.json(status, json.dumps(body))
+    answer = replace(Answer.json(status, json.dumps(body)), cause=cause)
     return later(answer) if status == 503 else answer
 
 

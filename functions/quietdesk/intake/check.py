@@ -13,7 +13,7 @@ from quietdesk.errors import BadCode, BadEnvelope, Conflict, StoreUnavailable, T
 from quietdesk.intake import entry, held, plain, posted
 from quietdesk.intake.answers import later
 from quietdesk.intake.held import Held
-from quietdesk.intake.posted import Form
+from quietdesk.intake.posted import Form, Sender
 from quietdesk.pages import visits
 from quietdesk.programme import Programme
 from quietdesk.replies import Reply
@@ -131,11 +131,16 @@ def _move(fresh: Envelope, auth: bytes, shown: bytes, programme: Programme) -> b
 
 def _by_code(form: Form, programme: Programme) -> Answer:
     pages = programme.pages
+    filled_in = form.step in ("review", "change", "send")
+    if filled_in and form.sender is not Sender.OURS:
+        return plain.answer(form, programme)  # as a new request
+    if form.sender is Sender.ELSEWHERE:
+        return Answer.html(403, pages.my_request(form.lang, notice="type_it"))
     try:
         form = replace(form, code=codes.parse(form.code), moving=True)
     except BadCode:
         return Answer.html(400, pages.my_request(form.lang, form.code, bad=True))
-    if form.step in ("review", "change", "send"):
+    if filled_in:
         return plain.answer(form, programme)
     secrets = codes.derive(form.code, programme.city.deployment)
     try:
@@ -145,8 +150,9 @@ def _by_code(form: Form, programme: Programme) -> Answer:
         return _step(form, held.under(programme, secrets), programme)
     except Conflict:
         return Answer.html(409, pages.my_request(form.lang, form.code, notice="kept"))
-    except StoreUnavailable:
-        return later(Answer.html(503, pages.my_request(form.lang, form.code, notice="not_now")))
+    except StoreUnavailable as error:
+        page = pages.my_request(form.lang, form.code, notice="not_now")
+        return later(Answer.html(503, page)).because(error)
 
 
 def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
@@ -158,12 +164,15 @@ def _step(form: Form, there: Held | None, programme: Programme) -> Answer:
         file = visits.calendar(programme.pages.speak(form.lang), opening)
         answer = Answer.of(200, _CALENDAR, file)
         return answer.saying("Content-Disposition", 'attachment; filename="appointment.ics"')
-    if form.step == "move":
+    # Whose code it is shows in nothing: what is written for it would be read by who planted it.
+    unsafe = form.step == "move" and form.sender is not Sender.OURS
+    if form.step == "move" and not unsafe:
         return plain.begun(form, there, programme)
     state = "cancel" if form.step == "cancel" else there.reply.state
     today = programme.clock().astimezone(programme.city.zone).date()
-    page = programme.pages.found(form.lang, state, form.code, there.reply, today)
-    return Answer.html(200, page)
+    notice = "cannot_move" if unsafe else ""
+    page = programme.pages.found(form.lang, state, form.code, there.reply, today, notice)
+    return Answer.html(403 if unsafe else 200, page)
 
 
 def _found(form: Form, programme: Programme, state: str) -> Answer:

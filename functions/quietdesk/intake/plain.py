@@ -24,7 +24,7 @@ from quietdesk.errors import (
 from quietdesk.intake import entry, held, offer
 from quietdesk.intake.answers import later
 from quietdesk.intake.held import Held
-from quietdesk.intake.posted import Form
+from quietdesk.intake.posted import Form, Sender
 from quietdesk.openings import Opening
 from quietdesk.pages import Filled, Offer
 from quietdesk.programme import Programme
@@ -35,17 +35,28 @@ from quietdesk.weeks import Epoch
 
 
 def answer(form: Form, programme: Programme) -> Answer:
-    """A step of the form. When `moving`, it is for the request of `form.code`, which is a code."""
+    """A step of the form. When `moving`, it is for the request of `form.code`, which is a code.
+
+    A code counts only from a page of ours: who put one into another page knows it, and would see
+    and cancel the visit. What was typed is kept, and gets a code of its own."""
+    if form.sender is not Sender.OURS:
+        form = replace(form, code="", shown="", moving=False)
+    # Nothing is sent that another site filled in before somebody has read it here.
+    elsewhere = form.sender is Sender.ELSEWHERE
+    notice = "elsewhere" if elsewhere else ""
     path = offer.typed_path(form.path) or offer.path_of(offer.opening_of(form.first("opening")))
     form = replace(form, path=path)
     if form.step == "change":
-        return _again(form, programme, 200)
+        return _again(form, programme, 200, notice=notice)
     try:
         asked = request.parse(form.typed, programme.city)
     except Invalid as error:
-        return _again(form, programme, 400, error.fields)
-    if form.step != "send":
-        return _read_back(replace(form, code=form.code or codes.new()), asked, programme, 200)
+        return _again(form, programme, 400, error.fields, notice)
+    if form.step != "send" or elsewhere:
+        form = replace(form, code=form.code or codes.new())
+        return _read_back(form, asked, programme, 200, notice)
+    if form.sender is Sender.UNSAID:
+        return _sent(replace(form, code=codes.new()), asked, programme)
     try:
         form = replace(form, code=codes.parse(form.code))
     except BadCode:
@@ -124,17 +135,20 @@ def _sent(form: Form, asked: Request, programme: Programme) -> Answer:
             return _again(form, programme, 409, notice=notice)
         # Something of this code is there; `check` may put this in its place.
         return _read_back(replace(form, moving=True), asked, programme, 409, "replace")
-    except (BadBundle, BadSignature):
-        return later(_again(form, programme, 503, notice="closed"))
-    except StoreUnavailable:
+    except (BadBundle, BadSignature) as error:
+        return later(_again(form, programme, 503, notice="closed")).because(error)
+    except StoreUnavailable as error:
         # It may have been kept and only the answer lost: the same code and week go out again.
-        return later(_read_back(form, asked, programme, 503, "unsure"))
+        again = "unsure" if form.sender is Sender.OURS else "unsure_twice"
+        return later(_read_back(form, asked, programme, 503, again)).because(error)
     pages = programme.pages
     if reply is None:
         # What was typed for a request that is gone makes a new one.
         filled, times = Filled(form.typed, {}, "lost"), offer.times(programme, form.path)
         return Answer.html(409, pages.form(form.lang, filled, Offer(times, form.path)))
-    return Answer.html(200 if form.moving else 201, pages.done(form.lang, form.code, reply))
+    fresh = form.sender is not Sender.OURS
+    done = pages.done(form.lang, form.code, reply, fresh)
+    return Answer.html(200 if form.moving else 201, done)
 
 
 # --- Sending: seal, and store --------------------------------------------------------------------

@@ -4,6 +4,7 @@ sizes and fields; whatever is inside is somebody's text until it was read.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import parse_qs
 
 from quietdesk import request
@@ -25,6 +26,15 @@ CARRIED = ("lang", "step", "code", "week", "path", "shown")
 _FORM_FIELDS = {*request.FIELDS, *CARRIED}
 
 
+class Sender(Enum):
+    """Whose page sent a form, as far as the browser says. A page that is not ours can send a code
+    that somebody else knows."""
+
+    OURS = "ours"
+    ELSEWHERE = "elsewhere"
+    UNSAID = "unsaid"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Form:
     """What a phone without scripts sent: what was `typed` into the fields of a request, and what
@@ -32,6 +42,7 @@ class Form:
     read back in, `path` whose times it shows, `shown` the hash of the reply that the person saw
     before moving the request of the code. `moving` when it was sent to `check`."""
 
+    sender: Sender
     typed: Mapping[str, Sequence[str]]
     lang: str
     step: str
@@ -57,7 +68,7 @@ def answer(
     kind = call.headers.get("content-type", "").partition(";")[0].strip()
     if kind == FORM:
         try:
-            form = _form(bounded(call, FORM_BYTES))
+            form = _form(bounded(call, FORM_BYTES), sender(call, programme))
         except BadEnvelope as error:
             return Answer.html(STATUS.get(error.code, 400), programme.pages.broken())
         return by_form(form, programme)
@@ -71,10 +82,10 @@ def answer(
         return refused(programme, "gone")
     except Conflict:
         return refused(programme, "conflict")
-    except (BadBundle, BadSignature):
-        return refused(programme, "closed")
-    except StoreUnavailable:
-        return refused(programme, "unavailable")
+    except (BadBundle, BadSignature) as error:
+        return refused(programme, "closed", error)
+    except StoreUnavailable as error:
+        return refused(programme, "unavailable", error)
 
 
 def bounded(call: Call, most: int) -> bytes:
@@ -84,7 +95,20 @@ def bounded(call: Call, most: int) -> bytes:
     return call.body
 
 
-def _form(body: bytes) -> Form:
+def sender(call: Call, programme: Programme) -> Sender:
+    """Browsers of today say whether it was a page of ours, older ones only of which address it was,
+    the oldest nothing; and `null` is what any page can say that hides its address."""
+    site = call.headers.get("sec-fetch-site")
+    if site is not None:
+        return Sender.OURS if site == "same-origin" else Sender.ELSEWHERE
+    origin = call.headers.get("origin", "null")
+    if origin == "null":
+        return Sender.UNSAID
+    ours = programme.address or f"http://{call.headers.get('host', '')}"
+    return Sender.OURS if origin == ours else Sender.ELSEWHERE
+
+
+def _form(body: bytes, sent_by: Sender) -> Form:
     """The fields of a form. A browser showing our page sends no other field."""
     try:
         sent = parse_qs(
@@ -96,6 +120,7 @@ def _form(body: bytes) -> Form:
         raise BadEnvelope("malformed")
     first = {name: next(iter(sent.get(name, ())), "") for name in CARRIED}
     return Form(
+        sender=sent_by,
         typed={name: sent[name] for name in sent if name in request.FIELDS},
         lang=first["lang"],
         step=first["step"],

@@ -38,12 +38,12 @@ def key(call: Call, programme: Programme) -> Answer:
         return refused(programme, "not_found")
     try:
         held = programme.store.read(bundles.name(queue, epoch))
-    except StoreUnavailable:
-        return refused(programme, "unavailable")
+    except StoreUnavailable as error:
+        return refused(programme, "unavailable", error)
     try:
         document = None if held is None else held[0].decode()
-    except UnicodeDecodeError:  # what was published is damaged
-        return refused(programme, "closed")
+    except UnicodeDecodeError as error:  # what was published is damaged
+        return refused(programme, "closed", error)
     return refused(programme, "not_found") if document is None else Answer.json(200, document)
 
 
@@ -53,8 +53,8 @@ def openings(call: Call, programme: Programme) -> Answer:
     try:
         found = offer.published(programme, call.captured.get("path", "").lower())
         free = [str(opening) for opening in offer.free(programme, found.listing)]
-    except StoreUnavailable:
-        return refused(programme, "unavailable")
+    except StoreUnavailable as error:
+        return refused(programme, "unavailable", error)
     body = {
         "look_again": entry.look_again(programme, _current(programme)).isoformat(),
         "openings": found.signed,
@@ -76,8 +76,8 @@ def form(call: Call, programme: Programme) -> Answer:
         if found is offer.NOTHING and path:
             path, found = "", offer.published(programme, "")
         free = offer.free(programme, found.listing)
-    except StoreUnavailable:  # a page without times, which nobody else should get to see
-        return Answer.html(200, pages.form(lang, offer=Offer(None, path)))
+    except StoreUnavailable as error:  # a page without times, which nobody else should get to see
+        return Answer.html(200, pages.form(lang, offer=Offer(None, path))).because(error)
     if center not in {it.id for it in programme.city.listed}:
         center = ""
     return cached(Answer.html(200, pages.form(lang, offer=Offer(free, path, center=center))))

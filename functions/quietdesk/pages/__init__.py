@@ -34,6 +34,12 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 
+# In every form that posts. Chromium writes what was posted into the files it restores tabs from,
+# but not of a form with a password in it that is not empty, whatever it is. Without a name, hidden
+# and disabled, it is neither sent nor taken for a sign-in (docs/decisions/0020).
+UNKEPT = Markup('<input type="password" value="x" hidden disabled>')
+_TEMPLATES.globals["unkept"] = UNKEPT
+
 # Where "Leave this page" goes: a page that says nothing about the person.
 EXIT = "https://www.weather.gov/"
 
@@ -118,10 +124,16 @@ class Pages:
         )
 
     def found(
-        self, lang: str, state: str, code: str, reply: Reply, today: date | None = None
+        self,
+        lang: str,
+        state: str,
+        code: str,
+        reply: Reply,
+        today: date | None = None,
+        notice: str = "",
     ) -> str:
         """What stands under a code, for phones without scripts. `state` is the reply's, or nothing,
-        cancel (the question) or cancelled."""
+        cancel (the question) or cancelled; `notice` a key of NOTICES or ""."""
         words = self.speak(lang)
         day = reply.look_again
         return _render(
@@ -129,6 +141,7 @@ class Pages:
             words,
             name="my-request",
             state=state,
+            notice=speech.notice(words, notice),
             code=code,
             visit=visits.visit(words, reply) if reply.opening else None,
             day=words.locale.day(day) if day else "",
@@ -197,13 +210,14 @@ class Pages:
             action=CHECK if moving else SUBMIT,
         )
 
-    def done(self, lang: str, code: str, reply: Reply) -> str:
-        """The page that shows the code, once."""
+    def done(self, lang: str, code: str, reply: Reply, fresh: bool = False) -> str:
+        """The page that shows the code, once; `fresh` when it is another than the one sent."""
         words = self.speak(lang)
         return _render(
             "done.html",
             words,
             code=code,
+            notice=speech.notice(words, "new_code" if fresh else ""),
             visit=visits.visit(words, reply) if reply.opening else None,
             day=words.locale.day(reply.look_again) if reply.look_again else "",
         )

@@ -139,6 +139,17 @@ NOTICES = {
     "answers in its place. Or call {phone}.",
     "changed": "This was not sent. The office has answered since you looked. Your request says "
     "now: {now}. If you send this, it takes the place of that answer.",
+    "elsewhere": "These answers did not come from a page of ours. Another website may have sent "
+    "them. Read every answer. Did you not write them? Then close this page. If a code came along, "
+    "it does not count: you get a new one.",
+    "unsure_twice": "We cannot take requests right now. We do not know if yours was kept. If you "
+    "press Send again, it may be there twice. You can also call {phone}.",
+    "new_code": "Your browser does not tell us which page sent this. So we made a new code. Only "
+    "the code on this page counts.",
+    "type_it": "This did not come from a page of ours. Nothing was done. To see your request, type "
+    "your code here.",
+    "cannot_move": "Your browser does not tell us which page sent this. So we cannot change your "
+    "request here. You can call {phone}. Or cancel it, and ask again.",
     "lost": "There is no request for this code any more. Nothing was changed. What you wrote is "
     "still here. If you send it, it is a new request with a new code.",
 }

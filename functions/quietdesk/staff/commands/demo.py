@@ -80,8 +80,9 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
     device_path, custodian_path, _ = _paths(settings)
     device, custodian = _unlocked(device_path, custodian_path)
     device = upload.top_up(store, device_path, device, city, now)
-    if device.id not in ceremony.devices(store, trust):
-        ceremony.admit(store, city, trust, [custodian], device.id, now)
+    listed = ceremony.admitted(store, trust).admitted
+    if device.public_key not in (it.spki for it in listed):
+        ceremony.admit(store, city, trust, [custodian], device.public_key, now)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)
 
 

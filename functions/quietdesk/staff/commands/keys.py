@@ -10,23 +10,34 @@ from pathlib import Path
 
 from quietdesk import bundles, clock, record, sweep, weeks
 from quietdesk.errors import (
+    BadBundle,
     BadKeyring,
     BadSetting,
     BadSignature,
+    DamagedDocument,
     KeyringTooNew,
     NoKeyring,
     QuietdeskError,
 )
-from quietdesk.signed import Trust
+from quietdesk.signed import DEMO, Trust
+from quietdesk.staff.commands import wording
 from quietdesk.staff.commands.clocks import doubted
-from quietdesk.staff.commands.terminal import Here, agreed, complain, new_passphrase, unlock
+from quietdesk.staff.commands.terminal import (
+    Here,
+    agreed,
+    complain,
+    new_passphrase,
+    passphrase_in,
+    typed_passphrase,
+    unlock,
+)
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.wire import b64
 
 
-def device_new(at: Here, _: argparse.Namespace) -> int:
+def device_new(at: Here, args: argparse.Namespace) -> int:
     """Make this computer's keyring, and upload its public keys. Where there is one, what an earlier
     call left undone is finished, and its words are shown again."""
     if not at.trust.custodians:
@@ -35,6 +46,8 @@ def device_new(at: Here, _: argparse.Namespace) -> int:
     if path.exists() and not _damaged(path.read_bytes()):
         device = at.forget().unlocked()
         complain(f"there is a keyring at {path} already; for a new one, move it away first")
+    elif not _wanted(at, args.deployment):
+        return 1
     else:
         device = keyring.new("device", at.trust, new_passphrase(at.settings))
         keyring.update(path, partial(_made, path, device))
@@ -69,16 +82,20 @@ def _damaged(data: bytes) -> bool:
 def device_admit(at: Here, args: argparse.Namespace) -> int:
     """Admit a device whose words somebody compared."""
     with closing(at.store()) as store:
-        spki, _ = upload.offered(store, args.id, at.trust)
+        spki = upload.labelled(store, args.id, at.trust).spki
         words = keyring.fingerprint(spki)
         print(f"Device {args.id}\nWords: {words}")
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
         at.sure(store)
-        signers = custodians(at, args.custodian)
-        ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
+        signers = custodians(at, args.custodian, args.passphrase_file)
+        lost = ceremony.admit(store, at.city, at.trust, signers, spki, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
+    for label in lost:
+        complain(f"device {label} is not in the list any more: its whole key is not known")
+    if lost:
+        complain("hint: run there: quietdesk pull. Then admit it again")
     return 0
 
 
@@ -88,6 +105,8 @@ def custodian_new(at: Here, args: argparse.Namespace) -> int:
     if args.file.exists():
         custodian = unlock(at, args.file, "custodian", f"Passphrase of {args.file.name}: ")
         complain(f"there is a keyring at {args.file} already; for a new one, name another file")
+    elif not _wanted(at, args.deployment):
+        return 1
     else:
         words = new_passphrase(at.settings)
         custodian = keyring.new("custodian", Trust((), 1, deployment), words)
@@ -101,41 +120,53 @@ def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
         at.sure(store)
-        signers = custodians(at, args.custodian)
-        minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
-    for epoch in minted:
-        print(f"Week {epoch}: key made.")
-    if not minted:
-        print(f"The next {args.weeks} weeks have keys already.")
-    return 0
+        signers = custodians(at, args.custodian, args.passphrase_file)
+        minting = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now, wording.made)
+    return wording.minted(minting, args.weeks)
 
 
 def list_(at: Here, _: argparse.Namespace) -> int:
     """List weeks, their keys and key days."""
-    path = at.settings.keyring
-    held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = weeks.epoch_at(at.now, at.city.zone)
+    current, queue = weeks.epoch_at(at.now, at.city.zone), at.city.queue
+    status = 0
     with closing(at.store()) as store:
         today = at.now.astimezone(at.city.zone).date()
-        destroyed = record.read(store, at.city.queue, today).keys_gone
+        destroyed = record.read(store, queue, today).keys_gone
+        known = ceremony.offers(store, at.city, at.trust, at.now)
+        for offer in known:
+            print(wording.seen_of(offer))
         for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
             if gone := destroyed.get(epoch):
                 print(f"{epoch}  destroyed on {gone}")
-            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
-                day = weeks.key_day(epoch, at.city.serve_days)
-                here = "on this device too" if epoch in held else "not on this device"
-                print(f"{epoch}  key made, {here}; destroyed on {day}")
-    return 0
+                continue
+            try:
+                held = store.read(bundles.name(queue, epoch))
+                if held is None:
+                    continue
+                kids = ceremony.kids_of(held[0], at.trust, queue)
+            except (BadBundle, BadSignature, DamagedDocument) as error:
+                complain(f"week {epoch}: {error}")
+                status = 1
+                continue
+            day = weeks.key_day(epoch, at.city.serve_days)
+            print(f"{epoch}  key made; destroyed on {day}")
+            for offer in known:
+                print(f"    {offer.label}  {wording.stands(ceremony.standing(store, offer, kids))}")
+    return status
 
 
 def forget(at: Here, _: argparse.Namespace) -> int:
     """Say what is left in the keyring: the ended weeks were deleted before this began, as before
-    nearly every command. It exists for a computer's own timer."""
+    nearly every command, or wait until it is sure that they are over. It exists for a computer's
+    own timer, which hears of those by the exit code."""
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
-    left = len(keyring.epochs(at.settings.keyring.read_bytes()))
-    print(f"This keyring holds keys of {left} weeks; those of ended weeks are deleted.")
-    return 0
+    left = keyring.epochs(at.settings.keyring.read_bytes())
+    zone, days = at.city.zone, at.city.serve_days
+    waiting = sum(weeks.over(it, at.now, zone, days) for it in left)
+    became = f"{waiting} wait to be deleted" if waiting else "those of ended weeks are deleted"
+    print(f"This keyring holds keys of {len(left)} weeks; {became}.")
+    return 1 if waiting else 0
 
 
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
@@ -186,7 +217,40 @@ def show_record(at: Here, _: argparse.Namespace) -> int:
     return 0
 
 
-def custodians(at: Here, paths: Sequence[Path] | None) -> list[Keyring]:
-    """The unlocked keyrings of custodians, the demo's by default."""
+def custodians(
+    at: Here, paths: Sequence[Path] | None, passphrases: Sequence[Path] | None = None
+) -> list[Keyring]:
+    """The unlocked keyrings of custodians, the demo's by default. Each has a passphrase of its own:
+    it stands in a file of its own or is typed. A single one's may be that of the settings."""
     chosen = paths or [at.settings.keyring.parent / "custodian.keyring"]
-    return [unlock(at, it, "custodian", f"Passphrase of {it.name}: ") for it in chosen]
+    if passphrases and len(passphrases) != len(chosen):
+        raise BadSetting(
+            f"{len(chosen)} custodians need as many passphrase files, not {len(passphrases)}"
+        )
+    unlocked = []
+    for number, path in enumerate(chosen):
+        prompt, typed = f"Passphrase of {path.name}: ", None
+        if passphrases:
+            typed = passphrase_in(passphrases[number], "the passphrase file of " + path.name)
+        elif len(chosen) > 1:
+            typed = typed_passphrase(prompt)
+        unlocked.append(unlock(at, path, "custodian", prompt, typed))
+    return unlocked
+
+
+def _wanted(at: Here, word: str | None) -> bool:
+    """Whether a keyring for the deployment of this folder is wanted; a script says its word. It
+    comes from what `make site` compiled, which need not be what stands in programme.yml now."""
+    deployment = at.city.deployment
+    if word is not None:
+        if word != deployment:
+            raise BadSetting(f"the deployment in {at.settings.profile} is {deployment}, not {word}")
+        return True
+    complain(f"the deployment in {at.settings.profile} is {deployment}")
+    if deployment == DEMO:
+        complain("demo is for trying things out; production refuses its keys")
+    if agreed(f"Make a keyring that is for {deployment} for good?"):
+        return True
+    complain("no keyring was made")
+    complain("hint: put another word into programme.yml of your city, then run: make site")
+    return False

@@ -136,6 +136,7 @@ def _keyrings(verbs: "Verbs") -> None:
         required=True, metavar="COMMAND"
     )
     new_device = device.add_parser("new", help="make this computer's keyring and upload its keys")
+    _add_deployment(new_device)
     new_device.set_defaults(run=keys.device_new)
     admit = device.add_parser("admit", help="admit a device (custodians)")
     admit.add_argument("id", metavar="ID", help="the 16 digits that `device new` printed there")
@@ -148,6 +149,7 @@ def _keyrings(verbs: "Verbs") -> None:
     )
     new_custodian = custodian.add_parser("new", help="make a custodian's keyring")
     new_custodian.add_argument("file", type=Path, metavar="FILE")
+    _add_deployment(new_custodian)
     new_custodian.set_defaults(run=keys.custodian_new)
 
     weeks = verbs.add_parser("keys", help="the keys of weeks").add_subparsers(
@@ -184,6 +186,19 @@ def _add_custodians(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="FILE",
         help="a custodian's keyring; repeat for each (the demo custodian's by default)",
+    )
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="for scripts: the file with a custodian's passphrase; one for each --custodian",
+    )
+
+
+def _add_deployment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deployment", metavar="WORD", help="do not ask: make it only if the deployment is WORD"
     )
 
 

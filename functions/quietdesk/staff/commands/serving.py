@@ -71,7 +71,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         if built.returncode:
             raise BadCity("the site does not build; what is wrong stands above")
         pages = Pages(city, trust.custodians, trust.threshold)
-        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC))
+        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC), chosen.address)
         functions = local.functions(programme)
         app = local.application(chosen.site.resolve(), pages, functions)
 

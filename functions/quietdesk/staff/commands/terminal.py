@@ -16,7 +16,6 @@ from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
 from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
-from quietdesk.staff.desk.queue import Pulled
 from quietdesk.staff.device import forgetting, keyring
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.work import Outcome, Work
@@ -110,12 +109,13 @@ def at_work(at: Here, sure: bool = False) -> Iterator[Work]:
 
 
 @contextmanager
-def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Pulled]]:
-    """The work with this device unlocked, and the opened queue; `sure` as in at_work."""
+def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Outcome]]:
+    """The work with this device unlocked, and what came of pulling the queue; `sure` as in
+    at_work."""
     with at_work(at, sure) as work:
         pulled = work.pull(at.settings.keyring, {})
         say_not_ready(pulled)
-        yield work, pulled.queue
+        yield work, pulled
 
 
 def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:
@@ -129,18 +129,21 @@ def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = Non
 def passphrase(chosen: Settings, prompt: str) -> str:
     """The passphrase that somebody types, or that stands in QUIETDESK_PASSPHRASE_FILE."""
     if chosen.passphrase_file is None:
-        return _typed(prompt)
+        return typed_passphrase(prompt)
+    return passphrase_in(chosen.passphrase_file, "QUIETDESK_PASSPHRASE_FILE")
+
+
+def passphrase_in(path: Path, name: str) -> str:
+    """The passphrase in a file, which `name` stands for. Raises BadSetting."""
     try:
-        return textfile.read(chosen.passphrase_file).split("\n", 1)[0]
+        return textfile.read(path).split("\n", 1)[0]
     except OSError:
-        raise BadSetting("QUIETDESK_PASSPHRASE_FILE cannot be read") from None
+        raise BadSetting(f"{name} cannot be read") from None
     except ValueError:
-        raise BadSetting(
-            "QUIETDESK_PASSPHRASE_FILE is no text in UTF-8; save it as UTF-8 in your editor"
-        ) from None
+        raise BadSetting(f"{name} is no text in UTF-8; save it as UTF-8 in your editor") from None
 
 
-def _typed(prompt: str) -> str:
+def typed_passphrase(prompt: str) -> str:
     try:
         return getpass.getpass(prompt, stream=sys.stderr)
     except EOFError:
@@ -154,7 +157,7 @@ def new_passphrase(chosen: Settings) -> str:
     words = passphrase(chosen, "New passphrase (five words or more are good): ")
     if len(words) < MIN_PASSPHRASE:
         raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
-    if chosen.passphrase_file is None and _typed("Again: ") != words:
+    if chosen.passphrase_file is None and typed_passphrase("Again: ") != words:
         raise WrongPassphrase("the two passphrases differ")
     return words
 
@@ -176,9 +179,15 @@ def say_not_ready(pulled: Outcome) -> None:
         complain(words.SAID["not_topped_up"])
         what, next = words.said(pulled.unready)
         complain(f"{what} {next}".strip())
-    if pulled.lost:
-        complain(words.SAID["lost_weeks"].format(weeks=", ".join(map(str, pulled.lost))))
+    it = pulled.proofs
+    if it.lost:
+        weeks = ", ".join(map(str, it.lost))
+        complain(words.SAID["lost_weeks"].format(weeks=weeks, device=it.device))
         complain(words.SAID["lost_next"])
+    for week, why in it.bad.items():
+        if week not in it.lost:
+            said = words.SAID["half_fails"].format(week=week, device=it.device)
+            complain(f"{said} ({why})")
 
 
 def hint(error: QuietdeskError) -> None:

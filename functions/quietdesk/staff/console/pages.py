@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from quietdesk.city import City
 from quietdesk.errors import QuietdeskError, StoreRefused
 from quietdesk.openings import Opening
-from quietdesk.pages import speech
+from quietdesk.pages import UNKEPT, speech
 from quietdesk.pages.english import PARTS, QUESTIONS
 from quietdesk.pages.speech import Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
@@ -33,6 +33,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters["shown"] = shown
+_TEMPLATES.globals["unkept"] = UNKEPT
 
 
 class Pages:

@@ -45,8 +45,6 @@ TICK_SECONDS = 1.0
 
 _ASKED_AGAIN = {"/", "/look", "/sending"}  # pages ask for these by themselves: nothing is lost
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
-# `no-referrer` would make browsers send `Origin: null` with our own forms. To others nothing goes.
-_HEADERS = {**NO_STORE, "Referrer-Policy": "same-origin"}
 _REFUSED = {403: "elsewhere", 404: "no_page"}  # a code of SAID
 
 
@@ -117,7 +115,7 @@ class Console:
                 answer = self._admitted(wsgi.read(environ), token, hosts)
             except Exception as error:  # the server would print it, with what it holds
                 answer = self._pages.failed(self._desk, error)
-            return wsgi.send(answer.under(_HEADERS), environ, start_response)
+            return wsgi.send(answer.under(NO_STORE), environ, start_response)
 
         return application
 
