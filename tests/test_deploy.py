@@ -182,7 +182,7 @@ def mint(folder, custodians):
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, now))
     upload.upload_wrap_keys(store, device, city, now)
-    ceremony.admit(store, city, trust, custodians, device.id, now)
+    ceremony.admit(store, city, trust, custodians, device.public_key, now)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()
 
