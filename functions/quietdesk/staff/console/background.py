@@ -92,7 +92,7 @@ def _with(session: Session, outcome: Outcome, began: Session) -> Session:
         session,
         queue=outcome.queue.keeping(began.queue, session.queue),
         unready=outcome.unready,
-        lost=outcome.lost,
+        proofs=outcome.proofs,
         plan=None,
         asked=None,
     )

@@ -60,7 +60,7 @@ def show(at: At, _: Sent) -> Answer:
         "queue.html",
         queue=session.queue,
         unready=session.unready,
-        lost=session.lost,
+        proofs=session.proofs,
         doubt=session.doubt,
         unopened=Counter(_why(item) for item in session.queue.shut),
         rows=matching[(page - 1) * ROWS : page * ROWS],
