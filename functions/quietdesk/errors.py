@@ -73,13 +73,6 @@ class BadSignature(QuietdeskError):
     next = "Stop working and tell a custodian."
 
 
-class ForeignKeys(BadSignature):
-    """The keys in the store are signed by others than the custodians of this computer's setting."""
-
-    code = "foreign_keys"
-    next = "Name in QUIETDESK_CUSTODIANS who signed them, or name a store of theirs."
-
-
 class WrongDocument(BadSignature):
     """A properly signed document is not the one that was asked for; `reason` is malformed, number
     (it is older than one that was seen), or which of its words (such as queue or deployment) is
@@ -340,17 +333,16 @@ class StoreBusy(StoreUnavailable):
 
 
 class Unsure(StoreUnavailable):
-    """The store did not answer while somebody was entered: it may be kept, or not. `opening` is the
-    id of the time that was asked for, "" for none; `next` is what to do first, where the store said
-    since why it does not answer."""
+    """The store did not answer while somebody was entered, who may be kept or not. `opening` is the
+    id of the time that was asked for, "" for none; `since` is what came of the next try."""
 
     code = "unsure"
     next = "Send it again: it is kept once, under the same code."
 
-    def __init__(self, opening: str, next: str = ""):
+    def __init__(self, opening: str, since: QuietdeskError | None = None):
         super().__init__("the store did not answer while somebody was entered")
         self.opening = opening
-        self.next = next or type(self).next
+        self.next = since.next if isinstance(since, StoreUnavailable) else type(self).next
 
 
 class StoreRefused(StoreUnavailable):

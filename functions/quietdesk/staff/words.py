@@ -34,7 +34,6 @@ SAID = {
     "bundle": "The key of that week cannot be used. Nothing was changed.",
     "no_key_yet": "There is no key for that week. Nothing was changed.",
     "no_key_now": "There is no key for this week. Nothing was changed.",
-    "foreign_keys": "The keys in the store are not those of this computer’s custodians.",
     # What only the store knows is not promised: a piece of work is of many writes, and where an
     # answer was lost, the write may be done.
     "traces": "It was done. Erased bytes are still in the file of the store.",

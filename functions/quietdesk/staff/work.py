@@ -45,6 +45,7 @@ from quietdesk.store import Store
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 
+Typed = Mapping[str, Sequence[str]]
 Closing = tuple[str, date]  # a center, and the day that it is closed
 
 
@@ -251,22 +252,18 @@ class Work:
                 stopped = _bare(error)
         return replace(outcome, closing=closing, changes=changes, left=left, stopped=stopped)
 
-    def enter(
-        self, typed: Mapping[str, Sequence[str]], code: str, tried: Sequence[str] = ()
-    ) -> Outcome:
+    def enter(self, typed: Typed, code: str, tried: Sequence[str] = ()) -> Outcome:
         """Ask for somebody, as Placing does, which says what is raised; it is tried twice."""
         try:
             return Outcome(entered=self._placing.enter(typed, self._clock(), code, tried))
         except StoreUnavailable as error:
-            lost = [error.opening] if isinstance(error, Unsure) else []
-        may_be_kept = [*tried, *lost]
+            may_be_kept = [*tried, *([error.opening] if isinstance(error, Unsure) else [])]
         try:
             return Outcome(entered=self._placing.enter(typed, self._clock(), code, may_be_kept))
         except QuietdeskError as error:  # which says nothing of a try that may be kept
-            away = isinstance(error, StoreUnavailable)
-            if isinstance(error, Unsure) or not (lost or (away and may_be_kept)):
+            if isinstance(error, Unsure) or not may_be_kept:
                 raise
-            raise Unsure(may_be_kept[-1], error.next if away else "") from None
+            raise Unsure(may_be_kept[-1], error) from None
 
     # --- Openings ----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from quietdesk import bundles, clock, settings, sweep, weeks
 from quietdesk.city import City
 from quietdesk.clock import Doubt
-from quietdesk.errors import BadCity, BadSetting, BadSignature, ForeignKeys
+from quietdesk.errors import BadCity, BadSetting, BadSignature
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
@@ -62,7 +62,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             _say_if_closed(store, city, trust)
         except BadSignature as error:
             whose = "the keys in the store are not of the custodians in QUIETDESK_CUSTODIANS"
-            raise ForeignKeys(f"{error}: {whose}") from None
+            raise BadSetting(f"{error}: {whose}") from None
         print("Building the site ...", flush=True)
         built = subprocess.run(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
