@@ -426,7 +426,7 @@ def test_every_page_fits_every_screen_and_can_be_read(visit, desk, world, open_w
 
 
 UNLABELLED = """() => [...document.querySelectorAll(
-  "input:not([type=hidden]), select, button, progress"
+  "input:not([type=hidden], [hidden]), select, button, progress"
 )].filter((it) => !it.ariaLabel && !(it.labels && it.labels.length) && !it.innerText)
   .map((it) => it.outerHTML)"""
 
@@ -445,7 +445,8 @@ def test_policy_is_never_broken_by_a_page_of_ours(visit, desk, world, open_world
         page.wait_for_load_state()
         assert page.evaluate("refused") == [], name
 
-    assert [text for text in said if "400" not in text] == []
+    # Chromium's advice on the hidden field that keeps it from storing a form is no breach.
+    assert [text for text in said if "400" not in text and text[:5] != "[DOM]"] == []
     assert {urlsplit(address).netloc for address in asked if address[:5] != "data:"} == {
         urlsplit(desk.url).netloc
     }
