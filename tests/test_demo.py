@@ -168,6 +168,7 @@ def settings_in(folder):
         {
             "QUIETDESK_KEYRING": str(folder / "device.keyring"),
             "QUIETDESK_CUSTODIANS": f"file:{folder / 'custodians.txt'}",
+            "QUIETDESK_STORE": f"sqlite:{folder / 'requests.db'}",
         }
     )
 
@@ -278,3 +279,14 @@ def test_list_of_custodians_that_was_deleted_is_written_again(city, tmp_path):
 
     assert (tmp_path / "custodians.txt").read_bytes() == listed
     assert works(city, spec)
+
+
+def test_store_that_lies_elsewhere_is_named_among_what_to_delete(chosen, city, tmp_path):
+    spec = f"sqlite:{tmp_path / 'requests.db'}"
+    start(city, spec)
+    moved = replace(chosen, keyring=tmp_path / "elsewhere" / "device.keyring", store=spec)
+
+    with closing(open_store(spec)) as store, pytest.raises(QuietdeskError, match="elsewhere") as it:
+        demo.set_up(moved, city, store, CHEAP)
+
+    assert f"delete {tmp_path / 'elsewhere'}/ and what lies in {spec} to start" in str(it.value)

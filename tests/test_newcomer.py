@@ -250,7 +250,8 @@ def test_staff_make_their_own_keys_with_the_commands_of_the_manual(tmp_path):
     words_there = [line for line in device.stdout.splitlines() if line.startswith("Words:")]
     assert words_there[0] in admitted.stdout
     assert minted.stdout.count("key made") == 3
-    assert quietdesk(tmp_path, "device", "new", passphrase=words).returncode == 1
+    again = quietdesk(tmp_path, "device", "new", passphrase=words)
+    assert (again.returncode, again.stdout) == (0, device.stdout), "it replaces nothing"
 
 
 def test_short_passphrase_is_refused(tmp_path):
@@ -367,9 +368,23 @@ def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
     assert run.stderr == ""
 
 
+def test_store_without_its_keyrings_is_said_and_none_are_made_beside_it(tmp_path):
+    make_world(tmp_path, now=datetime.now(UTC)).store.close()
+
+    run = quietdesk(tmp_path, "run", "--port", str(free_port()))
+
+    assert run.returncode == 1
+    assert "custodian.keyring is gone" in run.stderr
+    assert f"delete {tmp_path}/ to start afresh" in run.stderr
+    assert list(tmp_path.glob("*.keyring")) == []
+
+
 def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
     world = make_world(tmp_path, now=datetime.now(UTC))
     world.store.close()
+    made = new_custodian(tmp_path, "custodian.keyring", "demo")
+    device = keyring.new("device", Trust((made.public_key,), 1, "demo"), demo.PASSPHRASE, CHEAP)
+    keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
     run = quietdesk(tmp_path, "run", "--port", str(free_port()))
 
@@ -465,12 +480,13 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
         datetime.now(UTC),
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
+    words = [tmp_path / "words"] * 2
 
     assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
         BadCustodian, match=r"demo\.keyring: it is not a custodian's keyring for somewhere"
     ):
-        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"], words)
 
 
 def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):
