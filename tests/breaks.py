@@ -249,8 +249,7 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/record.py",
           '["", *(line.hash() for line in lines)]',
           '["", *(line.hash() for line in lines), later[0].prev]',
-          ("tests/test_record.py::test_years_that_do_not_go_on_are_refused",
-           "tests/test_commands.py::test_record_of_the_release_before_is_printed_with_what_came_after")),
+          ("tests/test_record.py::test_years_that_do_not_go_on_are_refused",)),
     Break("head-of-the-record-not-compared", "the record is the one that custodians signed",
           "functions/quietdesk/record.py",
           ' or hashed != (lines[count - 1].hash() if count else "")',
@@ -270,8 +269,7 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/record.py",
           "                continue  # another sweep",
           "                return Record(tuple(lines)), []  # another sweep",
-          ("tests/test_record.py::test_two_who_add_at_once_lose_nothing",
-           "tests/test_sweep.py::test_two_sweeps_at_once_lose_nothing")),
+          ("tests/test_record.py::test_two_who_add_at_once_lose_nothing",)),
 
     # --- The store in SQLite ------------------------------------------------------------------
 
@@ -1588,7 +1586,7 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/intake/plain.py",
           'if form.step != "send" or elsewhere:',
           'if form.step != "send":',
-          ("tests/browser/test_planted.py::test_form_that_another_site_filled_in_gets_a_code_that_it_does_not_know[send-plain-localhost]",
+          ("tests/browser/test_planted.py::test_form_that_another_site_filled_in_gets_a_code_that_it_does_not_know[localhost-send-plain]",
            "tests/test_posted.py::test_code_that_another_site_planted_is_replaced_and_that_is_said")),
     Break("cancelled-by-another-site", "another site neither shows nor cancels a request",
           "functions/quietdesk/intake/check.py",

@@ -890,7 +890,7 @@ def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
     world, _ = office
     world.store.put(world.sealed())
     later = NOON + 2 * WEEK
-    clock.believe(world.store, later)
+    clock.believe(world.store, later)  # as the timer did meanwhile
 
     assert run("sweep", now=later)[1] == (
         "Week 2026-W47: keys destroyed.\nWeek 2026-W47: all requests erased, fewer than 10.\n"
@@ -1001,6 +1001,7 @@ def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, m
     assert main(["pull"]) == 1
     hint = capsys.readouterr().err.splitlines()[-1]
     command = hint.rpartition("quietdesk ")[2]
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert (command, main(command.split())) == ("device new", 0)
 
 

@@ -257,6 +257,14 @@ def test_from_an_empty_account_to_a_site_and_back(
     assert all(b64(it.public_key).encode() in form for it in custodians)
     assert s3.head_object(Bucket=bucket, Key=f"{release}/404.html")
 
+    # The functions know that address too: a code counts only from a page of it.
+    for name in ("submit", "check"):
+        function = boto3.client("lambda").get_function_configuration(
+            FunctionName=f"quietdesk-oak-{name}"
+        )
+        address = function["Environment"]["Variables"]["QUIETDESK_ADDRESS"]
+        assert address.startswith("https://") and address.endswith(".cloudfront.net")
+
     # Another word: the functions know both, CloudFront says the new one.
     assert run(folder, "rotate-origin") == 0
     both, fresh, _ = word()

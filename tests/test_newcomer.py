@@ -480,12 +480,13 @@ def test_demo_custodian_signs_nothing_for_another_deployment(tmp_path):
         datetime.now(UTC),
     )
     (tmp_path / "words").write_text(demo.PASSPHRASE + "\n")
+    words = [tmp_path / "words"] * 2
 
     assert commands.custodians(at, [tmp_path / "real.keyring"])[0].id == real_one.id
     with pytest.raises(
         BadCustodian, match=r"demo\.keyring: it is not a custodian's keyring for somewhere"
     ):
-        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"])
+        commands.custodians(at, [tmp_path / "real.keyring", tmp_path / "demo.keyring"], words)
 
 
 def test_device_signs_nothing_as_a_custodian_and_a_custodian_opens_nothing(desk):
