@@ -37,8 +37,9 @@ CUSTODIAN = make_custodian()
 
 @dataclass(frozen=True)
 class Seen:
-    """How one computer stands: the public keys that its file makes, those that its upload names,
-    the published keys of weeks ahead that have a half for it, and those of them that it opens."""
+    """How one computer stands in the weeks whose key day is ahead: the public keys that its file
+    makes, those that its upload names, the published keys that have a half for it, and those of
+    them that it opens. An upload may go on naming an ended week: nobody makes keys for it."""
 
     held: dict[Epoch, bytes]
     named: dict[Epoch, bytes]
@@ -136,7 +137,7 @@ class Windows(RuleBasedStateMachine):
         window, city = self.computers[at].windows[number], self.world.city
         window.tell("forget", self.now)
         assert window.answer() == (None, ())
-        for epoch in self._seen(at).held:
+        for epoch in keyring.epochs(self.computers[at].office.path.read_bytes()):
             assert not weeks.over(epoch, self.now, city.zone, city.serve_days)
 
     @rule(at=COMPUTER, number=WINDOW, file=st.integers(1, 2), after=st.booleans())
@@ -187,10 +188,8 @@ class Windows(RuleBasedStateMachine):
         for at, computer in enumerate(self.computers):
             seen = self._seen(at)
             assert seen.lacking <= computer.gone, "a key is lost over which nobody put a copy"
-            if not computer.restored:
-                ahead = upload.coming(self.world.city, self.now)
-                named = {it: seen.named[it] for it in ahead if it in seen.named}
-                assert named.items() <= seen.held.items(), "the upload names what nobody has"
+            named_and_held = seen.named.items() <= seen.held.items()
+            assert computer.restored or named_and_held, "the upload names what nobody has"
 
     # --- Looking, from outside -------------------------------------------------------------------
 
@@ -212,9 +211,14 @@ class Windows(RuleBasedStateMachine):
             given.add(kid)
             if opens(device.wrap_seeds.get(kid.epoch), kid, device.id, wrap):
                 opened.add(kid)
-        held = {epoch: public(seed) for epoch, seed in device.wrap_seeds.items()}
+        ahead, seeds = upload.coming(world.city, self.now), device.wrap_seeds
         named = upload.of(world.store, device.public_key, world.trust).keys
-        return Seen(held, dict(named), given, opened)
+        return Seen(
+            {it: public(seeds[it]) for it in ahead if it in seeds},
+            {it: named[it] for it in ahead if it in named},
+            given,
+            opened,
+        )
 
     def _minted(self) -> set[Kid]:
         names = [bundles.name("main", it) for it in upload.coming(self.world.city, self.now)]
