@@ -1267,9 +1267,9 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/staff/commands/keys.py",
           "        at.sure(store)\n"
           "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
-          "        minted",
+          "        minting",
           "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
-          "        minted",
+          "        minting",
           ("tests/test_clocks.py::test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved",)),
     Break("seats-forgotten-by-a-wrong-clock", "a clock that moved publishes nothing",
           "functions/quietdesk/staff/commands/terminal.py",
