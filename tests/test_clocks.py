@@ -15,7 +15,7 @@ from quietdesk.errors import KeyDestroyed
 from quietdesk.staff.device import keyring, safefile
 from quietdesk.wire import b64
 from tests.process import environment
-from tests.waiting import CEILING
+from tests.waiting import CEILING, free_port
 from tests.world import PASSPHRASE, ROOT, World, make_world
 
 pytestmark = pytest.mark.process
@@ -220,6 +220,44 @@ def test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved(office):
         office.world.store, office.world.city, office.world.trust, datetime.now(UTC)
     )
     assert (office.halves, office.waiting) == (2, 1)
+
+
+def test_a_server_that_starts_by_a_clock_that_jumped_destroys_and_signs_nothing(office):
+    world = office.world
+    clock.believe(world.store, datetime.now(UTC))
+    safefile.save(office.folder / "custodian.keyring", keyring.lock(world.custodian))
+    key = b64(world.custodian.public_key)
+    (office.folder / "custodians.txt").write_text(key)
+    before, signed = office.keys, world.store.read("devices")
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.another_time", str(AHEAD), "run", "--port", str(free_port())],
+        cwd=ROOT,
+        env=office.env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        # The site is built after the first sweep: nobody waits for it here.
+        shown = list(iter_until(process.stdout, "Building the site"))
+    finally:
+        process.terminate()
+        process.communicate(timeout=CEILING)
+
+    assert any("believed after it has run evenly for a day" in line for line in shown), shown
+    assert any(f"key day {key_day(office)}, requests that it opens: 1" in line for line in shown)
+    assert (office.keys, office.halves, office.waiting) == (before, 2, 1)
+    assert world.store.read("devices") == signed
+
+
+def iter_until(lines, text):
+    """The lines up to one that has a text, or to the end."""
+    for line in lines:
+        yield line
+        if text in line:
+            return
 
 
 # --- A store elsewhere ---------------------------------------------------------------------------

@@ -889,7 +889,7 @@ def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
     world, _ = office
     world.store.put(world.sealed())
     later = NOON + 2 * WEEK
-    clock.believe(world.store, later)  # as the timer did meanwhile
+    clock.believe(world.store, later)
 
     assert run("sweep", now=later)[1] == (
         "Week 2026-W47: keys destroyed.\nWeek 2026-W47: all requests erased, fewer than 10.\n"
@@ -994,6 +994,8 @@ def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, m
         "PASSPHRASE_FILE": str(folder / "pass"),
     }.items():
         monkeypatch.setenv(f"QUIETDESK_{name}", value)
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
 
     assert main(["pull"]) == 1
     hint = capsys.readouterr().err.splitlines()[-1]
@@ -1263,6 +1265,20 @@ def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monk
     assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
     assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("days", [15, -15])
+def test_no_device_is_admitted_by_a_clock_that_moved(office, run, days):
+    """The list that custodians sign names its day, and the clock would vouch for itself."""
+    world, _ = office
+    theirs = another_device(world)
+    upload.upload_wrap_keys(world.store, theirs, world.city, NOON)
+    before = world.store.read("devices")
+
+    said, _, _ = run("device", "admit", theirs.id, "--yes", now=NOON + timedelta(days=days))
+
+    assert "nothing else says what day it is" in str(said)
+    assert world.store.read("devices") == before
 
 
 def test_server_of_one_machine_listens_to_that_machine_only_unless_told():

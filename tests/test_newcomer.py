@@ -5,13 +5,14 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietdesk import settings, weeks
+from quietdesk import clock, settings, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadCustodian
 from quietdesk.signed import Trust
@@ -19,6 +20,7 @@ from quietdesk.staff.commands import demo
 from quietdesk.staff.commands import keys as commands
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.device import keyring
+from quietdesk.store import open_store
 from quietdesk.website.profile import compile_profile
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -271,9 +273,14 @@ def test_any_command_deletes_the_keys_of_ended_weeks_without_a_passphrase(tmp_pa
     device = device.topped_up([Epoch(2020, 1), current.plus(-4), current])
     keyring.save(tmp_path / "device.keyring", keyring.lock(device))
 
+    # Without the store nothing but this computer's clock says that they are over.
+    early = quietdesk(tmp_path, "keys", "forget")
+    with closing(open_store(f"sqlite:{tmp_path / 'requests.db'}")) as store:
+        clock.believe(store, datetime.now(UTC))
     run = quietdesk(tmp_path, "keys", "forget")
 
-    assert run.returncode == 0
+    assert (early.returncode, run.returncode) == (1, 0)
+    assert "2 wait to be deleted" in early.stdout and "key day" in early.stderr
     assert keyring.epochs((tmp_path / "device.keyring").read_bytes()) == [current]
 
 

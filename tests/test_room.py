@@ -86,11 +86,12 @@ def test_on_a_full_disk_all_that_is_due_is_destroyed_and_recorded(full_disk, how
 
 @pytest.mark.process
 def test_without_room_that_is_kept_nothing_could_be_destroyed(full_disk):
-    """Or the test above would show nothing."""
+    """Or the test above would show nothing. The WAL may have room for the deletion of a key, the
+    file then has none to take it over."""
     said = full_disk("running", reserve=0)
 
     assert said["full"] and not said["destroyed"]
-    assert said["keys"] == 1 and said["requests"] == said["taken"]
+    assert said["requests"] == said["taken"] and said["lines"] == []
 
 
 @pytest.mark.process

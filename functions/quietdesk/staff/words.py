@@ -47,7 +47,7 @@ SAID = {
     "clock_unasked": "The store did not say what day it is. Keys that are due by this computer’s "
     "clock alone are kept until it does.",
     "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
-    "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep",
+    "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep.",
     "store": "The store does not answer. It is not known whether this was done.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
     "send_again": "Send it again: it is kept once, under the same code.",

@@ -142,12 +142,16 @@ def list_(at: Here, _: argparse.Namespace) -> int:
 
 def forget(at: Here, _: argparse.Namespace) -> int:
     """Say what is left in the keyring: the ended weeks were deleted before this began, as before
-    nearly every command. It exists for a computer's own timer."""
+    nearly every command, or wait until it is sure that they are over. It exists for a computer's
+    own timer, which hears of those by the exit code."""
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
-    left = len(keyring.epochs(at.settings.keyring.read_bytes()))
-    print(f"This keyring holds keys of {left} weeks; those of ended weeks are deleted.")
-    return 0
+    left = keyring.epochs(at.settings.keyring.read_bytes())
+    zone, days = at.city.zone, at.city.serve_days
+    waiting = sum(weeks.over(it, at.now, zone, days) for it in left)
+    became = f"{waiting} wait to be deleted" if waiting else "those of ended weeks are deleted"
+    print(f"This keyring holds keys of {len(left)} weeks; {became}.")
+    return 1 if waiting else 0
 
 
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
