@@ -130,7 +130,7 @@ def riverton(city, spec):
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, NOON))
     upload.upload_wrap_keys(store, device, city, NOON)
-    ceremony.admit(store, city, trust, custodians, device.id, NOON)
+    ceremony.admit(store, city, trust, custodians, device.public_key, NOON)
     ceremony.mint(store, city, trust, custodians, 4, NOON)
     return World(city, store, trust, custodians[0], device, spec)
 

@@ -3,6 +3,7 @@
 import io
 import json
 from contextlib import redirect_stdout
+from urllib.parse import urlencode
 
 import pytest
 
@@ -10,10 +11,11 @@ from quietdesk import cloud, settings
 from quietdesk.errors import BadSetting, NotSwept, StoreUnavailable
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
-from tests.events import event
+from tests.events import FORM, event
 from tests.runtime_api import on_lambda
-from tests.world import NOON, WEEK, make_world
+from tests.world import ASKED, NOON, WEEK, make_world
 
+CODE = "7K3M-9QXT-2B6H-W3ZD"
 NEW, OLD = "new-word-of-the-origin", "old-word-of-the-origin"
 PLANTED = "plantedcloud17"
 
@@ -47,6 +49,19 @@ def ask(handler, said=None, path="/api/openings"):
 @pytest.mark.parametrize("said", [NEW, OLD])
 def test_who_comes_through_cloudfront_is_answered_also_while_the_word_changes(world, said):
     assert ask(answering(world), said)["statusCode"] == 200
+
+
+def test_code_counts_from_the_sites_address_and_not_from_the_functions_own(world):
+    typed = urlencode({**ASKED, "step": "review", "code": CODE}, doseq=True).encode()
+    handler = answering(world, QUIETDESK_ADDRESS="https://cards.example/")
+
+    def page(origin):
+        said = {cloud.ORIGIN_HEADER: NEW, "Host": "abc.execute-api.example", "Origin": origin}
+        return handler(event("POST", "/api/requests", typed, FORM, said), None)["body"]
+
+    assert CODE in page("https://cards.example")
+    assert CODE not in page("https://abc.execute-api.example")
+    assert CODE not in page("http://cards.example")
 
 
 @pytest.mark.parametrize("said", [None, "", NEW[:-1], NEW + "x", f"{NEW} {OLD}", "né", PLANTED])

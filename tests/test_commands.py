@@ -17,6 +17,7 @@ from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
     BadSetting,
+    NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
     TooOld,
@@ -41,7 +42,7 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device
+from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -1017,7 +1018,7 @@ def test_device_new_finishes_what_the_store_did_not_answer(office, cheap, run, m
 
     assert (status, words_of(out)) == (0, keyring.fingerprint(made.public_key))
     assert "move it away first" in err
-    _, named = upload.offered(world.store, made.id, world.trust)
+    named = upload.of(world.store, made.public_key, world.trust).keys
     assert named.keys() == made.wrap_seeds.keys()
 
 
@@ -1156,8 +1157,205 @@ def test_device_is_admitted_only_when_its_words_are_the_same(office, run, says, 
     )
 
     assert keyring.fingerprint(theirs.public_key) in out
-    assert (theirs.id in ceremony.devices(world.store, world.trust)) is admitted
+    assert (theirs.id in ceremony.admitted(world.store, world.trust).ids) is admitted
     assert status == (0 if admitted else 1)
+
+
+# --- Who opens which week ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mint(office, run):
+    """Runs `keys mint` with the custodian's keyring."""
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    return partial(run, "keys", "mint", "--custodian", folder / "custodian.keyring", "--weeks")
+
+
+@pytest.fixture
+def new_computer(office):
+    """A computer that custodians admitted after the keys of four weeks were made."""
+    world, folder = office
+    made = another_device(world)
+    keyring.save(folder / "new.keyring", keyring.lock(made))
+    upload.upload_wrap_keys(world.store, made, world.city, NOON)
+    signers = [world.custodian]
+    ceremony.admit(world.store, world.city, world.trust, signers, made.public_key, NOON)
+    return made
+
+
+def pull_there(run, *more, now=NOON):
+    return run("pull", *more, keyring="new.keyring", now=now)
+
+
+def test_minting_for_eleven_weeks_before_a_device_was_unlocked_makes_ten_and_says_what_to_do(
+    office, mint, capsys
+):
+    world, _ = office
+    before = weeks.epoch_at(NOON, world.city.zone)
+
+    status, out, _ = mint(11, now=NOON + WEEK)
+
+    assert out.count("key made") == 7  # of four there were keys already, one of them of last week
+    assert status == f"no admitted device has a key for week {before.plus(11)}, so none was made"
+    assert "quietdesk pull" in NoDeviceReady("").next
+    assert "words" not in NoDeviceReady("").next
+
+
+def test_minting_again_after_a_device_was_unlocked_makes_the_last_week(run, mint):
+    mint(11, now=NOON + WEEK)
+    run("pull", now=NOON + WEEK)
+
+    assert mint(11, now=NOON + WEEK) == (0, "Week 2027-W05: key made.\n", "")
+    assert mint(11, now=NOON + WEEK)[:2] == (0, "The next 11 weeks have keys already.\n")
+
+
+def test_minting_names_whom_it_leaves_out_with_its_day_and_why(office, mint, new_computer):
+    world, _ = office
+    name = f"wrap-keys#{new_computer.id}"
+    put_over(world.store, name, b"junk")
+
+    status, out, told = mint(6)
+
+    assert (status, out.count("key made")) == (0, 2)
+    who = f"quietdesk: device {new_computer.id}, admitted on 2026-11-18, does not open"
+    assert told.splitlines() == [
+        f"{who} weeks 2026-W47, 2026-W48, 2026-W49, 2026-W50: the week's key was made before it "
+        "was admitted, or without it",
+        f"{who} weeks 2026-W51, 2026-W52: the keys it uploaded do not verify",
+        "quietdesk: hint: run on that computer: quietdesk pull. It uploads what is missing; then "
+        "mint again",
+    ]
+
+
+def test_minting_says_what_it_made_and_which_weeks_document_is_damaged(office, mint):
+    world, _ = office
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
+
+    status, out, told = mint(6)
+
+    assert (status, out.count("key made")) == (1, 2)
+    assert "week 2026-W48: " in told
+
+
+def test_keys_list_says_who_proved_which_week_who_has_a_wrap_and_who_has_none(
+    office, run, mint, new_computer
+):
+    world, _ = office
+    old, new = world.device.id, new_computer.id
+    _, before, _ = run("keys", "list")
+    run("pull", now=NOON + timedelta(days=1))
+    mint(5)
+
+    _, after, _ = run("keys", "list")
+
+    assert "on this device" not in before + after
+    assert f"    {old}  a wrap, not tried yet\n    {new}  none\n" in before
+    assert before.splitlines()[0] == (
+        f"Device {old}, admitted on 2026-11-18, last seen in week 2026-W47"
+    )
+    week = "2026-W50  key made; destroyed on 2026-12-21\n"
+    assert f"{week}    {old}  proved on 2026-11-19\n    {new}  none\n" in after
+    week = "2026-W51  key made; destroyed on 2026-12-28\n"
+    untried = "a wrap, not tried yet"
+    assert f"{week}    {old}  {untried}\n    {new}  {untried}\n" in after
+
+
+def test_keys_list_shows_the_weeks_beside_one_that_is_damaged(office, run):
+    world, _ = office
+    put_over(world.store, "bundle#main#2026-W48", b"junk")
+
+    status, out, told = run("keys", "list")
+
+    assert (status, out.count("key made")) == (1, 3)
+    assert "week 2026-W48: " in told
+
+
+def fail_half(world):
+    """The half of this computer of one week's key, as it does not open any more."""
+    epoch = Epoch(2026, 48)
+    kid = ceremony.kids_of(world.raw_bundle(epoch), world.trust, "main")[0]
+    wrap = world.store.wrap(kid, world.device.id)
+    world.store.put_wrap(kid, world.device.id, b"x" * 1168, over=wrap)
+
+
+def test_half_that_fails_is_said_by_week_and_device_when_the_computer_is_unlocked(office, run):
+    world, _ = office
+    fail_half(world)
+
+    status, _, told = run("pull")
+
+    assert status == 0
+    assert f"this computer (device {world.device.id}) with a key that it does not have" in told
+    assert "here: 2026-W48." in told
+    assert (
+        f"    {world.device.id}  a wrap that fails there, since 2026-11-18"
+        in (run("keys", "list")[1])
+    )
+
+
+def test_new_computer_says_that_it_opens_none_and_from_when_on(office, run, mint, new_computer):
+    world, _ = office
+    ask(world, "Ana", "Ben")
+
+    status, out, told = pull_there(run)
+
+    assert (status, out) == (1, "2 requests wait. This computer can open none of them.\n")
+    assert "cannot open 2 of 2 requests" in told
+    assert (
+        "it opens requests of week 2026-W51 (from 2026-12-14 on) and later ones, "
+        "once custodians have made its key"
+    ) in told
+    mint(6)
+    assert "week 2026-W51 (from 2026-12-14 on) and later ones\n" in pull_there(run)[2]
+    assert "not admitted" not in told
+
+
+def test_computer_that_nobody_admitted_says_so(office, run):
+    world, folder = office
+    ask(world, "Ana")
+    keyring.save(folder / "new.keyring", keyring.lock(another_device(world)))
+
+    status, out, told = pull_there(run, "--json")
+
+    assert (status, out) == (1, "")
+    assert "custodians have not admitted this computer" in told
+    assert "hint: read its words to a custodian" in told
+
+
+def test_computer_that_opens_some_ends_with_0(office, run, mint, new_computer):
+    world, _ = office
+    mint(5)
+    ask(world, "Ana")
+    later = replace(world, device=new_computer)
+    later.store.put(later.sealed(NOON + 4 * WEEK, name=["Ben"]))
+
+    status, out, told = pull_there(run, now=NOON + 3 * WEEK)
+
+    assert status == 0
+    assert "1 waiting." in out
+    assert "no requests" not in out + told
+
+
+def test_no_requests_are_waiting_is_said_where_none_are(run, new_computer):
+    status, out, told = pull_there(run)
+
+    assert (status, out, told) == (0, "No requests are waiting.\n", "")
+
+
+def test_admitting_says_whom_the_list_has_no_more(office, run):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    body = b'{"v":1,"deployment":"demo","devices":["0123456789abcdef"]}'
+    labels = signed_document(body, [world.custodian.sign("devices", body)])
+    put_over(world.store, "devices", labels)
+
+    status, _, told = run(
+        "device", "admit", world.device.id, "--yes", "--custodian", folder / "custodian.keyring"
+    )
+
+    assert status == 0
+    assert "device 0123456789abcdef is not in the list any more" in told
 
 
 # --- Keyrings, and for which deployment -----------------------------------------------------------

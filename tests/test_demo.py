@@ -17,7 +17,7 @@ from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
-from quietdesk.staff.device import keyring, opener, upload
+from quietdesk.staff.device import keyring, opener
 from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -168,6 +168,7 @@ def settings_in(folder):
         {
             "QUIETDESK_KEYRING": str(folder / "device.keyring"),
             "QUIETDESK_CUSTODIANS": f"file:{folder / 'custodians.txt'}",
+            "QUIETDESK_STORE": f"sqlite:{folder / 'requests.db'}",
         }
     )
 
@@ -193,8 +194,8 @@ def works(city, spec):
         store.put(World(city, store, trust, custodian, device).sealed(START))
         opened = list(World(city, store, trust, custodian, device).desk().pull(START))
         ahead = ceremony.weeks_ahead(store, city, START)
-        unreadable = upload.lost(store, device, city, START)
-    return [type(it) for it in opened] == [opener.Opened] and ahead >= 3 and unreadable == ()
+        unreadable = World(city, store, trust, custodian, device).opener().prove(START).bad
+    return [type(it) for it in opened] == [opener.Opened] and ahead >= 3 and unreadable == {}
 
 
 @pytest.mark.process
@@ -278,3 +279,14 @@ def test_list_of_custodians_that_was_deleted_is_written_again(city, tmp_path):
 
     assert (tmp_path / "custodians.txt").read_bytes() == listed
     assert works(city, spec)
+
+
+def test_store_that_lies_elsewhere_is_named_among_what_to_delete(chosen, city, tmp_path):
+    spec = f"sqlite:{tmp_path / 'requests.db'}"
+    start(city, spec)
+    moved = replace(chosen, keyring=tmp_path / "elsewhere" / "device.keyring", store=spec)
+
+    with closing(open_store(spec)) as store, pytest.raises(QuietdeskError, match="elsewhere") as it:
+        demo.set_up(moved, city, store, CHEAP)
+
+    assert f"delete {tmp_path / 'elsewhere'}/ and what lies in {spec} to start" in str(it.value)

@@ -182,7 +182,7 @@ def mint(folder, custodians):
     device = keyring.new("device", trust, PASSPHRASE, CHEAP)
     device = device.topped_up(upload.coming(city, now))
     upload.upload_wrap_keys(store, device, city, now)
-    ceremony.admit(store, city, trust, custodians, device.id, now)
+    ceremony.admit(store, city, trust, custodians, device.public_key, now)
     ceremony.mint(store, city, trust, custodians, 2, now)
     store.close()
 
@@ -256,6 +256,14 @@ def test_from_an_empty_account_to_a_site_and_back(
     form = s3.get_object(Bucket=bucket, Key=f"{release}/en/request/index.html")["Body"].read()
     assert all(b64(it.public_key).encode() in form for it in custodians)
     assert s3.head_object(Bucket=bucket, Key=f"{release}/404.html")
+
+    # The functions know that address too: a code counts only from a page of it.
+    for name in ("submit", "check"):
+        function = boto3.client("lambda").get_function_configuration(
+            FunctionName=f"quietdesk-oak-{name}"
+        )
+        address = function["Environment"]["Variables"]["QUIETDESK_ADDRESS"]
+        assert address.startswith("https://") and address.endswith(".cloudfront.net")
 
     # Another word: the functions know both, CloudFront says the new one.
     assert run(folder, "rotate-origin") == 0

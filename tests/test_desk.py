@@ -882,7 +882,7 @@ def own_keys(world, epoch):
     for part, (kid, _) in signed.keys.items():
         halves = urandom(32), urandom(32)
         made[part] = (kid, hpke.public_key(hpke.seed(*halves, kid)), halves)
-    wrap_keys = upload.offered(world.store, world.device.id, world.trust)[1]
+    wrap_keys = upload.of(world.store, world.device.public_key, world.trust).keys
     world.store.destroy_keys(world.city.queue, epoch)
     for kid, _, (device_half, server_half) in made.values():
         info = keyring.wrap_info(kid, world.device.id)

@@ -746,7 +746,7 @@ def test_any_item_of_dynamodb_is_an_envelope_that_opens_or_does_not(damaged, ite
 @example(item={})
 @example(item={"data": {"B": b"x"}, "seq": {"N": "1.5"}})
 def test_any_item_of_dynamodb_is_a_key_or_a_document_or_unavailable(item):
-    store = Mock(_calls=Mock(get=lambda *_: item))
+    store = Mock(_calls=Mock(get=lambda *_: item), _wrap=lambda *_: item)
     kid = Kid("main", "visit", THIS_WEEK, "00000001")
 
     assert isinstance(DynamoDB.server_half(store, kid), bytes)

@@ -13,7 +13,8 @@ PACKAGE = ROOT / "functions" / "quietdesk"
 
 # Module: what it may import of ours. Every module has a row; nothing outside staff imports staff.
 BELOW = [
-    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "openings",
+    "errors", "textfile", "wire", "weeks", "codes", "hpke", "signed", "bundles", "devices",
+    "openings",
     "envelopes", "city", "replies", "request", "settings", "store", "pages", "programme", "web",
 ]  # fmt: skip
 TABLE = {
@@ -29,7 +30,8 @@ TABLE = {
     "bundles": ["hpke", "signed", "weeks", "wire", "errors"],
     "city": ["errors"],
     "settings": ["textfile", "wire", "signed", "errors"],
-    "openings": ["signed", "weeks", "wire", "errors"],
+    "devices": ["signed", "wire", "errors"],
+    "openings": ["devices", "signed", "weeks", "wire", "errors"],
     "envelopes": ["bundles", "codes", "hpke", "openings", "weeks", "wire", "errors"],
     "replies": ["city", "errors", "openings"],
     "request": ["city", "envelopes", "errors", "openings", "wire"],
@@ -45,7 +47,7 @@ TABLE = {
     "clock": [
         "bundles",
         "city",
-        "openings",
+        "devices",
         "record",
         "signed",
         "store",
@@ -89,8 +91,9 @@ STORE = {
     "dynamodb.calls": ["dynamodb.aws_errors", "dynamodb.items"],
     "dynamodb.items": ["documents", "typed"],
     "dynamodb.tables": ["dynamodb.aws_errors", "dynamodb.calls"],
-    "sqlite": ["documents", "sqlite.room", "sqlite.schema", "typed"],
+    "sqlite": ["documents", "sqlite.room", "sqlite.rows", "sqlite.schema", "typed"],
     "sqlite.room": [],
+    "sqlite.rows": ["typed"],
     "sqlite.schema": [],
     "typed": [],
 }

@@ -34,7 +34,7 @@ SIGNED = {"body", "sigs"}
 SIGNATURE = {"by", "sig"}
 PAPER = {"v", "type", "deployment", "number", "day"}
 BUNDLE = PAPER | {"queue", "epoch", "not_before", "not_after", "keys"}
-DEVICES = PAPER | {"devices"}
+DEVICES = PAPER | {"devices", "removed"}
 LISTING = PAPER | {"queue", "spki", "path", "taking", "times", "closed"}
 
 PULL = {"id", "state"} | ASKS
@@ -118,6 +118,7 @@ def test_times_and_keys_are_answered_in_these_fields(open_world):
     assert set(body_of(json.dumps(key))) == BUNDLE
     assert {*body_of(json.dumps(key))["keys"][0]} == {"kid", "part", "pk"}
     assert set(body_of(times["devices"])) == DEVICES
+    assert {*body_of(times["devices"])["devices"][0]} == {"spki", "role", "admitted"}
     assert set(body_of(times["openings"])) == LISTING
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from quietdesk import openings, weeks
 from quietdesk.errors import BadSignature
-from quietdesk.openings import DESK, NOTHING, Devices, Listing, Opening
+from quietdesk.openings import DESK, NOTHING, Listing, Opening
 from quietdesk.signed import signed_document
 from quietdesk.wire import b64, unb64
 from tests.examples import examples
-from tests.world import NOON, another_device, make_custodian, make_world
+from tests.world import NOON, another_device, make_world
 
 NEW_YORK = ZoneInfo("America/New_York")
 VISIT = Opening(date(2026, 12, 3), "09:30", "corona")
@@ -465,43 +465,3 @@ def test_signatures_of_another_shape_are_refused(world, sigs):
 
     with pytest.raises(BadSignature):
         verified(world, json.dumps(outer).encode())
-
-
-# --- The list of devices -------------------------------------------------------------------------
-
-
-def test_admitted_devices_are_those_that_custodians_signed(world):
-    assert openings.admitted_devices(admitted(world), world.trust) == Devices(
-        (world.device.id,), 1, NOON.date()
-    )
-    assert openings.admitted_devices(None, world.trust) == Devices()
-
-
-def test_device_cannot_admit_itself(world):
-    stranger = another_device(world)
-    document = {"v": 1, "deployment": "demo", "devices": [stranger.id]}
-    devices = signed(world, json.dumps(document).encode(), "devices", stranger)
-    data = body(world, listing(VISIT), spki=stranger.public_key)
-
-    with pytest.raises(BadSignature):
-        openings.verify_listing(
-            signed(world, data, device=stranger), devices, world.trust, "main", ""
-        )
-
-
-def test_devices_of_other_custodians_or_of_another_deployment_are_refused(world):
-    document = {"v": 1, "deployment": "demo", "devices": [world.device.id]}
-    foreign = signed(world, json.dumps(document).encode(), "devices", make_custodian())
-    elsewhere = json.dumps(document | {"deployment": "chicago"}).encode()
-
-    for devices in (foreign, signed(world, elsewhere, "devices", world.custodian)):
-        with pytest.raises(BadSignature):
-            openings.admitted_devices(devices, world.trust)
-
-
-@pytest.mark.parametrize("document", [[], 7, None, {}, {"deployment": "demo"}, {"devices": []}])
-def test_devices_of_another_shape_are_refused(world, document):
-    raw = signed(world, json.dumps(document).encode(), "devices", world.custodian)
-
-    with pytest.raises(BadSignature):
-        openings.admitted_devices(raw, world.trust)

@@ -921,7 +921,7 @@ def test_second_admitted_device_publishes_over_the_first(world):
     second = another_device(world)
     upload.upload_wrap_keys(world.store, second, world.city, NOON)
     custodians = [world.custodian]
-    ceremony.admit(world.store, world.city, world.trust, custodians, second.id, NOON)
+    ceremony.admit(world.store, world.city, world.trust, custodians, second.public_key, NOON)
 
     publisher(world, second).close("corona", TUESDAYS[0], NOON)
 

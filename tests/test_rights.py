@@ -11,8 +11,12 @@ from botocore.exceptions import ClientError
 from infra import template
 
 from quietdesk import cloud, codes, sweep
+from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.custodian.ceremony import Minting
+from quietdesk.staff.device import upload
 from quietdesk.store import open_store
 from quietdesk.store.dynamodb.tables import TABLES, create_tables
+from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.emulators import be_patient, emulator
 from tests.events import FORM, by_code, check, event, fill_in, get, submit, text
@@ -26,7 +30,7 @@ ROLES = ["submit", "check", "sweep", "counter", "scheduler", "custodian", "audit
 # For each table an item that everybody may write who may write at all.
 ITEMS = {
     "requests": {"week": {"S": "main#2026-W47"}, "id": {"B": b"0123456789abcdef"}},
-    "keys": {"week": {"S": "main#2026-W47"}, "name": {"S": "wrap#x"}},
+    "keys": {"week": {"S": "main#2026-W47#wraps"}, "name": {"S": "x#y"}},
     "public": {"name": {"S": "seats#x"}},
 }
 
@@ -275,6 +279,24 @@ def test_everybody_can_do_their_work_with_their_own_rights(
     (left,) = counter.pull(NOON)
     counter.enter(ASKED, NOON, codes.new())
     counter.erase(left)
+
+    # A staff computer tries its half of every key, says so, and puts a wrap of its own.
+    at_desk = replace(minted, store=signed_as("counter"))
+    found, device = at_desk.opener().prove(NOON), minted.device
+    upload.say_found(at_desk.store, device, minted.city, NOON, found.proved, found.failed)
+    kid = min(found.proved, key=str)
+    wrap = at_desk.store.wrap(kid, device.id)
+    at_desk.store.put_wrap(kid, device.id, wrap[::-1], over=wrap)
+    at_desk.store.put_wrap(kid, device.id, wrap, over=wrap[::-1])
+
+    # Custodians mint again, and see who opens what was minted before.
+    ours, signers = signed_as("custodian"), [minted.custodian]
+    became = ceremony.mint(ours, minted.city, minted.trust, signers, 5, NOON)
+    assert became == Minting(minted=(Epoch(2026, 51),))
+    (offer,) = ceremony.offers(ours, minted.city, minted.trust, NOON)
+    for epoch, state in ((Epoch(2026, 47), "proved"), (Epoch(2026, 51), "untried")):
+        kids = ceremony.kids_of(minted.raw_bundle(epoch), minted.trust, "main")
+        assert ceremony.standing(ours, offer, kids).state == state
 
     swept = sweep.run(signed_as("sweep"), minted.city, NOON + 3 * WEEK)
     assert [(line.kind, str(*line.epochs)) for line in swept] == [

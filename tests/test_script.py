@@ -95,6 +95,7 @@ def test_vectors_hold_in_javascript(script):
         "bundle_edges": sum(len(held["bundle_edges"][kind]) for kind in ("cases", "clock")),
         "bundle_papers": len(held["bundle_papers"]["cases"]),
         "envelope": len(opened),
+        "devices": len(held["devices"]["cases"]),
         "openings": sum(len(held["openings"][k]) for k in ("good", "bad", "cases", "replies")),
         **{name: len(held[name]["free"]) for name in recorded("papers")},
         **{name: len(held[name]["cases"]) for name in recorded("sealed")},

@@ -465,6 +465,60 @@ def test_destroyed_keys_are_gone_and_destroying_again_is_safe(store):
         assert gone.value.epoch == str(WEEK)
 
 
+def test_wrap_is_put_where_there_is_none(store):
+    store.put_keys(KID, b"s" * 32, {"one": b"w" * 1168})
+
+    store.put_wrap(KID, "two", b"v" * 1168)
+    store.put_wrap(KID, "two", b"v" * 1168)
+
+    assert store.wrap(KID, "two") == b"v" * 1168
+    assert store.wrap(KID, "one") == b"w" * 1168
+
+
+def test_wrap_is_put_over_the_very_one_that_was_tried_and_over_no_other(store):
+    store.put_keys(KID, b"s" * 32, {"one": b"broken"})
+    for tried in (None, b"", b"brokem", b"broken "):
+        with pytest.raises(Conflict):
+            store.put_wrap(KID, "one", b"w" * 1168, over=tried)
+        assert store.wrap(KID, "one") == b"broken"
+
+    store.put_wrap(KID, "one", b"w" * 1168, over=b"broken")
+
+    assert store.wrap(KID, "one") == b"w" * 1168
+    with pytest.raises(Conflict):
+        store.put_wrap(KID, "one", b"v" * 1168, over=b"broken")
+
+
+def test_wrap_is_put_though_the_one_that_was_tried_is_gone(store):
+    store.put_keys(KID, b"s" * 32, {})
+
+    store.put_wrap(KID, "one", b"w" * 1168, over=b"broken")
+
+    assert store.wrap(KID, "one") == b"w" * 1168
+
+
+def test_whether_there_is_a_wrap_is_known_also_without_its_half(store):
+    store.put_wrap(KID, "one", b"w" * 1168)
+
+    assert store.wrapped(KID, "one")
+    assert not store.wrapped(KID, "two")
+    assert not store.wrapped(replace(KID, nonce="00000002"), "one")
+
+
+def test_wrap_whose_half_is_gone_is_destroyed_all_the_same(store):
+    """Who may put wraps may do so at any time; nobody finds one after its week's key day."""
+    store.put_keys(KID, b"s" * 32, {})
+    store.destroy_keys("main", WEEK)
+    others = [replace(KID, queue="main-b"), replace(KID, epoch=NEXT)]
+    for kid in (KID, *others):
+        store.put_wrap(kid, "one", b"w" * 1168)
+
+    assert store.destroy_keys("main", WEEK) == []
+
+    assert not store.wrapped(KID, "one")
+    assert all(store.wrapped(kid, "one") for kid in others)
+
+
 def test_wraps_are_destroyed_with_their_half(store):
     """Also for who puts the half back from an old copy."""
     store.put_keys(KID, b"s" * 32, {device: b"w" * 1168 for device in ("one", "two")})

@@ -565,6 +565,65 @@ def test_nothing_of_a_week_is_left_where_its_keys_were(store, store_spec, aws):
     assert aws.scan(TableName=table)["Count"] == 0
 
 
+def test_halves_and_wraps_lie_in_partitions_of_their_own(store, store_spec, aws):
+    kid = Kid("main", "visit", WEEK, "00000001")
+    store.put_keys(kid, bytes(32), {"one": b"w"})
+
+    rows = aws.scan(TableName=store_spec.removeprefix("dynamodb:") + "-keys")["Items"]
+
+    assert {row["week"]["S"]: {*row} - {"week", "name"} for row in rows} == {
+        f"main#{WEEK}": {"half"},
+        f"main#{WEEK}#wraps": {"wrap"},
+    }
+
+
+def old_place(aws, store_spec, kid, device, wrap):
+    """A wrap as the release before put it: beside the halves."""
+    key = {"week": {"S": f"{kid.queue}#{kid.epoch}"}, "name": {"S": f"wrap#{kid}#{device}"}}
+    table = store_spec.removeprefix("dynamodb:") + "-keys"
+    aws.put_item(TableName=table, Item={**key, "wrap": {"B": wrap}})
+
+
+def test_wrap_of_the_release_before_is_read_where_it_was_put(store, store_spec, aws):
+    kid = Kid("main", "visit", WEEK, "00000001")
+    store.put_keys(kid, bytes(32), {})
+    old_place(aws, store_spec, kid, "one", b"old")
+    assert store.wrapped(kid, "one")
+    assert not store.wrapped(kid, "two")
+    assert store.wrap(kid, "one") == b"old"
+
+    store.put_wrap(kid, "one", b"new", over=store.wrap(kid, "one"))
+
+    assert store.wrap(kid, "one") == b"new"
+
+
+def test_wrap_of_the_release_before_is_destroyed_with_its_week(store, store_spec, aws):
+    kid = Kid("main", "visit", WEEK, "00000001")
+    store.put_keys(kid, bytes(32), {"one": b"new"})
+    for device in ("one", "two"):
+        old_place(aws, store_spec, kid, device, b"old")
+
+    assert store.destroy_keys("main", WEEK) == [kid]
+
+    assert aws.scan(TableName=store_spec.removeprefix("dynamodb:") + "-keys")["Count"] == 0
+
+
+def test_wrap_whose_answer_was_lost_is_put_once(store):
+    kid = Kid("main", "visit", WEEK, "00000001")
+    real, calls = store._calls._client.put_item, []
+
+    def lost(**arguments):
+        calls.append(arguments)
+        real(**arguments)
+        return real(**arguments)  # sent again by botocore, which saw no answer
+
+    store._calls._client.put_item = lost
+    store.put_wrap(kid, "one", b"w")
+
+    assert len(calls) == 1
+    assert store.wrapped(kid, "one")
+
+
 def test_every_read_sees_what_was_written_just_before(store):
     """Or a request could be shown, moved or opened for a while after it was cancelled."""
     asked = []

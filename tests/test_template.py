@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from copy import deepcopy
+from fnmatch import fnmatchcase
 from functools import cache
 
 import pytest
@@ -13,10 +14,13 @@ import yaml
 from infra import rules, template
 
 from quietdesk import local, sweep
+from quietdesk.hpke import Kid
 from quietdesk.intake.posted import FORM_BYTES
 from quietdesk.store import dynamodb
+from quietdesk.store.dynamodb import items
 from quietdesk.store.dynamodb.items import item_of
 from quietdesk.web import HEADERS
+from quietdesk.weeks import Epoch
 from tests.waiting import CEILING
 from tests.world import ROOT
 
@@ -259,6 +263,22 @@ EDITS = {
         "CustodianPolicy", "WriteHalves",
         Action="dynamodb:Query", Resource={"Fn::GetAtt": "RequestsTable.Arn"},
     ),
+    "custodians read halves": statement("CustodianPolicy", "SeeWraps", Condition={}),
+    "desks put halves": statement("CounterPolicy", "PutWraps", Condition={}),
+    "desks put anything into the wraps' partition": statement(
+        "CounterPolicy", "PutWraps",
+        Condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*#wraps"]}},
+    ),
+    "desks put wraps beside halves": statement(
+        "CounterPolicy", "PutWraps",
+        Condition={
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*"]},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["week", "name", "wrap"]},
+        },
+    ),
+    "desks write wraps in batches": statement(
+        "CounterPolicy", "PutWraps", Action="dynamodb:BatchWriteItem", Condition={}
+    ),
     # CloudFormation
     "any region": lambda written: written["Rules"].pop("Region"),
 }  # fmt: skip
@@ -445,6 +465,23 @@ def test_what_submit_may_store_is_what_an_envelope_has(rendered, world):
             it for it in rights if (it.role, it.table, it.action) == (role, "requests", "PutItem")
         ]
         assert set(right.attributes.split()) == set(item)
+
+
+def test_staff_computers_put_wraps_and_never_a_half(rendered):
+    """IAM compares the name of the partition, where * is any letters."""
+    kid = Kid("main", "visit", Epoch(2026, 47), "00000001")
+    wrap, half = items.wrap_key(kid, "0" * 16), items.half_key(kid)
+    put = [
+        it
+        for it in template.rights(rendered)
+        if it.table == "keys" and it.action == "PutItem" and it.role != "custodian"
+    ]
+
+    assert {it.role for it in put} == {"counter"}
+    for right in put:
+        assert fnmatchcase(wrap["week"]["S"], right.keys)
+        assert not fnmatchcase(half["week"]["S"], right.keys)
+        assert set(right.attributes.split()) == {*wrap, "wrap"}
 
 
 # --- The site's addresses at the edge -------------------------------------------------------------

@@ -45,7 +45,12 @@ def top_up(world, path, device, now=LATER):
 
 
 def uploaded(world):
-    return upload.offered(world.store, world.device.id, world.trust)[1]
+    return upload.of(world.store, world.device.public_key, world.trust).keys
+
+
+def lost(world, device, now=LATER):
+    """The weeks that were made for the device, to keys that it does not have any more."""
+    return world.opener(device).prove(now).lost
 
 
 def of_the_file(path):
@@ -166,7 +171,7 @@ def test_upload_that_names_other_keys_than_the_file_is_mended(world, path):
     top_up(world, path, unlocked(path))
 
     assert uploaded(world) == of_the_file(path)
-    assert upload.lost(world.store, unlocked(path), world.city, LATER) == ()
+    assert lost(world, unlocked(path)) == ()
 
 
 def test_week_that_was_minted_to_a_key_that_is_gone_is_named_and_others_open(world, path):
@@ -179,13 +184,11 @@ def test_week_that_was_minted_to_a_key_that_is_gone_is_named_and_others_open(wor
 
     fresh = set(upload.coming(world.city, LATER)) - {*world.device.wrap_seeds}
     minted = weeks.epoch_at(LATER, world.city.zone).plus(8)
-    assert upload.lost(world.store, device, world.city, LATER) == tuple(
-        sorted(epoch for epoch in fresh if epoch <= minted)
-    )
+    assert lost(world, device) == tuple(sorted(epoch for epoch in fresh if epoch <= minted))
     assert minted in fresh
     # What is minted from now on is to the keys that are there.
     mint(world, 11, LATER)
-    assert minted.plus(1) not in upload.lost(world.store, device, world.city, LATER)
+    assert minted.plus(1) not in lost(world, device)
 
 
 def test_damaged_box_of_a_week_gets_a_fresh_key_that_is_uploaded(world, path):
@@ -208,7 +211,7 @@ def test_week_that_another_device_alone_was_given_is_not_lost(world, path):
     """It was minted before this one was admitted, which `pull` says by itself."""
     late = keyring.new("device", world.trust, PASSPHRASE, CHEAP)
 
-    assert upload.lost(world.store, late, world.city, NOON) == ()
+    assert lost(world, late, NOON) == ()
 
 
 def test_pull_names_the_weeks_that_are_lost_and_opens_the_rest(world, path):
@@ -222,7 +225,7 @@ def test_pull_names_the_weeks_that_are_lost_and_opens_the_rest(world, path):
     outcome = Work(world.store, world.city, world.trust, lambda: LATER, device).pull(path, {})
 
     assert outcome.unready is None
-    assert outcome.lost == upload.lost(world.store, unlocked(path), world.city, LATER) != ()
+    assert outcome.proofs.lost == lost(world, unlocked(path)) != ()
     assert all(isinstance(it, Opened) for it in outcome.queue.items.values())
     assert len(outcome.queue.items) == 1
 
@@ -312,9 +315,9 @@ def test_who_is_killed_at_any_write_leaves_a_whole_file_and_the_next_mends_the_r
 
         with closing(open_store(made.spec)) as store:
             device = unlocked(path)
-            _, named = upload.offered(store, device.id, device.trust)
+            named = upload.of(store, device.public_key, device.trust).keys
             assert named == of_the_file(path), moment
-            assert upload.lost(store, device, made.city, LATER) == (), moment
+            assert lost(replace(made, store=store), device) == (), moment
         assert held, moment
         assert not path.with_name("device.keyring.new").exists(), moment
         seen.append(moment.what)

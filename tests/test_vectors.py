@@ -192,9 +192,16 @@ def test_ids_of_openings_and_their_weeks():
             Opening.parse(id)
 
 
-@pytest.mark.parametrize("case", named(vectors("openings")["cases"]))
-def test_signed_lists_of_openings(case):
-    held = vectors("openings")
+@pytest.mark.parametrize(
+    ("file", "case"),
+    [
+        pytest.param(file, *it.values, id=f"{file}-{it.id}")
+        for file in ("openings", "devices")
+        for it in named(vectors(file)["cases"])
+    ],
+)
+def test_signed_lists_of_openings(file, case):
+    held = vectors(file)
     pinned = held["trust"]
     trust = Trust(tuple(map(unb64, pinned["custodians"])), pinned["threshold"], "demo")
     path = case.get("path", "")

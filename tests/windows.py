@@ -87,7 +87,7 @@ def _live(told: Connection, office: Office) -> None:
                     work = Work(store, office.city, office.trust, lambda: at[0], device)
                 if do == "pull" and work is not None:
                     outcome = work.pull(office.path, {})
-                    told.send((outcome.unready and str(outcome.unready), outcome.lost))
+                    told.send((outcome.unready and str(outcome.unready), outcome.proofs.lost))
                 else:
                     told.send((None, ()))
             except QuietdeskError as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from quietdesk import bundles, openings, record, sweep, weeks
+from quietdesk import bundles, devices, record, sweep, weeks
 from quietdesk.city import City
 from quietdesk.errors import (
     BadBundle,
@@ -237,9 +237,9 @@ def _signed_days(store: Store, city: City, trust: Trust, here: datetime) -> Iter
         if held := store.read(bundles.name(queue, epoch)):
             with suppress(BadBundle, BadSignature):
                 yield from _day(bundles.signed(held[0], trust, queue).signed_on)
-    if held := store.read("devices"):
+    if held := store.read(devices.NAME):
         with suppress(BadSignature):
-            yield from _day(openings.admitted_devices(held[0], trust).signed_on)
+            yield from _day(devices.read(held[0], trust).signed_on)
     for name in (record.head_name(queue), record.head_name_before(queue)):
         if held := store.read(name):
             with suppress(BadRecord, BadSignature):

@@ -213,6 +213,37 @@ class NotAdmitted(QuietdeskError):
     next = "Read its words to a custodian, who admits it."
 
 
+class SameLabel(QuietdeskError):
+    """Another device with the same number is admitted: what bears it could be either's."""
+
+    code = "same_label"
+    next = "On that computer move the keyring away, and run: quietdesk device new"
+
+
+class NoUpload(QuietdeskError):
+    """A device's keys for coming weeks are not in the store as it signed them; `reason` is
+    no_upload, unverified or damaged."""
+
+    code = "no_upload"
+    next = "On that computer run: quietdesk pull, or on a new one: quietdesk device new"
+
+    def __init__(self, device: str, reason: str):
+        said = {
+            "no_upload": "has not uploaded its keys",
+            "unverified": "uploaded keys that do not verify",
+            "damaged": "uploaded keys that cannot be read in the store any more",
+        }
+        super().__init__(f"device {device} {said[reason]}")
+        self.reason = reason
+
+
+class NoDeviceReady(QuietdeskError):
+    """No admitted device has a key for a week, so that none could open it: none was made."""
+
+    code = "no_device_ready"
+    next = "On a staff computer run: quietdesk pull. It uploads what is missing; then mint again."
+
+
 class Conflict(QuietdeskError):
     """Somebody else wrote first: another envelope has this id, or it changed since it was read."""
 
@@ -264,6 +295,14 @@ class HalfPublished(StoreUnavailable):
 
     def __init__(self, why: StoreUnavailable):
         super().__init__(f"the lists are published, and not all counts of their seats: {why}")
+
+
+class DamagedDocument(StoreUnavailable):
+    """A public document cannot be read as one any more. It is not read as empty: a new one would
+    replace it."""
+
+    code = "damaged_document"
+    next = "Tell who looks after the store which one it is."
 
 
 class TracesRemain(StoreUnavailable):

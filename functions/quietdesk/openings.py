@@ -6,17 +6,17 @@ The bytes are specified in docs/envelope.md.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from quietdesk import weeks
-from quietdesk.errors import BadSignature
-from quietdesk.signed import Trust, document_body, key_id, own_key, read_signed
+from quietdesk import devices, weeks
+from quietdesk.errors import BadSignature, WrongDocument
+from quietdesk.signed import Trust, document_body, read_signed
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
-from quietdesk.wire import b64
+from quietdesk.wire import b64, unb64
 
 DESK = "desk"  # the path of the seats that only the desk gives out
 PATH = re.compile(r"[a-z][a-z0-9-]{2,14}")
@@ -92,16 +92,6 @@ class Listing:
 NOTHING = Listing("", False, {})
 
 
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """The staff computers that custodians admitted, by id; `number` and `signed_on` as in
-    signed.Paper."""
-
-    ids: tuple[str, ...] = ()
-    number: int = 0
-    signed_on: date | None = None
-
-
 def listing_name(queue: str, path: str) -> str:
     """The name under which the store publishes a list."""
     return f"openings#{queue}#{path}" if path else f"openings#{queue}"
@@ -130,41 +120,25 @@ def listing_body(
 
 
 def verify_listing(
-    raw: bytes, devices: bytes | None, trust: Trust, queue: str, path: str
+    raw: bytes, admitted: bytes | None, trust: Trust, queue: str, path: str
 ) -> Listing:
-    """The list in a signed document, if a device signed it that custodians admitted: `devices` is
-    their signed list. Raises BadSignature for anything else."""
-    spki = own_key(raw)
-    if key_id(spki).hex() not in admitted_devices(devices, trust).ids:
-        raise BadSignature("the list of openings is signed by a device that is not admitted")
+    """The list in a signed document, if a device signed it that custodians admitted: `admitted` is
+    their signed list of devices. Raises BadSignature for anything else."""
+    signers = devices.read(admitted, trust).signers(raw)
     says = {"queue": queue, "path": path}
-    paper = read_signed(raw, "openings", [spki], 1, _listing, trust.deployment, says)
+    try:
+        paper = read_signed(raw, "openings", signers, 1, _listing, trust.deployment, says)
+    except WrongDocument:
+        raise
+    except BadSignature:
+        text = "the list of openings was changed, or signed by a device that is not admitted"
+        raise BadSignature(text) from None
     return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
-
-
-def devices_body(ids: Iterable[str], deployment: str, number: int, day: date) -> bytes:
-    """The bytes that custodians sign on a day."""
-    return document_body("devices", deployment, number, day, devices=sorted(ids))
-
-
-def admitted_devices(raw: bytes | None, trust: Trust) -> Devices:
-    """The devices in the list that custodians signed; none when there is no list. Raises
-    BadSignature."""
-    if raw is None:
-        return Devices()
-    paper = read_signed(
-        raw,
-        "devices",
-        trust.custodians,
-        trust.threshold,
-        lambda document: tuple(str(device) for device in document["devices"]),
-        trust.deployment,
-    )
-    return Devices(paper.says, paper.number, paper.signed_on)
 
 
 def _listing(document: Mapping[str, Any]) -> Listing:
     path = document["path"]
+    unb64(document["spki"])  # for older readers; whose it is, the signature says
     seats = {}
     for center, days in document["times"].items():
         for day, times in days.items():

@@ -60,8 +60,9 @@ def signed_bytes(kind: str, body: bytes) -> bytes:
 
 
 def document_body(kind: str, deployment: str, number: int, day: date, **says: object) -> bytes:
-    """The bytes to sign: what every document carries, and what this one says."""
-    common = {"v": VERSION, "type": kind, "deployment": deployment}
+    """The bytes to sign: what every document carries, and what this one says; also its version `v`,
+    where that is another one."""
+    common: dict[str, object] = {"v": VERSION, "type": kind, "deployment": deployment}
     common |= {"number": number, "day": day.isoformat()}
     return json.dumps(common | says, separators=(",", ":")).encode()
 
@@ -120,10 +121,13 @@ def _number(document: Mapping[str, Any]) -> int:
 
 
 def _day(document: Mapping[str, Any]) -> date | None:
-    if "day" not in document:
-        return None
-    day = date.fromisoformat(document["day"])
-    if day.isoformat() != document["day"]:
+    return day_of(document["day"]) if "day" in document else None
+
+
+def day_of(text: str) -> date:
+    """A day as signed documents write it, `2026-11-30`. Raises ValueError or TypeError."""
+    day = date.fromisoformat(text)
+    if day.isoformat() != text:
         raise ValueError("another spelling of a day")
     return day
 

@@ -37,16 +37,16 @@ export async function verifyBundle(raw, { custodians, threshold, queue, deployme
 }
 
 /**
- * What a signed document says, if `threshold` different signers signed it as this kind. Those that were
- * signed before say neither type nor number nor day. Throws BadBundle.
+ * What a signed document says, if `threshold` different signers signed it as this kind, and it is of one
+ * of the versions. Those that were signed before say neither type nor number nor day. Throws BadBundle.
  */
-export async function readSigned(raw, kind, signers, threshold) {
+export async function readSigned(raw, kind, signers, threshold, versions = [1]) {
   const body = await verified(raw, kind, signers, threshold)
   let doc
   try {
     doc = JSON.parse(new TextDecoder().decode(body))
     const { v, number = 0, day } = doc
-    if (v !== 1 || !Number.isSafeInteger(number) || number < 0) throw new TypeError('number')
+    if (!versions.includes(v) || !Number.isSafeInteger(number) || number < 0) throw new TypeError('number')
     if (day !== undefined && !isDay(day)) throw new TypeError('day')
   } catch (error) {
     throw new BadBundle('malformed')
@@ -86,11 +86,14 @@ async function verified(raw, kind, custodians, threshold) {
 async function signed(spki, sigs, message) {
   const id = b64(new Uint8Array(await crypto.subtle.digest('SHA-256', spki)).slice(0, 8))
   const curve = { name: 'ECDSA', namedCurve: 'P-256' }
-  const key = await crypto.subtle.importKey('spki', spki, curve, false, ['verify'])
   const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
-  const byThisKey = sigs.filter(({ by }) => by === id)
   const good = await Promise.all(
-    byThisKey.map(({ sig }) => crypto.subtle.verify(ecdsa, key, sig, message)),
+    sigs
+      .filter(({ by }) => by === id) // of ten devices' keys one is needed, and imported
+      .map(async ({ sig }) => {
+        const key = await crypto.subtle.importKey('spki', spki, curve, false, ['verify'])
+        return crypto.subtle.verify(ecdsa, key, sig, message)
+      }),
   )
   return good.includes(true)
 }

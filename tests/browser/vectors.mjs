@@ -96,13 +96,14 @@ for (const { name, envelope: wire, seeds, expect } of envelope.cases) {
 const openings = read('openings')
 for (const { id, week } of openings.good) assert.equal(weekOf(parseOpening(id).day), week, id)
 for (const id of openings.bad) assert.throws(() => parseOpening(id), TypeError, id)
-for (const { name, devices, openings: list, path = '', expect } of openings.cases) {
-  const { trust: pinned, queue, free } = openings
-  const verified = verifyOpenings({ devices, openings: list, free }, path, { ...pinned, queue })
-  if (expect === 'refused') await assert.rejects(verified, undefined, name)
-  else {
-    const ids = (await verified).map(({ id }) => id)
-    assert.deepEqual(ids, free.filter((id) => parseOpening(id).path === path), name)
+for (const { trust: pinned, queue, free, cases } of [openings, read('devices')]) {
+  for (const { name, devices, openings: list, path = '', expect } of cases) {
+    const verified = verifyOpenings({ devices, openings: list, free }, path, { ...pinned, queue })
+    if (expect === 'refused') await assert.rejects(verified, undefined, name)
+    else {
+      const ids = (await verified).map(({ id }) => id)
+      assert.deepEqual(ids, free.filter((id) => parseOpening(id).path === path), name)
+    }
   }
 }
 for (const { code: typed, says, sealed } of openings.replies) {
@@ -117,6 +118,7 @@ for (const { code: typed, says, sealed } of openings.replies) {
   assert.equal(again.length, 284)
   assert.deepEqual(await readReply(again, key, id), said)
 }
+counts.devices = read('devices').cases.length
 counts.openings =
   openings.good.length + openings.bad.length + openings.cases.length + openings.replies.length
 // What releases recorded of themselves: signed papers, and requests as they were sealed.

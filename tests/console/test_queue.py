@@ -7,18 +7,21 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import codes, envelopes, request, weeks
+from quietdesk import codes, envelopes, hpke, request, weeks
 from quietdesk.errors import (
     CannotOpen,
 )
 from quietdesk.request import Rest
 from quietdesk.staff import words
+from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opener
+from quietdesk.weeks import Epoch
 from tests.console.staff import NO_PHONE, Answer, Staff, made, names, opened, put
 from tests.hostile import malformed
 from tests.test_pages import NEVER_SAID
-from tests.world import ASKED, NOON, any_secrets
+from tests.world import ASKED, NOON, another_device, any_secrets
 
 # --- The queue -----------------------------------------------------------------------------------
 
@@ -169,6 +172,72 @@ def test_destroyed_weeks_are_counted_with_their_name(staff, world):
         f"1: the key of its week is destroyed; the person has to ask again (week {week})"
         in page.text
     )
+
+
+# --- What this computer opens --------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_computer(world, tmp_path, clock):
+    """The console of a computer that custodians admitted after the keys were made."""
+    device = another_device(world)
+    upload.upload_wrap_keys(world.store, device, world.city, NOON)
+    custodians = [world.custodian]
+    ceremony.admit(world.store, world.city, world.trust, custodians, device.public_key, NOON)
+    for console in made(replace(world, device=device), tmp_path / "new", clock):
+        yield Staff(console)
+
+
+def test_new_computer_says_that_it_opens_none_and_from_when_on(new_computer, world):
+    put(world, name=["Marisol"])
+    put(world, name=["Rosa"])
+
+    page = new_computer.unlock()
+
+    assert "Requests that wait: 2. This computer can open none of them." in page.text
+    assert "No requests are waiting" not in page.text
+    assert (
+        "Once custodians have made its key, it opens requests of week 2026-W51 "
+        "(from Monday, December 14 on) and later ones."
+    ) in page.text
+    assert words.SAID["not_admitted"] not in page.text
+    ceremony.mint(world.store, world.city, world.trust, [world.custodian], 5, NOON)
+    text = new_computer.post("/pull").text
+    assert "It opens requests of week 2026-W51 (from Monday, December 14 on)" in text
+
+
+def test_computer_that_nobody_admitted_says_so(world, tmp_path, clock):
+    put(world)
+    stranger = replace(world, device=another_device(world))
+    for console in made(stranger, tmp_path / "new", clock):
+        assert words.SAID["not_admitted"] in Staff(console).unlock().text
+
+
+def test_new_computer_where_nobody_waits_says_that(new_computer):
+    assert "No requests are waiting." in new_computer.unlock().text
+
+
+def test_half_that_fails_is_named_with_its_week_and_computer(staff, world):
+    epoch = Epoch(2026, 48)
+    kid = ceremony.kids_of(world.raw_bundle(epoch), world.trust, "main")[0]
+    wrap = world.store.wrap(kid, world.device.id)
+    what = f"the key of week 2026-W48 does not work (device {world.device.id}). Tell a custodian."
+    lost = "with a key that it does not have any more. What waits in them does not open here: 2026"
+    text = staff.unlock().text
+    assert what not in text and lost not in text
+    seed = world.device.wrap_seeds[epoch]
+    info = keyring.wrap_info(kid, world.device.id)
+    another = hpke.seal_to(hpke.public_key(seed), info, bytes(32))
+
+    world.store.put_wrap(kid, world.device.id, another, over=wrap)
+    staff.post("/lock")
+    text = staff.unlock().text
+    assert what in text and lost not in text
+
+    world.store.put_wrap(kid, world.device.id, b"x" * 1168, over=another)
+    staff.post("/lock")
+    text = staff.unlock().text
+    assert f"this computer (device {world.device.id}) {lost}" in text and what not in text
 
 
 CODES = ["damaged", "foreign", "malformed", "early", "no_key", "twice", "a word of next year"]

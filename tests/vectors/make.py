@@ -6,20 +6,23 @@ Both test_vectors.py and tests/browser/vectors.mjs read them.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from quietdesk import bundles, codes, envelopes, hpke, openings, replies, request
+from quietdesk import bundles, codes, devices, envelopes, hpke, openings, replies, request
 from quietdesk.bundles import Bundle
 from quietdesk.city import City
+from quietdesk.devices import Device, Removed
 from quietdesk.errors import Invalid
 from quietdesk.hpke import Kid
 from quietdesk.openings import Listing, Opening
 from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.device import keyring
+from quietdesk.staff.device.keyring import Keyring
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64, unb64
 from tests.vectors.programme import Recorder
@@ -32,28 +35,31 @@ CODE = "7K3M-9QXT-2B6H-W3ZD"
 
 
 def main() -> None:
-    for name, made in (
-        ("code", make_code()),
-        ("request", make_request()),
-        ("bundle", make_bundle()),
-        ("bundle_edges", make_bundle_edges()),
-        ("bundle_papers", make_bundle_papers()),
-        ("envelope", make_envelope()),
-        ("openings", make_openings()),
-        ("sealed-2", make_sealed_with_numbers()),
+    for name, make in (
+        ("code", make_code),
+        ("request", make_request),
+        ("bundle", make_bundle),
+        ("bundle_edges", make_bundle_edges),
+        ("bundle_papers", make_bundle_papers),
+        ("envelope", make_envelope),
+        ("openings", make_openings),
+        ("devices", make_devices),
+        ("sealed-2", make_sealed_with_numbers),
     ):
-        write(f"{name}.json", made)
+        write(f"{name}.json", make)
     with TemporaryDirectory() as folder:
         made = Recorder(Path(folder))
-        write("sealed-1.json", made.sealed())
-        write("papers-2.json", made.papers())
-        write("device-1.keyring", made.keyring())
-        write("store-2.sql", made.sql())
+        write("sealed-1.json", made.sealed)
+        write("papers-3.json", made.papers)
+        write("device-1.keyring", made.keyring)
+        write("store-2.sql", made.sql)
 
 
-def write(name: str, made: Any) -> None:
+def write(name: str, make: Callable[[], Any]) -> None:
+    """Makes the file if it is missing. What made the others need not work any more."""
     path = FOLDER / name
     if not path.exists():
+        made = make()
         text = (
             made if isinstance(made, str) else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
         )
@@ -434,6 +440,58 @@ def make_openings() -> dict[str, Any]:
             )
         ],
     }  # fmt: skip
+
+
+def make_devices() -> dict[str, Any]:
+    """Lists of openings, and the list of devices that says whose signature counts: whole keys."""
+    custodian = keyring.new("custodian", Trust((), 1, "demo"), PASSPHRASE, CHEAP)
+    trust = Trust((custodian.public_key,), 1, "demo")
+    device, second, other = (keyring.new("device", trust, PASSPHRASE, CHEAP) for _ in range(3))
+    day = NOW.date()
+    seats = {Opening(date(2026, 12, 3), at, "corona"): 4 for at in ("09:30", "13:00")}
+
+    def listed(
+        *admitted: Keyring, removed: Sequence[Keyring] = (), deployment: str = "demo", v: int = 2
+    ) -> str:
+        keys = [Device(it.public_key, "scheduler", day) for it in admitted]
+        gone = [Removed(it.public_key, day) for it in removed]
+        says = json.loads(devices.body(keys, gone, deployment, 1, day)) | {"v": v}
+        body = json.dumps(says).encode()
+        return signed_document(body, [custodian.sign("devices", body)]).decode()
+
+    def signed(by: Keyring = device, names: Keyring | None = None, label: bytes = b"") -> str:
+        spki = (names or by).public_key
+        body = openings.listing_body(Listing("", True, seats), "main", "demo", spki, 1, day)
+        whose, signature = by.sign("openings", body)
+        return signed_document(body, [(label or whose, signature)]).decode()
+
+    both, labels = listed(device, second), [device.id]
+    as_before = json.dumps({"v": 1, "deployment": "demo", "devices": labels}).encode()
+    old = signed_document(as_before, [custodian.sign("devices", as_before)]).decode()
+    mixed = json.dumps({"v": 2, "deployment": "demo", "devices": labels, "removed": []}).encode()
+    in_new = signed_document(mixed, [custodian.sign("devices", mixed)]).decode()
+    cases = [
+        {"name": "good", "devices": both, "openings": signed(), "expect": "good"},
+        {"name": "the other device", "devices": both, "openings": signed(second), "expect": "good"},
+        {"name": "labels, as before", "devices": old, "openings": signed(), "expect": "good"},
+        {"name": "names another key than the one that signed", "devices": both, "openings": signed(names=other), "expect": "good"},
+        {"name": "a stranger", "devices": both, "openings": signed(other), "expect": "refused"},
+        {"name": "a stranger who names an admitted key", "devices": both, "openings": signed(other, names=device), "expect": "refused"},
+        {"name": "a stranger under an admitted label", "devices": both, "openings": signed(other, names=device, label=bytes.fromhex(device.id)), "expect": "refused"},
+        {"name": "a stranger under a label of before", "devices": old, "openings": signed(other, label=bytes.fromhex(device.id)), "expect": "refused"},
+        {"name": "a device that was removed", "devices": listed(second, removed=[device]), "openings": signed(), "expect": "refused"},
+        {"name": "nobody is admitted", "devices": listed(), "openings": signed(), "expect": "refused"},
+        {"name": "labels in the new version", "devices": in_new, "openings": signed(), "expect": "refused"},
+        {"name": "keys in the old version", "devices": listed(device, v=1), "openings": signed(), "expect": "refused"},
+        {"name": "a version that nobody knows", "devices": listed(device, v=3), "openings": signed(), "expect": "refused"},
+        {"name": "another deployment", "devices": listed(device, deployment="gotham"), "openings": signed(), "expect": "refused"},
+    ]  # fmt: skip
+    return {
+        "trust": {"custodians": [b64(custodian.public_key)], "threshold": 1, "deployment": "demo"},
+        "queue": "main",
+        "free": [*map(str, seats)],
+        "cases": cases,
+    }
 
 
 def make_sealed_with_numbers() -> dict[str, Any]:

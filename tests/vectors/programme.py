@@ -61,13 +61,15 @@ class Recorder:
         self.world = World(small, self.store, trust, custodian, device)
         self.asked: dict[str, dict[str, Any]] = {}
         upload.upload_wrap_keys(self.store, device, small, NOON)
-        ceremony.admit(self.store, small, trust, [custodian], device.id, NOON)
+        ceremony.admit(self.store, small, trust, [custodian], device.public_key, NOON)
         ceremony.mint(self.store, small, trust, [custodian], 3, NOON)
         self.world.publisher().publish(NOON)
         self.store.put(self.world.sealed(NOON))
         sweep.run(self.store, small, LATER)
         ceremony.mint(self.store, small, trust, [custodian], 2, LATER)
         self.world.publisher().publish(LATER)
+        found = self.world.opener().prove(LATER)
+        upload.say_found(self.store, device, small, LATER, found.proved, found.failed)
         self._requests()
 
     def _requests(self) -> None:

@@ -48,6 +48,7 @@ SAID = {
     "clock alone are kept until it does.",
     "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
     "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep.",
+    "damaged_document": "A document in the store is damaged.",
     "store": "The store does not answer. It is not known whether this was done.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
     "send_again": "Send it again: it is kept once, under the same code.",
@@ -68,8 +69,14 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
-    "lost_weeks": "These weeks were locked for this computer with a key that it does not have any "
-    "more. What waits in them does not open here: {weeks}.",
+    "half_fails": "What this computer has of the key of week {week} does not work "
+    "(device {device}). Tell a custodian.",
+    "opens_none": "Requests that wait: {count}. This computer can open none of them.",
+    "opens_from": "It opens requests of week {week} (from {day} on) and later ones.",
+    "opens_once_made": "Once custodians have made its key, it opens requests of week {week} "
+    "(from {day} on) and later ones.",
+    "lost_weeks": "These weeks were locked for this computer (device {device}) with a key that it "
+    "does not have any more. What waits in them does not open here: {weeks}.",
     "lost_next": "If another computer opens them, work there until their key day. If none does, "
     "tell a custodian today: whoever asked in those weeks has to ask again.",
     "not_topped_up": "The keys for coming weeks could not be made ready on this computer. "

@@ -38,9 +38,8 @@ from quietdesk.staff.desk.publisher import UNCHANGED, Changes, Publisher, check_
 from quietdesk.staff.desk.queue import NOTHING, Proposal, Pulled
 from quietdesk.staff.device import opener, upload
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.staff.device.opener import Opened, Opener, Unopened
+from quietdesk.staff.device.opener import NO_PROOFS, Opened, Opener, Proofs, Unopened
 from quietdesk.store import Store
-from quietdesk.weeks import Epoch
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -86,12 +85,12 @@ class Outcome:
     the store ended it: `doubtful` is then the request of which it is not known whether it has its
     answer, the last of those `answered`, and `untried` others are left as they were. `left` is who
     still has a place on the day that was closed, None when nobody could look. `unready` is why this
-    device could not get keys for coming weeks; `lost` are the weeks that were made for it and that
-    it cannot open any more. It has no repr."""
+    device could not get keys for coming weeks, or not say which keys it opens with; `proofs` are
+    those. It has no repr."""
 
     queue: Pulled = NOTHING
     unready: Exception | None = None
-    lost: tuple[Epoch, ...] = ()
+    proofs: Proofs = NO_PROOFS
     answered: tuple[Answered, ...] = ()
     stopped: StoreUnavailable | None = None
     untried: int = 0
@@ -365,10 +364,10 @@ class Work:
             raise ValueError("only an unlocked device opens")
         return self._opener.tried(envelope)
 
-    def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, tuple[Epoch, ...]]:
-        """Why this device has no keys for the coming weeks, if it has none; and the weeks that were
-        made for it and that it cannot open. The requests are open all the same."""
-        if self._keyring is None:
+    def _readied(self, path: Path, now: datetime) -> tuple[Exception | None, Proofs]:
+        """What keeps this device from having keys for the coming weeks, or from saying in its
+        upload what it opens with, if anything does; and what that is."""
+        if self._keyring is None or self._opener is None:
             raise ValueError("only an unlocked device has keys")
         unready: Exception | None = None
         try:
@@ -377,10 +376,14 @@ class Work:
                 self._use(full)
         except (QuietdeskError, OSError) as error:
             unready = _bare(error)
+        found = NO_PROOFS
         try:
-            return unready, upload.lost(self._store, self._keyring, self._city, now)
-        except StoreUnavailable as error:
-            return unready or _bare(error), ()
+            found = self._opener.prove(now)
+            kids = found.proved, found.failed
+            upload.say_found(self._store, self._keyring, self._city, now, *kids)
+        except QuietdeskError as error:
+            unready = unready or _bare(error)
+        return unready, found
 
 
 def _conflict(there: bool) -> Conflict:

@@ -97,11 +97,20 @@ class Store(Protocol):
     def server_half(self, kid: Kid) -> bytes:
         """Raises KeyDestroyed when there is none."""
 
+    def put_wrap(self, kid: Kid, device: str, wrap: bytes, over: bytes | None = None) -> None:
+        """Keep the wrap of a key for a device where there is none, or over exactly that one, which
+        was tried at the device and does not open there. The same wrap again changes nothing.
+        Raises Conflict."""
+
     def wrap(self, kid: Kid, device: str) -> bytes:
         """Raises KeyDestroyed when the key is gone, CannotOpen when this device has no wrap."""
 
+    def wrapped(self, kid: Kid, device: str) -> bool:
+        """Whether there is a wrap of that key for a device. Who may read no halves may ask it."""
+
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
-        """Delete every server half and wrap of a week; gives the names of the keys deleted. Raises
+        """Delete every server half and wrap of a week, also a wrap whose half is gone; gives the
+        names of the keys deleted. Raises
         StoreUnavailable while traces may remain: call it again."""
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
@@ -109,7 +118,7 @@ class Store(Protocol):
         Raises Conflict when somebody else wrote first."""
 
     def read(self, name: str) -> tuple[bytes, int] | None:
-        """A public document and its seq."""
+        """A public document and its seq; None when there is none. Raises DamagedDocument."""
 
     def date(self) -> datetime | None:
         """The store's own date, in whole seconds, as UTC; None where it has no clock but this

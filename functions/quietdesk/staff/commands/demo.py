@@ -34,11 +34,11 @@ def set_up(settings: Settings, city: City, store: Store, cost: Cost = COST) -> N
     begun = store.read("devices") is not None
     for path, kind in ((custodian_path, "custodian"), (device_path, "device")):
         if begun or path.exists():
-            _check(path, kind)
+            _check(path, kind, settings)
     if device_path.exists() and custodian_path.exists() and custodians_path.exists():
         return
     if device_path.exists() and not custodian_path.exists():
-        raise _lost(custodian_path, "is gone")
+        raise _lost(custodian_path, "is gone", settings)
     custodian = _kept(custodian_path, "custodian", Trust((), 1, DEMO), cost)
     _kept(device_path, "device", Trust((custodian.public_key,), 1, DEMO), cost)
     # Last: until then the form is closed, since nobody is believed.
@@ -53,20 +53,23 @@ def _kept(path: Path, kind: str, trust: Trust, cost: Cost) -> Keyring:
     return keyring.unlock(path.read_bytes(), PASSPHRASE)
 
 
-def _check(path: Path, kind: str) -> None:
+def _check(path: Path, kind: str, settings: Settings) -> None:
     try:
         keyring.read(path, kind, DEMO)
     except KeyringTooNew:
         raise
     except BadKeyring:
         how = "is damaged, or another one," if path.exists() else "is gone"
-        raise _lost(path, how) from None
+        raise _lost(path, how, settings) from None
 
 
-def _lost(path: Path, how: str) -> QuietdeskError:
+def _lost(path: Path, how: str, settings: Settings) -> QuietdeskError:
+    kind, _, name = settings.store.partition(":")
+    inside = kind == "sqlite" and Path(name).absolute().is_relative_to(path.parent.absolute())
+    also = "" if inside else f" and what lies in {settings.store}"
     return QuietdeskError(
         f"{path} {how}, and with it what opens the requests that wait; "
-        f"put it back, or delete {path.parent}/ to start afresh"
+        f"put it back, or delete {path.parent}/{also} to start afresh"
     )
 
 
@@ -77,8 +80,9 @@ def keep_minted(settings: Settings, store: Store, city: City, trust: Trust, now:
     device_path, custodian_path, _ = _paths(settings)
     device, custodian = _unlocked(device_path, custodian_path)
     device = upload.top_up(store, device_path, device, city, now)
-    if device.id not in ceremony.devices(store, trust):
-        ceremony.admit(store, city, trust, [custodian], device.id, now)
+    listed = ceremony.admitted(store, trust).admitted
+    if device.public_key not in (it.spki for it in listed):
+        ceremony.admit(store, city, trust, [custodian], device.public_key, now)
     ceremony.mint(store, city, trust, [custodian], MINT_WEEKS, now)
 
 

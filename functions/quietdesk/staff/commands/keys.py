@@ -10,14 +10,17 @@ from pathlib import Path
 
 from quietdesk import bundles, clock, record, sweep, weeks
 from quietdesk.errors import (
+    BadBundle,
     BadKeyring,
     BadSetting,
     BadSignature,
+    DamagedDocument,
     KeyringTooNew,
     NoKeyring,
     QuietdeskError,
 )
 from quietdesk.signed import DEMO, Trust
+from quietdesk.staff.commands import wording
 from quietdesk.staff.commands.clocks import doubted
 from quietdesk.staff.commands.terminal import (
     Here,
@@ -79,7 +82,7 @@ def _damaged(data: bytes) -> bool:
 def device_admit(at: Here, args: argparse.Namespace) -> int:
     """Admit a device whose words somebody compared."""
     with closing(at.store()) as store:
-        spki, _ = upload.offered(store, args.id, at.trust)
+        spki = upload.labelled(store, args.id, at.trust).spki
         words = keyring.fingerprint(spki)
         print(f"Device {args.id}\nWords: {words}")
         if not args.yes and not agreed("Does that device show the same words?"):
@@ -87,8 +90,12 @@ def device_admit(at: Here, args: argparse.Namespace) -> int:
             return 1
         at.sure(store)
         signers = custodians(at, args.custodian, args.passphrase_file)
-        ceremony.admit(store, at.city, at.trust, signers, args.id, at.now)
+        lost = ceremony.admit(store, at.city, at.trust, signers, spki, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
+    for label in lost:
+        complain(f"device {label} is not in the list any more: its whole key is not known")
+    if lost:
+        complain("hint: run there: quietdesk pull. Then admit it again")
     return 0
 
 
@@ -114,30 +121,38 @@ def mint(at: Here, args: argparse.Namespace) -> int:
     with closing(at.store()) as store:
         at.sure(store)
         signers = custodians(at, args.custodian, args.passphrase_file)
-        minted = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now)
-    for epoch in minted:
-        print(f"Week {epoch}: key made.")
-    if not minted:
-        print(f"The next {args.weeks} weeks have keys already.")
-    return 0
+        minting = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now, wording.made)
+    return wording.minted(minting, args.weeks)
 
 
 def list_(at: Here, _: argparse.Namespace) -> int:
     """List weeks, their keys and key days."""
-    path = at.settings.keyring
-    held = set(keyring.epochs(path.read_bytes())) if path.exists() else set()
-    current = weeks.epoch_at(at.now, at.city.zone)
+    current, queue = weeks.epoch_at(at.now, at.city.zone), at.city.queue
+    status = 0
     with closing(at.store()) as store:
         today = at.now.astimezone(at.city.zone).date()
-        destroyed = record.read(store, at.city.queue, today).keys_gone
+        destroyed = record.read(store, queue, today).keys_gone
+        known = ceremony.offers(store, at.city, at.trust, at.now)
+        for offer in known:
+            print(wording.seen_of(offer))
         for epoch in (current.plus(n) for n in range(-8, keyring.WRAP_WEEKS_AHEAD + 1)):
             if gone := destroyed.get(epoch):
                 print(f"{epoch}  destroyed on {gone}")
-            elif store.read(bundles.name(at.city.queue, epoch)) is not None:
-                day = weeks.key_day(epoch, at.city.serve_days)
-                here = "on this device too" if epoch in held else "not on this device"
-                print(f"{epoch}  key made, {here}; destroyed on {day}")
-    return 0
+                continue
+            try:
+                held = store.read(bundles.name(queue, epoch))
+                if held is None:
+                    continue
+                kids = ceremony.kids_of(held[0], at.trust, queue)
+            except (BadBundle, BadSignature, DamagedDocument) as error:
+                complain(f"week {epoch}: {error}")
+                status = 1
+                continue
+            day = weeks.key_day(epoch, at.city.serve_days)
+            print(f"{epoch}  key made; destroyed on {day}")
+            for offer in known:
+                print(f"    {offer.label}  {wording.stands(ceremony.standing(store, offer, kids))}")
+    return status
 
 
 def forget(at: Here, _: argparse.Namespace) -> int:

@@ -54,7 +54,8 @@ def close(at: Here, args: argparse.Namespace) -> int:
     """Close a center for a day, and give who had a time there another one."""
     closed = (args.center, args.day)
     check_day(at.city, *closed, at.now)  # before anybody types a passphrase
-    with at_the_queue(at, sure=True) as (work, queue):
+    with at_the_queue(at, sure=True) as (work, pulled):
+        queue = pulled.queue
         there = queues.placed_on(queue.items.values(), *closed)
         proposals = work.propose(queue, there, closed)
         wording.proposed(proposals, "no free time fits; it waits", at.city)

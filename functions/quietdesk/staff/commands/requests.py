@@ -26,7 +26,8 @@ from quietdesk.staff.work import Decision
 
 def pull(at: Here, args: argparse.Namespace) -> int:
     """List the opened requests."""
-    with at_the_queue(at) as (_, queue):
+    with at_the_queue(at) as (_, pulled):
+        queue = pulled.queue
         items = list(queue.items.values())
         if args.json:
             for item in items:
@@ -39,12 +40,16 @@ def pull(at: Here, args: argparse.Namespace) -> int:
             print(wording.counted(queue))
         wording.nag(items, at.city, at.now)
         wording.unopened(queue.shut, len(items) + len(queue.shut))
-    return 0
+        none_opens = bool(queue.shut) and not items
+        if none_opens:
+            wording.opens_none(pulled.proofs)
+    return 1 if none_opens else 0
 
 
 def place(at: Here, args: argparse.Namespace) -> int:
     """Give requests a time: the proposed one, or the one staff name."""
-    with at_the_queue(at) as (work, queue):
+    with at_the_queue(at) as (work, pulled):
+        queue = pulled.queue
         chosen = naming.chosen(queue, args.id, args.all)
         if args.at:
             proposals = [Proposal(_only(chosen), _free(args.at, work.free()))]
@@ -127,7 +132,8 @@ def enter(at: Here, _: argparse.Namespace) -> int:
 
 
 def _each(at: Here, args: argparse.Namespace, answer: Decision) -> int:
-    with at_the_queue(at) as (work, queue):
+    with at_the_queue(at) as (work, pulled):
+        queue = pulled.queue
         chosen = naming.chosen(queue, args.id, args.all)
         todo = [(item.id, answer) for item in chosen]
         outcome = work.answer(queue, todo, wording.each(wording.answered(at.city)))

@@ -16,7 +16,6 @@ from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
 from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
-from quietdesk.staff.desk.queue import Pulled
 from quietdesk.staff.device import forgetting, keyring
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.work import Outcome, Work
@@ -110,12 +109,13 @@ def at_work(at: Here, sure: bool = False) -> Iterator[Work]:
 
 
 @contextmanager
-def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Pulled]]:
-    """The work with this device unlocked, and the opened queue; `sure` as in at_work."""
+def at_the_queue(at: Here, sure: bool = False) -> Iterator[tuple[Work, Outcome]]:
+    """The work with this device unlocked, and what came of pulling the queue; `sure` as in
+    at_work."""
     with at_work(at, sure) as work:
         pulled = work.pull(at.settings.keyring, {})
         say_not_ready(pulled)
-        yield work, pulled.queue
+        yield work, pulled
 
 
 def unlock(at: Here, path: Path, kind: str, prompt: str, typed: str | None = None) -> Keyring:
@@ -179,9 +179,15 @@ def say_not_ready(pulled: Outcome) -> None:
         complain(words.SAID["not_topped_up"])
         what, next = words.said(pulled.unready)
         complain(f"{what} {next}".strip())
-    if pulled.lost:
-        complain(words.SAID["lost_weeks"].format(weeks=", ".join(map(str, pulled.lost))))
+    it = pulled.proofs
+    if it.lost:
+        weeks = ", ".join(map(str, it.lost))
+        complain(words.SAID["lost_weeks"].format(weeks=weeks, device=it.device))
         complain(words.SAID["lost_next"])
+    for week, why in it.bad.items():
+        if week not in it.lost:
+            said = words.SAID["half_fails"].format(week=week, device=it.device)
+            complain(f"{said} ({why})")
 
 
 def hint(error: QuietdeskError) -> None:

@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from quietdesk.city import City
-from quietdesk.errors import KeyDestroyed, StoreUnavailable
+from quietdesk.errors import KeyDestroyed, NoDeviceReady, NotAdmitted, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import complain, hint
+from quietdesk.staff.custodian.ceremony import Minting, Offer, Standing
 from quietdesk.staff.desk import queue
 from quietdesk.staff.desk.publisher import Changes
 from quietdesk.staff.desk.queue import Proposal, Pulled
-from quietdesk.staff.device.opener import Opened, Unopened
+from quietdesk.staff.device.opener import Opened, Proofs, Unopened
 from quietdesk.staff.words import shown
 from quietdesk.staff.work import Answered, Outcome, Seen, Started, Step
+from quietdesk.weeks import Epoch
 
 
 def name(item: Opened) -> str:
@@ -62,6 +64,8 @@ def in_words(item: Opened, number: str, city: City) -> str:
 
 def counted(pulled: Pulled) -> str:
     """How many requests are in each state."""
+    if not pulled.items and pulled.shut:
+        return f"{len(pulled.shut)} requests wait. This computer can open none of them."
     if not pulled.items:
         return "No requests are waiting."
     said = f"{pulled.counts['waiting']} waiting"
@@ -90,6 +94,105 @@ def unopened(shut: Sequence[Unopened], total: int) -> None:
         complain(f"cannot open {len(items)} of {total} requests: {reason}")
         if isinstance(items[0].reason, KeyDestroyed):
             hint(items[0].reason)
+
+
+# --- What became of keys -------------------------------------------------------------------------
+
+# Why a device does not open a week, and what to do, if a custodian can do anything about it.
+_AGAIN = "run on that computer: quietdesk pull. It uploads what is missing; then mint again"
+WHY = {
+    "no_upload": ("it has not uploaded its keys", _AGAIN),
+    "unverified": ("the keys it uploaded do not verify", _AGAIN),
+    "damaged": (
+        "the keys it uploaded cannot be read in the store",
+        "move its keyring away, make a new one there with: quietdesk device new, and admit it",
+    ),
+    "no_key": ("it has no key for that week yet", _AGAIN),
+    "malformed": ("the key it uploaded for that week is none", _AGAIN),
+    "failed": (
+        "its half of the key was tried there and does not work",
+        "tell who looks after that computer: another one must open that week",
+    ),
+    "none": ("the week's key was made before it was admitted, or without it", ""),
+    "unknown": ("whether it has its half cannot be seen with this sign-in", ""),
+}
+_STANDS = {
+    "untried": "a wrap, not tried yet",
+    "none": "none",
+    "unknown": "not known: this sign-in may not look",
+}
+
+
+def made(epoch: Epoch) -> None:
+    """Says that a week has keys, as soon as it has."""
+    print(f"Week {epoch}: key made.")
+
+
+def minted(minting: Minting, count: int) -> int:
+    """Say whom a minting leaves out and why, and which weeks have no keys; gives the exit code.
+    Raises NoDeviceReady for those."""
+    if not minting.minted and not minting.refused and not minting.trouble:
+        print(f"The next {count} weeks have keys already.")
+    out: dict[tuple[str, date | None, str], list[Epoch]] = {}
+    for it in minting.left_out:
+        out.setdefault((it.device, it.admitted, it.why), []).append(it.epoch)
+    for (device, admitted, why), epochs in out.items():
+        since = f", admitted on {admitted}," if admitted else ""
+        complain(f"device {device}{since} does not open {_weeks(epochs)}: {WHY[why][0]}")
+    # Where there is no key at all, the error has its own hint.
+    named = {it.why for it in minting.left_out if it.epoch not in minting.refused}
+    for text in dict.fromkeys(WHY[why][1] for why in WHY if why in named and WHY[why][1]):
+        complain(f"hint: {text}")
+    for epoch, error in minting.trouble.items():
+        complain(f"week {epoch}: {error}")
+        hint(error)
+    if minting.unsigned:
+        complain(f"the record of destruction was not signed: {minting.unsigned}")
+        hint(minting.unsigned)
+    if minting.refused:
+        weeks = _weeks(minting.refused)
+        raise NoDeviceReady(f"no admitted device has a key for {weeks}, so none was made")
+    return 1 if minting.trouble or minting.unsigned else 0
+
+
+def seen_of(offer: Offer) -> str:
+    """A device, when it was admitted, and in which week its upload was last signed."""
+    parts = [f"Device {offer.label}"]
+    if offer.device:
+        parts.append(f"admitted on {offer.device.admitted}")
+    if offer.upload is None:
+        parts.append(WHY[offer.why][0])
+    elif offer.upload.signed_on:
+        parts.append(f"last seen in week {Epoch.of(offer.upload.signed_on)}")
+    return ", ".join(parts)
+
+
+def stands(it: Standing) -> str:
+    """Whether a device opens a week."""
+    if it.state == "proved":
+        return f"proved on {it.since}"
+    if it.state == "failed":
+        return f"a wrap that fails there, since {it.since}"
+    return _STANDS[it.state]
+
+
+def _weeks(epochs: Sequence[Epoch]) -> str:
+    return f"week {epochs[0]}" if len(epochs) == 1 else f"weeks {', '.join(map(str, epochs))}"
+
+
+# --- What was pulled -----------------------------------------------------------------------------
+
+
+def opens_none(proofs: Proofs) -> None:
+    """Say from when on this computer opens requests, when it opens none of those that wait."""
+    if proofs.admitted is False:
+        complain("custodians have not admitted this computer")
+        hint(NotAdmitted(""))
+    first = proofs.opens_from or proofs.unmade
+    if first:
+        begins = first.days[0]
+        made = "" if proofs.opens_from else ", once custodians have made its key"
+        complain(f"it opens requests of week {first} (from {begins} on) and later ones{made}")
 
 
 def proposed(proposals: Sequence[Proposal], otherwise: str, city: City) -> None:

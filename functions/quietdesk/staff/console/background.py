@@ -89,7 +89,7 @@ def _with(session: Session, outcome: Outcome) -> Session:
         session,
         queue=outcome.queue,
         unready=outcome.unready,
-        lost=outcome.lost,
+        proofs=outcome.proofs,
         plan=None,
         asked=None,
     )

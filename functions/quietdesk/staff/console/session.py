@@ -16,9 +16,9 @@ from quietdesk.errors import Locked, QuietdeskError
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
-from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import NO_PROOFS, Opened, Proofs
 from quietdesk.staff.work import Choice, Closing, Outcome, Work
-from quietdesk.weeks import Epoch, destroyed_at, live
+from quietdesk.weeks import destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
 
@@ -74,14 +74,14 @@ class Job:
 @dataclass(frozen=True, slots=True, repr=False)
 class Session:
     """Everything readable at one moment, and the work that reads and writes it. `unready` and
-    `lost` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
+    `proofs` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
     unlocked. `number` is the last by which a page was told from an older one. `entering` is the
     number of the form that is being sent, None when none is. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
     unready: Exception | None = None
-    lost: tuple[Epoch, ...] = ()
+    proofs: Proofs = NO_PROOFS
     doubt: Doubt = Doubt.NONE
     job: Job | None = None
     plan: Plan | None = None

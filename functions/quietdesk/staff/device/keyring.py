@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,8 +43,8 @@ from quietdesk.errors import (
     NoKeyring,
     WrongPassphrase,
 )
-from quietdesk.hpke import Kid, PrivateKey, public_key
-from quietdesk.signed import Trust, document_body, key_id, signed_bytes
+from quietdesk.hpke import Kid, PrivateKey
+from quietdesk.signed import Trust, key_id, signed_bytes
 from quietdesk.staff.device import safefile
 from quietdesk.staff.device.safefile import save as save  # for who arranges a file, as tests do
 from quietdesk.weeks import Epoch, over
@@ -108,13 +108,6 @@ class Keyring:
         """The keyring with a fresh random wrap key for each of the epochs that has none."""
         fresh = {epoch: secrets.token_bytes(32) for epoch in epochs}
         return replace(self, wrap_seeds=fresh | dict(self.wrap_seeds))
-
-    def wrap_keys(self, number: int, day: date) -> bytes:
-        """The body of this device's upload, signed on a day: one public wrap key for each epoch."""
-        seeds = sorted(self.wrap_seeds.items())
-        keys = {str(epoch): b64(public_key(seed)) for epoch, seed in seeds}
-        says = {"spki": b64(self.public_key), "keys": keys}
-        return document_body("wrap-keys", self.trust.deployment, number, day, **says)
 
     def unwrap(self, kid: Kid, wrap: bytes) -> bytes:
         """The 32-byte device half in a wrap. Raises CannotOpen."""

@@ -1,41 +1,60 @@
-"""This device's public wrap keys, one for each coming week: signed by it, and in the store.
+"""What a device says of itself, signed by it, in the store: its public wrap keys, one for each
+coming week, and which keys it has proved that it opens.
 
-Custodians read them when they mint: what is not there, or does not verify, gets no half of a key.
+Custodians read it when they mint: who has none there, or none that verifies, gets no half of a key.
 The keyring's file is the truth. A key is in it before it is here, and what is here is mended until
 it names the very keys that the file holds.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import bundles, hpke, weeks
+from quietdesk import hpke, weeks
 from quietdesk.city import City
-from quietdesk.errors import (
-    BadBundle,
-    BadSignature,
-    CannotOpen,
-    Conflict,
-    NoKeyring,
-    NotAdmitted,
+from quietdesk.errors import BadSignature, Conflict, DamagedDocument, NoKeyring, NoUpload
+from quietdesk.hpke import Kid
+from quietdesk.signed import (
+    Trust,
+    day_of,
+    document_body,
+    key_id,
+    own_key,
+    read_signed,
+    signed_document,
 )
-from quietdesk.signed import Paper, Trust, key_id, own_key, read_signed, signed_document
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.keyring import WRAP_WEEKS_AHEAD, Keyring
 from quietdesk.store import Store
 from quietdesk.weeks import MAX_SERVE_DAYS, Epoch
-from quietdesk.wire import unb64
+from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_BACK = MAX_SERVE_DAYS // 7  # older ones are over whatever the city says
 _TRIES = 10  # each one lost to another process of this very device, which is done then
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a device says of itself: its public key (SPKI), its public wrap keys by week (1,216
+    bytes each, if it made no mistake), and what it found when it tried its wraps: the keys that it
+    opens with and those of which its wrap fails, each with the day since which that is so. `number`
+    and `signed_on` as in signed.Paper."""
+
+    spki: bytes
+    keys: Mapping[Epoch, bytes]
+    proved: Mapping[Kid, date] = field(default_factory=dict)
+    failed: Mapping[Kid, date] = field(default_factory=dict)
+    number: int = 0
+    signed_on: date | None = None
+
+
 def upload_wrap_keys(store: Store, device: Keyring, city: City, now: datetime) -> None:
-    """Publish the device's public wrap keys, signed by the device. Raises Conflict when another
-    process of the device did so meanwhile."""
-    number, _, seq = _uploaded(store, device)
-    _publish(store, device, city, now, number + 1, seq)
+    """Publish the device's public wrap keys, signed by the device, with what it found before.
+    Raises Conflict when another process of the device did so meanwhile."""
+    says, seq = _uploaded(store, device)
+    _publish(store, device, city, now, replace(says, keys=_public(device)), seq)
 
 
 def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime) -> Keyring:
@@ -56,16 +75,47 @@ def top_up(store: Store, path: Path, device: Keyring, city: City, now: datetime)
 
     keyring.update(path, filled)
     for _ in range(_TRIES):
-        number, named, seq = _uploaded(store, device)
+        says, seq = _uploaded(store, device)
         # The file after the upload: who changes it between the two publishes later, over ours.
         held = keyring.read(path, device.kind, device.trust.deployment)
         full = keyring.reread(held, device)
-        if all(named.get(it) == hpke.public_key(seed) for it, seed in full.wrap_seeds.items()):
+        keys = _public(full)
+        if says.keys.items() >= keys.items():
             return full
         try:
-            _publish(store, full, city, now, number + 1, seq)
+            _publish(store, full, city, now, replace(says, keys=keys), seq)
             return full
         except Conflict:  # of another process of this device: its upload is looked at now
+            continue
+    raise Conflict("other processes of this device upload its keys again and again")
+
+
+def say_found(
+    store: Store,
+    device: Keyring,
+    city: City,
+    now: datetime,
+    proved: Collection[Kid],
+    failed: Collection[Kid],
+) -> None:
+    """Put into the upload which keys the device opens with, and which of its wraps fail, where it
+    says otherwise; its wrap keys stay as they are there. Raises NoUpload when there is none, and
+    Conflict."""
+    of(store, device.public_key, device.trust)
+    today = now.astimezone(city.zone).date()
+    for _ in range(_TRIES):
+        there, seq = _uploaded(store, device)
+        found = replace(
+            there,
+            proved={kid: there.proved.get(kid, today) for kid in proved},
+            failed={kid: there.failed.get(kid, today) for kid in failed},
+        )
+        if found == there:
+            return
+        try:
+            _publish(store, device, city, now, found, seq)
+            return
+        except Conflict:
             continue
     raise Conflict("other processes of this device upload its keys again and again")
 
@@ -78,72 +128,93 @@ def coming(city: City, now: datetime) -> list[Epoch]:
     return [it for it in around if not weeks.over(it, now, city.zone, city.serve_days)]
 
 
-def lost(store: Store, device: Keyring, city: City, now: datetime) -> tuple[Epoch, ...]:
-    """The weeks whose key day is ahead that were minted for this device to a key that it does not
-    have any more, as when an older copy of its keyring was put back: no upload can mend them."""
-    return tuple(it for it in coming(city, now) if _is_lost(store, device, city, it))
+def of(store: Store, spki: bytes, trust: Trust) -> Upload:
+    """The upload of the device that has this public key. Raises NoUpload when there is none that
+    this very key signed."""
+    label = key_id(spki).hex()
+    return _read(_held(store, label), label, spki, trust)
 
 
-def _is_lost(store: Store, device: Keyring, city: City, epoch: Epoch) -> bool:
-    held = store.read(bundles.name(city.queue, epoch))
-    if held is None:
-        return False
+def labelled(store: Store, label: str, trust: Trust) -> Upload:
+    """The upload under a label, signed by a key that has that label: whose it is, somebody must
+    compare. Raises NoUpload when there is none."""
+    held = _held(store, label)
     try:
-        keys = bundles.signed(held[0], device.trust, city.queue).keys
-        wraps = {kid: store.wrap(kid, device.id) for kid, _ in keys.values()}
-    except (BadBundle, BadSignature, CannotOpen):
-        return False  # another trouble, and pulling names it
-    try:
-        for kid, wrap in wraps.items():
-            device.unwrap(kid, wrap)
-    except CannotOpen:
-        return True
-    return False
-
-
-def offered(store: Store, device: str, trust: Trust) -> tuple[bytes, dict[Epoch, bytes]]:
-    """The public key (SPKI) a device names itself by, and its wrap keys by epoch, from its upload.
-    Raises NotAdmitted when there is no upload that the device itself signed."""
-    held = store.read(_name(device))
-    spki, paper = _offer(held[0] if held else None, device, trust)
-    return spki, paper.says
-
-
-def _offer(raw: bytes | None, device: str, trust: Trust) -> tuple[bytes, Paper[dict[Epoch, bytes]]]:
-    if raw is None:
-        raise NotAdmitted(f"device {device} has not uploaded its keys; run there: device new")
-    try:
-        spki = own_key(raw)
-        if key_id(spki).hex() != device:
-            raise BadSignature("another device's key")
-        paper = read_signed(raw, "wrap-keys", [spki], 1, _wrap_keys, trust.deployment)
+        spki = own_key(held)
     except BadSignature:
-        raise NotAdmitted(f"the keys that device {device} uploaded do not verify") from None
-    return spki, paper
+        raise NoUpload(label, "unverified") from None
+    if key_id(spki).hex() != label:
+        raise NoUpload(label, "unverified")
+    return _read(held, label, spki, trust)
 
 
-def _wrap_keys(document: Mapping[str, Any]) -> dict[Epoch, bytes]:
-    return {
-        Epoch.parse(epoch): unb64(pk, hpke.PUBLIC_KEY_BYTES)
-        for epoch, pk in document["keys"].items()
-    }
-
-
-def _uploaded(store: Store, device: Keyring) -> tuple[int, dict[Epoch, bytes], int]:
-    """The number of this device's upload, the keys that it names, and the seq to write over."""
-    raw, seq = store.read(_name(device.id)) or (None, 0)
+def _held(store: Store, label: str) -> bytes:
     try:
-        _, paper = _offer(raw, device.id, device.trust)
-    except NotAdmitted:  # there is none, or none of its own
-        return 0, {}, seq
-    return paper.number, paper.says, seq
+        held = store.read(_name(label))
+    except DamagedDocument:
+        raise NoUpload(label, "damaged") from None
+    if held is None:
+        raise NoUpload(label, "no_upload")
+    return held[0]
+
+
+def _read(raw: bytes, label: str, spki: bytes, trust: Trust) -> Upload:
+    def parse(document: Mapping[str, Any]) -> Upload:
+        # A key of the wrong size is that week's trouble, and no other's.
+        keys = {Epoch.parse(epoch): unb64(pk) for epoch, pk in document["keys"].items()}
+        proved, failed = (
+            {Kid.parse(kid): day_of(day) for kid, day in document.get(name, {}).items()}
+            for name in ("proved", "failed")
+        )
+        return Upload(spki, keys, proved, failed)
+
+    try:
+        paper = read_signed(raw, "wrap-keys", [spki], 1, parse, trust.deployment)
+    except BadSignature:
+        raise NoUpload(label, "unverified") from None
+    return replace(paper.says, number=paper.number, signed_on=paper.signed_on)
+
+
+def body(says: Upload, deployment: str, number: int, day: date) -> bytes:
+    """The bytes that a device signs on a day."""
+
+    def since(kids: Mapping[Kid, date]) -> dict[str, str]:
+        return {str(kid): day.isoformat() for kid, day in kids.items()}
+
+    return document_body(
+        "wrap-keys",
+        deployment,
+        number,
+        day,
+        spki=b64(says.spki),
+        keys={str(epoch): b64(key) for epoch, key in sorted(says.keys.items())},
+        proved=since(says.proved),
+        failed=since(says.failed),
+    )
+
+
+def _public(device: Keyring) -> dict[Epoch, bytes]:
+    return {epoch: hpke.public_key(seed) for epoch, seed in device.wrap_seeds.items()}
+
+
+def _uploaded(store: Store, device: Keyring) -> tuple[Upload, int]:
+    """This device's upload, an empty one where there is none of its own, and the seq to write
+    over."""
+    raw, seq = store.read(_name(device.id)) or (None, 0)
+    if raw is not None:
+        try:
+            return _read(raw, device.id, device.public_key, device.trust), seq
+        except NoUpload:
+            pass
+    return Upload(device.public_key, {}), seq
 
 
 def _publish(
-    store: Store, device: Keyring, city: City, now: datetime, number: int, seq: int
+    store: Store, device: Keyring, city: City, now: datetime, says: Upload, seq: int
 ) -> None:
-    body = device.wrap_keys(number, now.astimezone(city.zone).date())
-    document = signed_document(body, [device.sign("wrap-keys", body)])
+    today = now.astimezone(city.zone).date()
+    data = body(says, device.trust.deployment, says.number + 1, today)
+    document = signed_document(data, [device.sign("wrap-keys", data)])
     store.publish(_name(device.id), document, seq)
 
 

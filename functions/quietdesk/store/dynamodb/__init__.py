@@ -291,13 +291,8 @@ class DynamoDB:
             Item=item,
             ConditionExpression="attribute_not_exists(half)",
         )
-        self._calls.batch_put(
-            self._keys,
-            [
-                {**items.wrap_key(kid, device), "wrap": {"B": wrap}}
-                for device, wrap in wraps.items()
-            ],
-        )
+        for device, wrap in wraps.items():
+            self.put_wrap(kid, device, wrap)
 
     def server_half(self, kid: Kid) -> bytes:
         item = self._calls.get(self._keys, items.half_key(kid))
@@ -305,15 +300,33 @@ class DynamoDB:
             raise KeyDestroyed(str(kid.epoch))
         return items.data_of(item, "half")
 
+    def put_wrap(self, kid: Kid, device: str, wrap: bytes, over: bytes | None = None) -> None:
+        item = {**items.wrap_key(kid, device), "wrap": {"B": wrap}}
+        refused = self._calls.put(TableName=self._keys, Item=item, **items.no_wrap_but(over))
+        if refused and refused.held != item:
+            raise Conflict("there is another wrap for that device")
+
     def wrap(self, kid: Kid, device: str) -> bytes:
         self.server_half(kid)
-        item = self._calls.get(self._keys, items.wrap_key(kid, device))
+        item = self._wrap(kid, device)
         if item is None:
             raise CannotOpen("this week's keys were made before this device was admitted", "early")
         return items.data_of(item, "wrap")
 
+    def wrapped(self, kid: Kid, device: str) -> bool:
+        return self._wrap(kid, device) is not None
+
+    def _wrap(self, kid: Kid, device: str) -> Item | None:
+        item = self._calls.get(self._keys, items.wrap_key(kid, device))
+        return item or self._calls.get(self._keys, items.old_wrap_key(kid, device))
+
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
-        week = items.week_of(queue, epoch)
+        halves = self._delete_partition(items.week_of(queue, epoch))
+        self._delete_partition(items.wraps_of(queue, epoch))
+        return items.kids_of(halves)
+
+    def _delete_partition(self, week: str) -> list[str]:
+        """Deletes all that is in a partition of the table of keys; gives the names."""
         names = [
             item["name"]["S"]
             for item in self._calls.query(
@@ -325,7 +338,7 @@ class DynamoDB:
         ]
         keys: list[Item] = [{"week": {"S": week}, "name": {"S": name}} for name in names]
         self._destroy(self._keys, keys, KEYS_A_SECOND)
-        return items.kids_of(names)
+        return names
 
     # --- Public documents ---
 

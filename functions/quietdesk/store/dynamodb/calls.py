@@ -205,10 +205,6 @@ class Calls:
             time.sleep(delay)
         raise StoreBusy("others are writing the same; try again in a moment")
 
-    def batch_put(self, table: str, items: Iterable[Item]) -> None:
-        """Write items over whatever is there. Some may be written when it raises."""
-        self._batch_write(table, [{"PutRequest": {"Item": item}} for item in items])
-
     def batch_delete(self, table: str, keys: Iterable[Item]) -> None:
         """Delete items. Some may be deleted when it raises."""
         self._batch_write(table, [{"DeleteRequest": {"Key": key}} for key in keys])

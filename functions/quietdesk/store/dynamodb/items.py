@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from quietdesk.envelopes import Envelope, SealedPart
-from quietdesk.errors import Conflict, StoreUnavailable
+from quietdesk.errors import Conflict, DamagedDocument
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
@@ -28,7 +28,7 @@ NEVER = f"attribute_exists(id) AND {NEW}"
 
 
 def week_of(queue: str, epoch: Epoch) -> str:
-    """The name of a week's partition, of requests and of keys."""
+    """The name of a week's partition, of requests and of halves."""
     return f"{queue}#{epoch}"
 
 
@@ -122,17 +122,42 @@ def seconds(now: datetime) -> dict[str, str]:
 
 # --- Keys: in the partition of their week --------------------------------------------------------
 
+# Halves and wraps in partitions of their own: IAM tells partitions apart and nothing finer, and a
+# staff computer that puts a wrap must not be able to put a half.
+
 _HALF = "half#"
+
+
+def wraps_of(queue: str, epoch: Epoch) -> str:
+    """The name of the partition of a week's wraps; week_of has the halves."""
+    return f"{week_of(queue, epoch)}#wraps"
 
 
 def half_key(kid: Kid) -> Item:
     """Where the server half of a key is."""
-    return _key_of(kid, f"{_HALF}{kid}")
+    return _key_of(week_of(kid.queue, kid.epoch), f"{_HALF}{kid}")
 
 
 def wrap_key(kid: Kid, device: str) -> Item:
     """Where the wrap of a key for a device is."""
-    return _key_of(kid, f"wrap#{kid}#{device}")
+    return _key_of(wraps_of(kid.queue, kid.epoch), f"{kid}#{device}")
+
+
+def old_wrap_key(kid: Kid, device: str) -> Item:
+    """Where it is if the release before minted that week: beside the halves. Weeks are minted 11
+    weeks ahead at most, so one release later nothing is there any more."""
+    return _key_of(week_of(kid.queue, kid.epoch), f"wrap#{kid}#{device}")
+
+
+def no_wrap_but(over: bytes | None) -> dict[str, Any]:
+    """That a device has no wrap yet, or this one."""
+    none = "attribute_not_exists(wrap)"
+    if over is None:
+        return {"ConditionExpression": none}
+    return {
+        "ConditionExpression": f"{none} OR wrap = :over",
+        "ExpressionAttributeValues": {":over": {"B": over}},
+    }
 
 
 def kids_of(names: list[str]) -> list[Kid]:
@@ -141,8 +166,8 @@ def kids_of(names: list[str]) -> list[Kid]:
     return [kid for kid in map(typed.kid, halves) if kid != NO_KEY]
 
 
-def _key_of(kid: Kid, name: str) -> Item:
-    return {"week": {"S": week_of(kid.queue, kid.epoch)}, "name": {"S": name}}
+def _key_of(partition: str, name: str) -> Item:
+    return {"week": {"S": partition}, "name": {"S": name}}
 
 
 # --- Seats: an item an opening, among the public documents ---------------------------------------
@@ -226,12 +251,11 @@ def version(table: str, name: str, it: Version, stands: bool) -> dict[str, Any]:
 
 
 def document_of(item: Mapping[str, Any]) -> tuple[bytes, int]:
-    """A public document and its seq. Raises StoreUnavailable for a damaged one: unlike an envelope,
-    it is not read as empty, or a new one would replace it."""
+    """A public document and its seq. Raises DamagedDocument."""
     try:
         return bytes(item["data"]["B"]), int(item["seq"]["N"])
     except (KeyError, TypeError, ValueError):
-        raise StoreUnavailable("a document in the store is damaged") from None
+        raise DamagedDocument("a document in the store is damaged") from None
 
 
 def seq_is(seq: int) -> dict[str, Any]:

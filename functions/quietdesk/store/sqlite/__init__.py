@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from quietdesk.envelopes import Envelope, SealedPart
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
     Conflict,
+    DamagedDocument,
     KeyDestroyed,
     NoSeats,
     StoreUnavailable,
@@ -27,19 +28,16 @@ from quietdesk.store import typed
 from quietdesk.store.documents import Version
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.room import Room, may_be_full
+from quietdesk.store.sqlite.rows import COLUMNS, bytes_of, envelope_of
 from quietdesk.weeks import Epoch
 
 BUSY_SECONDS = 5.0
-for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `_envelope` is how they come back
+for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `rows` how they come back
     sqlite3.register_adapter(kind, str)
 
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
 ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
-_COLUMNS = (
-    "queue, epoch, id, digest, expires, rev, lane, born, opening, auth_hash, "
-    "visit_kid, visit, contact_kid, contact, reply"
-)
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
 
 T = TypeVar("T")
@@ -97,7 +95,7 @@ class Sqlite:
                 "SELECT digest FROM requests WHERE queue = ? AND epoch = ? AND id = ?",
                 (queue, epoch, id),
             ).fetchone()
-        return row is not None and hmac.compare_digest(_bytes(row[0]), digest)
+        return row is not None and hmac.compare_digest(bytes_of(row[0]), digest)
 
     def set_seats(self, seats: Mapping[Opening, int], lists: Mapping[str, Version] = {}) -> None:
         with self._write() as db:
@@ -139,12 +137,12 @@ class Sqlite:
         weeks = list(epochs)
         with _named_errors():
             row = self._db.execute(
-                f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
                 f" WHERE queue = ? AND epoch IN ({', '.join('?' * len(weeks))})"
                 f" AND id = ? AND expires > ? AND {_LIVE}",
                 (queue, *weeks, id, now.timestamp()),
             ).fetchone()
-        return _envelope(row) if row else None
+        return envelope_of(row) if row else None
 
     def replace(self, old: Envelope, new: Envelope) -> None:
         with self._write() as db:
@@ -173,13 +171,13 @@ class Sqlite:
                 after = "AND id > ?" if last else ""
                 with _named_errors():
                     rows = self._db.execute(
-                        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
+                        f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - fixed names of columns
                         f" WHERE queue = ? AND epoch = ? {after} AND expires > ? AND {_LIVE}"
                         " ORDER BY id LIMIT ?",
                         (queue, epoch, *last, now.timestamp(), PAGE),
                     ).fetchall()
                 for row in rows:
-                    yield _envelope(row)
+                    yield envelope_of(row)
                 if len(rows) < PAGE:
                     break
                 last = [rows[-1][2]]
@@ -231,17 +229,26 @@ class Sqlite:
             row = self._db.execute("SELECT server_half FROM keys WHERE kid = ?", (kid,)).fetchone()
         if row is None:
             raise KeyDestroyed(str(kid.epoch))
-        return _bytes(row[0])
+        return bytes_of(row[0])
+
+    def put_wrap(self, kid: Kid, device: str, wrap: bytes, over: bytes | None = None) -> None:
+        with self._write() as db:
+            held = _wrap(db, kid, device)
+            if held not in (None, wrap, over):
+                raise Conflict("there is another wrap for that device")
+            db.execute("INSERT OR REPLACE INTO wraps VALUES (?, ?, ?)", (kid, device, wrap))
 
     def wrap(self, kid: Kid, device: str) -> bytes:
         self.server_half(kid)
         with _named_errors():
-            row = self._db.execute(
-                "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
-            ).fetchone()
-        if row is None:
+            wrap = _wrap(self._db, kid, device)
+        if wrap is None:
             raise CannotOpen("this week's keys were made before this device was admitted", "early")
-        return _bytes(row[0])
+        return wrap
+
+    def wrapped(self, kid: Kid, device: str) -> bool:
+        with _named_errors():
+            return _wrap(self._db, kid, device) is not None
 
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         def destroy() -> list[tuple[object]]:
@@ -277,8 +284,7 @@ class Sqlite:
             return None
         data, seq = row
         if not isinstance(data, bytes) or not isinstance(seq, int):
-            # Unlike an envelope, it is not read as empty: a new one would then replace it.
-            raise StoreUnavailable("a document in the store is damaged")
+            raise DamagedDocument("a document in the store is damaged")
         return data, seq
 
     def date(self) -> None:
@@ -393,7 +399,7 @@ class Sqlite:
             if self._room.is_short():
                 raise StoreUnavailable("the disk is nearly full")
             self._write_row(db, envelope, envelope.digest, envelope.rev)
-        elif not hmac.compare_digest(_bytes(row[0]), envelope.digest):
+        elif not hmac.compare_digest(bytes_of(row[0]), envelope.digest):
             raise Conflict("another envelope has this id")
         return row is None
 
@@ -402,7 +408,7 @@ class Sqlite:
     ) -> None:
         db.execute(
             # A stub of an earlier move may lie where an envelope moves back to.
-            f"INSERT OR REPLACE INTO requests ({_COLUMNS})"  # noqa: S608 - fixed names of columns
+            f"INSERT OR REPLACE INTO requests ({COLUMNS})"  # noqa: S608 - fixed names of columns
             f" VALUES ({', '.join('?' * 15)})",
             (
                 envelope.queue, envelope.epoch, envelope.id, digest, envelope.expires, rev,
@@ -429,7 +435,7 @@ class Sqlite:
                 " VALUES (?, ?, ?, ?, ?, 0)",
                 (old.queue, old.epoch, old.id, *row),
             )
-        return _bytes(row[0])
+        return bytes_of(row[0])
 
 
 def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | None) -> None:
@@ -459,30 +465,12 @@ def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> in
     return int(db.execute(text, values).fetchone()[0])
 
 
-def _envelope(row: tuple[object, ...]) -> Envelope:
-    # A damaged value becomes an empty one: that envelope does not open, and the others do.
-    (
-        queue, _, id, digest, expires, rev, lane, born, opening, auth_hash,
-        visit_kid, visit, contact_kid, contact, reply,
-    ) = row  # fmt: skip
-    return Envelope(
-        queue=str(queue),
-        id=_bytes(id),
-        auth_hash=_bytes(auth_hash),
-        born=typed.epoch(str(born)),
-        opening=typed.opening(str(opening)),
-        visit=SealedPart(typed.kid(str(visit_kid)), _bytes(visit)),
-        contact=SealedPart(typed.kid(str(contact_kid)), _bytes(contact)),
-        reply=_bytes(reply),
-        lane=str(lane),
-        digest=_bytes(digest),
-        rev=rev if isinstance(rev, int) else 0,
-        expires=expires if isinstance(expires, int) else 0,
-    )
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
+def _wrap(db: sqlite3.Connection, kid: Kid, device: str) -> bytes | None:
+    """The wrap of a key for a device; b"" for a damaged one, None when there is none."""
+    row = db.execute(
+        "SELECT wrap FROM wraps WHERE kid = ? AND device = ?", (kid, device)
+    ).fetchone()
+    return None if row is None else bytes_of(row[0])
 
 
 @contextmanager
