@@ -1,7 +1,6 @@
 """A real server for tests: built site and functions on a free loopback port, with its own clock."""
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -112,9 +111,11 @@ def serving(
     site: Path,
     function: Handler | None = None,
     around: "Callable[[WSGIApplication], WSGIApplication]" = lambda app: app,
+    **listening: Any,
 ) -> Iterator[Served]:
     """The programme on a free port of 127.0.0.1. A `function` answers in the place of the two in
-    this process; a header tells it the time. `around` changes what is served."""
+    this process; a header tells it the time. `around` changes what is served; `listening` is for
+    `listen`."""
     served = Served("")
     programme = world.programme(served.clock)
 
@@ -125,7 +126,7 @@ def serving(
 
     functions = gateway.application(elsewhere) if function else local.functions(programme)
     app = local.application(site, programme.pages, functions)
-    server = local.listen(around(app), local.reserve("127.0.0.1", 0))
+    server = local.listen(around(app), local.reserve("127.0.0.1", 0), **listening)
     served.url = f"http://127.0.0.1:{server.effective_port}"
     with beside(server):
         yield served
@@ -159,10 +160,11 @@ def desk_open(world: World, folder: Path, lang: str = "en") -> Iterator[Desk]:
 
     console = Console(world.store, world.city, path, unlock, clock, lang)
     reserved = local.reserve("127.0.0.1", 0)
-    token, port = secrets.token_urlsafe(32), reserved.getsockname()[1]
+    port = reserved.getsockname()[1]
+    assert console.entrance.exchange(console.entrance.word())
     try:
-        with beside(local.listen(console.app(token, port), reserved)):
-            yield Desk(f"http://127.0.0.1:{port}/{token}", console, clock)
+        with beside(local.listen(console.app(port), reserved)):
+            yield Desk(f"http://127.0.0.1:{port}/{console.entrance.token}", console, clock)
     finally:
         console.close()
 
@@ -175,7 +177,8 @@ def beside(server: Any) -> Iterator[None]:
     def run() -> None:
         # As server.run() does, which only a signal can end.
         while not stopping.is_set():
-            server.asyncore.loop(timeout=0.05, map=server._map, count=1)
+            polls = server.adj.asyncore_use_poll
+            server.asyncore.loop(timeout=0.05, use_poll=polls, map=server._map, count=1)
         server.task_dispatcher.shutdown()
         wasyncore.close_all(server._map)
 

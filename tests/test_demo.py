@@ -2,6 +2,7 @@
 keeps it minted, swept and readable."""
 
 import shutil
+from argparse import Namespace
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from quietdesk import openings, record, settings, sweep, weeks
-from quietdesk.errors import BadSetting, QuietdeskError
+from quietdesk.errors import BadSetting, BadSignature, QuietdeskError
 from quietdesk.signed import DEMO, Trust
-from quietdesk.staff.commands import demo
+from quietdesk.staff.commands import demo, serving
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, opener
@@ -279,6 +280,22 @@ def test_list_of_custodians_that_was_deleted_is_written_again(city, tmp_path):
 
     assert (tmp_path / "custodians.txt").read_bytes() == listed
     assert works(city, spec)
+
+
+def test_keys_of_other_custodians_are_said_with_what_to_name(world, chosen, monkeypatch):
+    """Not that work is to stop: it is a setting of this machine."""
+
+    def foreign(*_):
+        raise BadSignature("0 of the 1 needed custodians signed")
+
+    monkeypatch.setattr(demo, "set_up", lambda *_: None)
+    monkeypatch.setattr(sweep, "run", foreign)
+    chosen = replace(chosen, store=world.spec)
+
+    with pytest.raises(BadSetting, match="QUIETDESK_CUSTODIANS") as raised:
+        serving.run(chosen, Namespace(host="127.0.0.1", port=0))
+
+    assert "settings" in raised.value.next and "Stop" not in raised.value.next
 
 
 def test_store_that_lies_elsewhere_is_named_among_what_to_delete(chosen, city, tmp_path):

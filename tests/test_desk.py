@@ -21,9 +21,12 @@ from quietdesk.errors import (
     CannotOpen,
     Conflict,
     Invalid,
+    NoKeyNow,
+    NoKeyYet,
     NoSeats,
     OpeningMismatch,
     QuietdeskError,
+    TimeOver,
     TooOld,
     TracesRemain,
 )
@@ -256,9 +259,9 @@ def test_time_that_is_over_is_given_to_nobody(world):
     item = only(world)
 
     for now in (SOON.starts(world.city.zone), NOON + 2 * DAY, NOON + WEEK):
-        with pytest.raises(NoSeats):
+        with pytest.raises(TimeOver):
             world.desk().place(item, SOON, now)
-        with pytest.raises(NoSeats):
+        with pytest.raises(TimeOver):
             world.desk().enter({**ASKED, "opening": [str(SOON)]}, now, codes.new())
 
     assert left(world, SOON) == [1]
@@ -546,11 +549,18 @@ def test_what_is_typed_wrongly_is_named_and_nothing_is_kept(world, typed, proble
     assert list(world.desk().pull(NOON)) == []
 
 
+def test_week_without_a_key_is_helped_by_custodians_and_by_no_other_time(world):
+    with pytest.raises(NoKeyNow):
+        world.desk().enter(ASKED, NOON + 8 * WEEK, codes.new())
+
+    assert "earlier time" in NoKeyYet.next and "time" not in NoKeyNow.next
+
+
 def test_opening_in_a_week_without_keys_cannot_be_taken_for_somebody(world):
     far = replace(VISIT, day=date(2026, 12, 15))
     seats(world, {far: 1})
 
-    with pytest.raises(CannotOpen):
+    with pytest.raises(NoKeyYet):
         world.desk().enter({**ASKED, "opening": [str(far)]}, NOON, codes.new())
 
     assert left(world, far) == [1]

@@ -99,5 +99,5 @@ def test_what_is_said_without_asking_the_store_may_say_that_nothing_was_changed(
 
     assert said == {
         "no_seats", "too_old", "too_long", "bundle", "no_key_yet", "locked", "old_page",
-        "unreadable",
+        "unreadable", "time_over", "no_key_now",
     }  # fmt: skip

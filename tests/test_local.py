@@ -1,24 +1,28 @@
 """One machine: files, functions and errors, all with the same headers."""
 
+import gzip
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import Event, Thread
 
 import pytest
 
 from quietdesk import local
-from quietdesk.errors import BadRecord
+from quietdesk.errors import BadRecord, StoreUnavailable
 from quietdesk.web import HEADERS
 from tests.serving import Served, beside, serving
 from tests.waiting import CEILING
 
 
-def ask(served: Served, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
+def ask(
+    served: Served, method: str, path: str, headers: Mapping[str, str] = {}
+) -> tuple[http.client.HTTPResponse, bytes]:
     host = served.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=CEILING)
-    connection.request(method, path)
+    connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -40,6 +44,8 @@ def has_headers(answer):
         ("/assets/form.js", 200, "text/javascript"),
         ("/assets/form.css", 200, "text/css"),
         ("/api/keys/main/current", 200, "application/json"),
+        ("/healthz", 200, "text/plain"),
+        ("/healthz/", 404, "text/html"),
         ("/nothing", 404, "text/html"),
         ("/api/nothing", 404, "text/html"),
         ("/en/request/x.css", 404, "text/html"),
@@ -173,6 +179,50 @@ def test_one_is_answered_while_another_waits(world, tmp_path):
         waits.join()
 
     assert [answer.status for answer, _ in answers] == [200]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(None, (200, b"ok")), (StoreUnavailable("planted"), (503, b"The store does not answer."))],
+)
+def test_health_says_whether_the_store_answers_and_nothing_else(
+    world, tmp_path, monkeypatch, error, said
+):
+    def fails(_):
+        raise error
+
+    if error:
+        monkeypatch.setattr(world.store, "read", fails)
+    with serving(world, tmp_path) as served:
+        answer, body = ask(served, "GET", "/healthz")
+
+    assert (answer.status, body) == said
+    assert has_headers(answer) and answer.getheader("Cache-Control") == "no-store"
+
+
+def test_pages_go_compressed_to_who_takes_it_and_answers_of_functions_never(world, tmp_path):
+    page = b"<p>A page of the site that says the same again and again.</p>\n" * 40
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en/index.html").write_bytes(page)
+    (tmp_path / "en/tiny.txt").write_bytes(b"x")
+    local.compress(tmp_path)
+
+    with serving(world, tmp_path) as served:
+        got = {
+            (path, takes): ask(served, "GET", path, {"Accept-Encoding": takes})
+            for path in ("/en/", "/en/tiny.txt", "/api/openings")
+            for takes in ("gzip, br", "identity")
+        }
+        plain = ask(served, "GET", "/en/index.html.gz")[0]
+
+    kinds = {asked: answer.getheader("Content-Encoding") for asked, (answer, _) in got.items()}
+    assert [asked for asked, kind in kinds.items() if kind] == [("/en/", "gzip, br")]
+    assert gzip.decompress(got["/en/", "gzip, br"][1]) == got["/en/", "identity"][1] == page
+    assert all(has_headers(answer) for answer, _ in got.values())
+    assert {
+        answer.getheader("Vary") for (path, _), (answer, _) in got.items() if path == "/en/"
+    } == {"Accept-Encoding"}
+    assert plain.status == 404
 
 
 def test_timer_goes_on_whatever_it_meets_and_quotes_nothing(log, capfd):

@@ -60,6 +60,73 @@ def test_request_that_does_not_open_is_counted_once_however_often_it_is_met():
     assert after.shut == (item,)
 
 
+def rev(item, number):
+    """The same request at a later rev, which says so in its name."""
+    envelope = replace(item.envelope, rev=number)
+    return replace(item, envelope=envelope, request=replace(item.request, name=f"rev {number}"))
+
+
+ITEM = opened(id=1)
+SHUT = Unopened(ITEM.id, CannotOpen("no"))
+# What was here when the pull began, what staff made of it since, and what the pull found.
+DURING_A_PULL = {
+    "entered": (None, ITEM, None, ITEM),
+    "entered and found": (None, ITEM, ITEM, ITEM),
+    "answered": (ITEM, rev(ITEM, 2), ITEM, rev(ITEM, 2)),
+    "answered and found": (ITEM, rev(ITEM, 2), rev(ITEM, 2), rev(ITEM, 2)),
+    "answered, and changed by somebody else after": (
+        ITEM,
+        rev(ITEM, 2),
+        rev(ITEM, 3),
+        rev(ITEM, 3),
+    ),
+    "erased": (ITEM, None, ITEM, None),
+    "opens no more": (ITEM, SHUT, ITEM, SHUT),
+    "opens since": (SHUT, ITEM, SHUT, ITEM),
+    "left alone": (ITEM, ITEM, ITEM, ITEM),
+    "left alone, and new in the store": (None, None, ITEM, ITEM),
+    "left alone, and changed by somebody else": (ITEM, ITEM, rev(ITEM, 2), rev(ITEM, 2)),
+    "left alone, and cancelled": (ITEM, ITEM, None, None),
+    "left alone, and opens no more": (ITEM, ITEM, SHUT, SHUT),
+}
+
+
+def pulled(item):
+    """A queue with that one request, or with none."""
+    opens = [item] if isinstance(item, Opened) else []
+    return queue.Pulled.of(NOON, opens, [item] if isinstance(item, Unopened) else [])
+
+
+@pytest.mark.parametrize("what", DURING_A_PULL)
+def test_pull_keeps_what_staff_did_while_it_ran(what):
+    began, here, found, left = map(pulled, DURING_A_PULL[what])
+
+    after = found.keeping(began, here)
+
+    assert after == left
+
+
+def test_pull_keeps_what_staff_did_and_takes_all_else():
+    items = [opened(id=number) for number in range(1, 6)]
+    began = queue.Pulled.of(NOON, items[:3], [])
+    here = began.changed({items[0].id: rev(items[0], 2), items[3].id: items[3], items[1].id: None})
+    found = queue.Pulled.of(NOON + DAY, [*items[:2], items[4]], [])
+
+    after = found.keeping(began, here)
+
+    assert {it.id: it.envelope.rev for it in after.items.values()} == {
+        items[0].id: 2, items[3].id: items[3].envelope.rev, items[4].id: items[4].envelope.rev,
+    }  # fmt: skip
+    assert after.at == NOON + DAY and after.counts["waiting"] == 3
+
+
+def test_older_look_at_a_request_does_not_overwrite_a_newer_one():
+    before = pulled(rev(ITEM, 3))
+
+    assert before.changed({ITEM.id: rev(ITEM, 2)}) == before
+    assert before.changed({ITEM.id: rev(ITEM, 4)}).items[ITEM.id].envelope.rev == 4
+
+
 def test_request_is_open_or_shut_or_gone_but_never_two_of_these():
     item, other = opened(), Unopened("cd" * 16, CannotOpen("no"))
     shut = Unopened(item.id, CannotOpen("no"))

@@ -70,3 +70,15 @@ def test_every_setting_is_in_the_operations_manual():
 
     for name, _, _ in settings.SETTINGS:
         assert f"`{name}`" in manual
+
+
+def test_fewer_custodians_than_must_sign_are_said_as_that():
+    """Else every document in the store would seem to be signed by the wrong people."""
+    named = {"QUIETDESK_CUSTODIANS": "b25l", "QUIETDESK_THRESHOLD": "2"}
+
+    with pytest.raises(BadSetting, match="names 1, and QUIETDESK_THRESHOLD asks for 2"):
+        settings.read(named).trust("somewhere")
+
+
+def test_no_custodians_at_all_leave_every_form_closed():
+    assert settings.read({"QUIETDESK_THRESHOLD": "2"}).trust("somewhere").custodians == ()

@@ -16,9 +16,11 @@ from quietdesk.errors import (
     NoSeats,
     NotSaved,
     QuietdeskError,
+    StoreRefused,
     StoreUnavailable,
     TooOld,
     TracesRemain,
+    Unsure,
 )
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.desk.placing import Placing
@@ -188,7 +190,7 @@ def test_conflict_that_nobody_can_look_at_is_not_in_doubt(work, world, path, mon
 
 def test_second_try_of_entering_says_nothing_of_the_first(work, world, monkeypatch):
     """What the store lost may be kept; that no time is left then, or no key, is no answer."""
-    lost, tries = StoreUnavailable("no answer"), []
+    lost, tries = Unsure("a time"), []
 
     def enter(*given):
         tries.append(given)
@@ -199,7 +201,7 @@ def test_second_try_of_entering_says_nothing_of_the_first(work, world, monkeypat
     with pytest.raises(QuietdeskError) as refused:
         work.enter(ASKED, codes.new())
 
-    assert (refused.value, len(tries)) == (lost, 2)
+    assert (type(refused.value), refused.value.opening, len(tries)) == (Unsure, "a time", 2)
 
 
 def test_erased_with_traces_is_done_and_says_that_they_remain(work, world, path, monkeypatch):
@@ -429,6 +431,22 @@ def test_entering_tries_a_second_time_and_stores_once(work, world, monkeypatch):
     work.enter(ASKED, codes.new())
 
     assert (len(calls), len(opened(world))) == (2, 1)
+
+
+def test_try_that_may_be_kept_stays_so_whatever_the_store_says_next(work, world, monkeypatch):
+    put, says = world.store.put, iter([StoreUnavailable("lost"), StoreRefused("no")])
+
+    def fails(envelope):
+        put(envelope)
+        raise next(says)
+
+    monkeypatch.setattr(world.store, "put", fails)
+    monkeypatch.setattr(world.store, "find", lambda *_: None)
+
+    with pytest.raises(Unsure) as raised:
+        work.enter(ASKED, codes.new())
+
+    assert (raised.value.opening, raised.value.next) == ("", StoreRefused.next)
 
 
 def test_publishing_closing_and_reopening_say_what_changed(work, path):

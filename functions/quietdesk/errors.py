@@ -130,6 +130,13 @@ class NoKeyYet(CannotOpen):
     next = "Choose an earlier time. Custodians make keys with: quietdesk keys mint"
 
 
+class NoKeyNow(NoKeyYet):
+    """There is no key for this week: nothing can be sealed now, whatever time is chosen."""
+
+    code = "no_key_now"
+    next = "Custodians make keys with: quietdesk keys mint"
+
+
 class KeyDestroyed(CannotOpen):
     """The key of the envelope's week is gone; nobody can open it."""
 
@@ -278,6 +285,12 @@ class NoSeats(Conflict):
     next = "Choose another time."
 
 
+class TimeOver(NoSeats):
+    """The time of the opening has begun."""
+
+    code = "time_over"
+
+
 class StoreUnavailable(QuietdeskError):
     """The store is down, full, locked or read-only, or only its answer was lost. Whether a write
     was done is not known: no kind of this says that nothing was, unless it says so."""
@@ -317,6 +330,19 @@ class StoreBusy(StoreUnavailable):
 
     code = "busy"
     next = "Try again in a moment."
+
+
+class Unsure(StoreUnavailable):
+    """The store did not answer while somebody was entered, who may be kept or not. `opening` is the
+    id of the time that was asked for, "" for none; `since` is what came of the next try."""
+
+    code = "unsure"
+    next = "Send it again: it is kept once, under the same code."
+
+    def __init__(self, opening: str, since: QuietdeskError | None = None):
+        super().__init__("the store did not answer while somebody was entered")
+        self.opening = opening
+        self.next = since.next if isinstance(since, StoreUnavailable) else type(self).next
 
 
 class StoreRefused(StoreUnavailable):

@@ -4,11 +4,11 @@ The functions' routes are those of Lambda. What goes wrong is written to stderr 
 """
 
 import errno
-import logging
 import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event, Thread
@@ -16,33 +16,47 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
 from waitress.task import ErrorTask
 from whitenoise import WhiteNoise
+from whitenoise.compress import Compressor
 
-from quietdesk import log, wsgi
-from quietdesk.errors import QuietdeskError
+from quietdesk import bundles, log, weeks, wsgi
+from quietdesk.connections import LIMITS, Limits, Server
+from quietdesk.errors import QuietdeskError, StoreUnavailable
 from quietdesk.intake import CHECK, SUBMIT
 from quietdesk.intake.answers import answering, not_found
 from quietdesk.pages import Pages
 from quietdesk.programme import Programme
-from quietdesk.web import HEADERS, NO_STORE, Answer, unread
+from quietdesk.web import HEADERS, NO_STORE, Answer, Call, Route, unread
 from quietdesk.wsgi import Router
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+HEALTH = "/healthz"
 TIMER_SECONDS = 3600
 THREADS = 4
 _AT = re.compile(r"/([^/]+)/request/at(?:/.*)?", re.DOTALL)
-# Views refuse far less, in a page or a code. Of twice as much waitress would make a file.
+# Views refuse far less, in a page or a code.
 BODY_BYTES = 256 * 1024
+
+
+def health(_: Call, programme: Programme) -> Answer:
+    """Whether the store answers, for who watches over this machine. It counts and names nobody."""
+    city = programme.city
+    week = weeks.epoch_at(programme.clock(), city.zone)
+    try:
+        programme.store.read(bundles.name(city.queue, week))
+    except StoreUnavailable as error:
+        return Answer.of(503, "text/plain", "The store does not answer.").because(error)
+    return Answer.of(200, "text/plain", "ok")
 
 
 def functions(programme: Programme) -> "WSGIApplication":
     """The functions, all routes in one table. Threads answer beside each other: what they share is
     the programme, whose values nobody changes and whose store is made to be shared."""
-    router, answered = Router([*SUBMIT, *CHECK]), answering(programme)
+    routes = [*SUBMIT, *CHECK, Route("GET", HEALTH, health)]
+    router, answered = Router(routes), answering(programme)
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def viewed() -> Answer:
@@ -56,14 +70,14 @@ def functions(programme: Programme) -> "WSGIApplication":
 
 
 def application(site: Path, pages: Pages, functions: "WSGIApplication") -> "WSGIApplication":
-    """The WSGI application: `/api/` goes to the functions, all else is a file of the built site,
-    or the fixed 404 page. It never raises."""
+    """The WSGI application: `/api/` and the health go to the functions, all else is a file of the
+    built site, or the fixed 404 page. It never raises."""
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = str(environ["PATH_INFO"])
         # Waitress makes one slash of those at the beginning; an address of ours has one.
         several = str(environ.get("REQUEST_URI", "")).startswith("//")
-        if path.startswith("/api/") and not several:
+        if (path.startswith("/api/") or path == HEALTH) and not several:
             return functions(environ, start_response)
         answer = Answer.html(404, pages.not_found())
         if form := _AT.fullmatch(path):
@@ -107,17 +121,31 @@ def reserve(host: str, port: int) -> socket.socket:
         raise QuietdeskError(f"this machine cannot listen on {host}, port {port}") from None
 
 
-def listen(app: "WSGIApplication", reserved: socket.socket) -> Any:
+def listen(
+    app: "WSGIApplication",
+    reserved: socket.socket,
+    limits: Limits = LIMITS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Server:
     """A waitress server on a reserved socket. It quotes nobody and logs nothing of its own."""
-    logging.getLogger("waitress").disabled = True
     HTTPChannel.error_task_class = _FixedErrorTask
-    return create_server(
+    return Server(
         app,
-        sockets=[reserved],
+        reserved,
+        limits,
+        clock,
         threads=THREADS,
-        ident=None,
         max_request_body_size=BODY_BYTES + 1,  # of which waitress refuses the last byte too
     )
+
+
+def compress(site: Path) -> None:
+    """Put a gzip file beside each of the built site that gets smaller: who takes it is sent that.
+    Answers of the functions are never compressed, since their size would tell what is in them."""
+    compressor = Compressor(use_brotli=False, quiet=True)
+    for path in [it for it in site.rglob("*") if it.is_file()]:
+        if compressor.should_compress(path.name):
+            compressor.compress(str(path))
 
 
 def serve(server: Any, timer: Callable[[], None], seconds: float = TIMER_SECONDS) -> None:

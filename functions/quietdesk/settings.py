@@ -55,7 +55,7 @@ class Settings:
 
     def trust(self, deployment: str) -> Trust:
         """Whom to believe for this deployment. Raises BadSetting when production would believe
-        demo keys or a single custodian."""
+        demo keys or a single custodian, and when fewer are named than must sign."""
         if self.stage == "production":
             if deployment == DEMO:
                 raise BadSetting("deployment is demo; production needs a name and keys of its own")
@@ -63,6 +63,12 @@ class Settings:
                 raise BadSetting("QUIETDESK_THRESHOLD must be 2 or more in production")
         if deployment != DEMO and self.threshold < 2:
             raise BadSetting("QUIETDESK_THRESHOLD must be 2 or more for any deployment but demo")
+        if 0 < len(set(self.custodians)) < self.threshold:
+            names = len(set(self.custodians))
+            raise BadSetting(
+                f"QUIETDESK_CUSTODIANS names {names}, and QUIETDESK_THRESHOLD asks for "
+                f"{self.threshold} who sign"
+            )
         return Trust(self.custodians, self.threshold, deployment)
 
 

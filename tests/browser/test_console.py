@@ -259,6 +259,61 @@ def test_going_back_after_locking_shows_nothing(visit, desk, world):
         assert page.locator("h1").inner_text() == "The desk is locked"
 
 
+def test_going_back_asks_nothing_and_shows_the_queue_as_it_was(visit, desk, world, open_world):
+    """Filter and row, after an answer, a question and a request's page; with reload on each."""
+    for number in range(3):
+        put(world, name=[f"Person {number}"], language=["ht"])
+    put(world, name=["Somebody else"])
+    page = visit(**WIDE)
+    at_the_queue(page, desk)
+    page.select_option("#f-language", "ht")
+    page.click("text=Show >> nth=-1")
+    page.click("#row-2 button")
+    request = page.inner_text("h1")
+    page.click("text=Keep waiting")
+    expect(page.locator("main")).to_contain_text("Kept waiting: 1")
+
+    page.go_back()
+    expect(page.locator("h1")).to_have_text(request)
+    page.reload()
+    page.click("button.danger")
+    expect(page.locator("h1")).to_have_text("Are you sure?")
+    page.reload()
+    page.click("text=No, go back")
+
+    assert page.url.endswith("?language=ht#row-2")
+    for _ in range(2):
+        expect(page.locator(TABLE)).to_have_count(3)
+        assert page.input_value("#f-language") == "ht"
+        page.reload()
+    page.go_back()
+    page.go_back()
+    expect(page.locator("h1")).to_have_text(request)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Queue")
+    assert page.input_value("#f-language") == "ht"
+    assert {it.envelope.rev for it in opened(world)} == {1, 2}
+
+
+def test_address_that_the_browser_is_started_with_is_reloaded_and_gone_back_to(visit, desk):
+    word = desk.console.entrance.word()
+    page = visit(**WIDE)
+    page.goto(f"{desk.url.rpartition('/')[0]}/{word}")
+    expect(page.locator("h1")).to_have_text("The desk is locked")
+    assert word not in page.url
+
+    page.reload()
+    page.fill("#passphrase", PASSPHRASE)
+    page.click("main button[type=submit]")
+    expect(page.locator("h1")).to_have_text("Queue")
+    page.goto(page.url.replace("/look", "/openings"))
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Queue")
+    second = page.context.new_page()
+    second.goto(f"{desk.url.rpartition('/')[0]}/{word}")
+    assert "opens the desk once" in second.inner_text("body")
+
+
 def test_desk_keeps_nothing_in_the_browser(visit, desk, world):
     put(world, name=["Marisol"])
     page = visit(**WIDE)

@@ -45,10 +45,10 @@ def loud(monkeypatch):
     unforeseen = []
     answer = Pages.failed
 
-    def failed(self, desk, error, retry=False):
+    def failed(self, desk, error, *more):
         if not isinstance(error, QuietdeskError | OSError):
             unforeseen.append(error)
-        return answer(self, desk, error, retry)
+        return answer(self, desk, error, *more)
 
     monkeypatch.setattr(Pages, "failed", failed)
     yield unforeseen

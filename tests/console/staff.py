@@ -50,7 +50,8 @@ class Staff:
     def __init__(self, console, token=TOKEN):
         self.console = console
         self.base = f"/{token}"
-        self._app = console.app(TOKEN, PORT)
+        console.entrance.token = TOKEN
+        self._app = console.app(PORT)
 
     def ask(self, method, path, form=None, follow=True, **headers):
         path, _, query = path.partition("?")
@@ -74,7 +75,8 @@ class Staff:
         got = Answer(*said[0], b"".join(answer))
         if follow and got.status == 303:
             self.wait()
-            return self.get(urlsplit(got.headers["Location"]).path.removeprefix(self.base))
+            to = urlsplit(got.headers["Location"])._replace(fragment="")
+            return self.get(to.geturl().removeprefix(self.base))
         return got
 
     def wait(self):
@@ -155,6 +157,12 @@ def accept(staff, page, **changed):
     """Accept what a page proposes, with other answers for some."""
     form = {f"c-{id}": choice for id, choice in changed.items()}
     return staff.post("/accept", number=page.fields("number")[0], **form)
+
+
+def refuse(staff, follow=True, **form):
+    """Answer requests with "no place", and say yes to the question."""
+    question = staff.post("/answer", do="none", **form)
+    return staff.post("/sure", follow, number=question.fields("number")[0])
 
 
 NO_PHONE = {"reach": [], "phone": [], "phone_owner": []}

@@ -23,6 +23,7 @@ from tests.console.staff import (
     opened,
     put,
     readable,
+    refuse,
     unlocked,
 )
 from tests.hostile import sealed_with
@@ -64,7 +65,7 @@ def test_proposals_can_be_changed(staff, world, publish):
 
 
 @pytest.mark.parametrize("answer", ["erase", "ERASE", "none ", "anything"])
-@pytest.mark.parametrize("more", [{}, {"page": "1"}])
+@pytest.mark.parametrize("more", [{}, {"at": "1"}])
 def test_proposals_take_no_other_answer_and_erase_nothing(
     staff, world, publish, loud, answer, more
 ):
@@ -90,7 +91,7 @@ def test_everything_that_matches_is_proposed_with_one_click(staff, world, publis
     staff.unlock()
 
     page = staff.post("/propose", all="1", state="waiting", language="bn")
-    second = staff.post("/accept", number=page.fields("number")[0], page="2")
+    second = staff.post("/accept", number=page.fields("number")[0], at="2")
     done = accept(staff, second)
 
     assert "Requests that get a place: 70 of 70" in page.text
@@ -107,7 +108,7 @@ def test_change_on_one_page_of_proposals_is_kept_on_the_next(staff, world, publi
     page = staff.post("/propose", all="1")
     id = re.search(r'name="c-([0-9a-f]+)"', page.body)[1]
 
-    second = staff.post("/accept", number=page.fields("number")[0], page="2", **{f"c-{id}": "none"})
+    second = staff.post("/accept", number=page.fields("number")[0], at="2", **{f"c-{id}": "none"})
     accept(staff, second)
 
     assert [it.id for it in opened(world).values() if it.state == "none"] == [id]
@@ -278,7 +279,7 @@ def test_answering_that_there_is_no_place(staff, world):
     ids = [put(world) for _ in range(3)]
     staff.unlock()
 
-    done = staff.post("/answer", id=ids[:2], do="none")
+    done = refuse(staff, id=ids[:2])
 
     assert "Answered that there is no place: 2" in done.text
     assert Counter(it.state for it in opened(world).values()) == {"none": 2, "waiting": 1}
@@ -343,16 +344,16 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     ids = [put(world) for _ in range(30)]
     staff.unlock()
     going, at_half = Event(), Event()
-    refuse = Placing.refuse
+    works = Placing.refuse
 
     def slow(self, item, now):
         if unlocked(staff).peek().job.done == 12:
             at_half.set()
             assert going.wait(CEILING)
-        return refuse(self, item, now)
+        return works(self, item, now)
 
     monkeypatch.setattr(Placing, "refuse", slow)
-    staff.post("/answer", follow=False, id=ids, do="none")
+    refuse(staff, follow=False, id=ids)
     assert at_half.wait(CEILING)
     page = staff.get()
     going.set()
@@ -368,17 +369,17 @@ def test_lock_stops_the_work_and_leaves_every_request_whole(staff, world, monkey
     ids = [put(world) for _ in range(30)]
     staff.unlock()
     going, at_half = Event(), Event()
-    refuse, count = Placing.refuse, Counter()
+    works, count = Placing.refuse, Counter()
 
     def slow(self, item, now):
         count["refused"] += 1
         if count["refused"] == 12:
             at_half.set()
             assert going.wait(CEILING)
-        return refuse(self, item, now)
+        return works(self, item, now)
 
     monkeypatch.setattr(Placing, "refuse", slow)
-    staff.post("/answer", follow=False, id=ids, do="none")
+    refuse(staff, follow=False, id=ids)
     assert at_half.wait(CEILING)
     staff.post("/lock", follow=False)
     going.set()

@@ -71,7 +71,7 @@ def test_lists_without_all_their_counts_are_said_so(staff, world, publish, monke
 
     monkeypatch.setattr(world.store, "set_seats", half)
 
-    page = staff.post("/publish", taking="off")
+    page = staff.post("/publish", taking="off", sure="yes")
 
     assert "The times are published, and not all counts of their seats are." in page.text
     assert "Do it again: that writes the rest." in page.text
@@ -96,7 +96,14 @@ def test_taking_by_residents_is_switched(staff, world, publish):
     publisher = publish()
     staff.unlock()
 
-    assert "Residents cannot take" in staff.post("/publish", taking="off").text
+    question = staff.post("/publish?week=2026-W49", taking="off")
+    seats = sum(it for opening, it in publisher.free(NOON).items() if not opening.path)
+    assert f"Seats that residents can take now: {seats}." in question.text
+    assert publisher.published()[""].taking
+    assert f'action="{staff.base}/publish?week=2026-W49"' in question.body
+
+    page = staff.post("/publish?week=2026-W49", taking="off", sure="yes")
+    assert "Published." in page.text and "Residents cannot take" in page.text
     assert not publisher.published()[""].taking
     assert "Residents can take" in staff.post("/publish", taking="on").text
     assert publisher.published()[""].taking

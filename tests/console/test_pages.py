@@ -133,7 +133,7 @@ def test_no_request_name_or_phone_is_in_an_address(staff, world, publish):
             assert "Zubrowka" not in address and "5550167" not in address
             assert set(parse_qs(urlsplit(address).query)) <= {
                 "state", "center", "window", "language", "access", "visit_type", "people", "page",
-                "week",
+                "week", "row", "n", "at",
             }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The queue and one request, as the desk's pages show them."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -141,7 +142,7 @@ def test_same_phone_number_twice_is_flagged(staff, world):
     put(world, name=["Eva"], **NO_PHONE)
 
     page = staff.unlock()
-    rows = page.body.split("<tr>")[2:]
+    rows = re.split("<tr[^>]*>", page.body)[2:]
 
     flagged = [names(Answer("200", [], row.encode()))[0] for row in rows if 'class="flag"' in row]
     assert sorted(flagged) == ["Marisol", "Rosa"]

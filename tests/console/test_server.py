@@ -249,9 +249,11 @@ def test_locked_desk_does_nothing(staff, world):
     staff.unlock()
     staff.post("/lock")
 
-    for path, form in (("/answer", {"id": id, "do": "none"}), ("/pull", {}), ("/touch", {})):
+    for path, form in (("/answer", {"id": id, "do": "none"}), ("/pull", {})):
         answer = staff.post(path, **form)
-        assert answer.status == 409 and "Nothing was changed" in answer.text
+        assert "The desk was locked. Nothing was changed." in answer.text
+        assert "Nothing was changed" not in staff.get("/").text  # it is said once
+    assert staff.post("/touch").status == 409
     assert opened(world)[id].state == "waiting"
 
 
@@ -453,12 +455,16 @@ def test_served_desk_prints_its_address_and_locks_when_stopped(world, tmp_path):
         text=True,
     )
     try:
-        address = re.search(r"http://127\.0\.0\.1:(\d+)/([\w-]{43})/", child.stdout.readline())
+        address = re.search(r"http://127\.0\.0\.1:(\d+)/([\w-]{43})\n", child.stdout.readline())
         connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=CEILING)
+        connection.request("GET", f"/{address[2]}")
+        came = connection.getresponse()
+        token = came.getheader("Location").strip("/")
+        assert came.status == 303 and token != address[2] and came.read() == b""
         headers = {"Origin": f"http://127.0.0.1:{address[1]}"}
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode({"passphrase": PASSPHRASE})
-        connection.request("POST", f"/{address[2]}/unlock", body, headers)
+        connection.request("POST", f"/{token}/unlock", body, headers)
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("Server")) == (303, None)
         answer.read()

@@ -90,7 +90,7 @@ def served(console):
             it.request("POST", f"/{TOKEN}{path}", urlencode(form, doseq=True), headers)
             return it
 
-        with beside(local.listen(console.app(TOKEN, port), reserved)):
+        with beside(local.listen(console.app(port), reserved)):
             yield post
 
 
@@ -98,13 +98,19 @@ def ask(staff, method, path, form):
     return staff.ask(method, path, form, follow=False)
 
 
+def at(answer, staff):
+    """Where an answer leads, without the token."""
+    return answer.headers["Location"].removeprefix(staff.base)
+
+
 def test_page_is_shown_while_another_is_made(staff, world, publish, monkeypatch):
     publish()
     id = put(world, name=["Marisol"])
     staff.unlock()
+    page = at(staff.post("/request", follow=False, one=id), staff)
     held = Held(monkeypatch, queues, "fitting")
 
-    first = Tab(staff, "POST", "/request", one=id)
+    first = Tab(staff, "GET", page)
     with held.meanwhile():
         second = staff.get("/")
 
@@ -222,8 +228,9 @@ def test_view_that_runs_while_another_tab_locks_shows_nothing(staff, world, publ
         staff.post("/lock", follow=False)
 
     answer = page.answer()
-    assert answer.status == 409 and "Marisol" not in answer.body
-    assert "Passphrase" in answer.text and "Nothing was changed" not in answer.text
+    assert (answer.status, answer.body) == (303, "")
+    locked = staff.get("/")
+    assert "Passphrase" in locked.text and "Nothing was changed" not in locked.text
     with pytest.raises(Locked):
         desk.peek()
 
@@ -246,7 +253,8 @@ def test_lock_stops_short_work_in_another_tab_before_its_next_request(staff, wor
     staff.unlock()
     held = Held(monkeypatch, Placing, "refuse", at=2)
 
-    page = Tab(staff, "POST", "/answer", id=ids, do="none")
+    question = staff.post("/answer", id=ids, do="none")
+    page = Tab(staff, "POST", "/sure", number=question.fields("number")[0])
     with held.meanwhile():
         staff.post("/lock", follow=False)
         assert staff.console.locked
@@ -282,7 +290,8 @@ def test_page_asked_for_while_another_tab_works_says_how_far_it_is(staff, world,
     staff.unlock()
     held = Held(monkeypatch, Placing, "refuse", at=2)
 
-    work = Tab(staff, "POST", "/answer", id=ids, do="none")
+    question = staff.post("/answer", id=ids, do="none")
+    work = Tab(staff, "POST", "/sure", number=question.fields("number")[0])
     with held.meanwhile():
         page = staff.get("/")
 
@@ -299,17 +308,17 @@ def test_proposals_accepted_in_two_tabs_at_once_are_done_once(staff, world, publ
     both, one = Barrier(2), answers.one
 
     def together(form, name, default=""):
-        if name == "page":  # which accepting looks for first
+        if name == "at":  # which accepting looks for first
             both.wait(CEILING)
         return one(form, name, default)
 
     monkeypatch.setattr(answers, "one", together)
     tabs = [Tab(staff, "POST", "/accept", number=number) for _ in range(2)]
 
-    said = {tab.answer().status: tab.answer().text for tab in tabs}
-    assert sorted(said) == [200, 303]
-    assert "That page was an old one" in said[200]
-    assert "Placed: 1" in staff.get("/look").text
+    went = {at(tab.answer(), staff) for tab in tabs}
+    assert went == {"/", "/look"}
+    done = staff.get("/look").text
+    assert "That page was an old one" in done and "Placed: 1" in done
     assert opened(world)[id].envelope.rev == 2
 
 
@@ -342,7 +351,7 @@ def test_form_sent_twice_that_cannot_be_kept_shows_both_what_was_typed(staff, wo
 
     assert first.answer().headers["Location"] == f"{staff.base}/again"
     again = staff.get("/sending")
-    assert "The store is busy" in again.text and ASKED["name"][0] in again.body
+    assert "It is not known whether this was kept" in again.text and ASKED["name"][0] in again.body
 
 
 def test_another_person_sent_meanwhile_keeps_what_was_typed(staff, world, monkeypatch):
@@ -369,7 +378,7 @@ def test_desk_that_is_locked_while_somebody_is_entered_says_so(staff, monkeypatc
 
         page = staff.get("/sending")  # which asks again by itself
 
-    assert first.answer().status == 409
+    assert first.answer().status == 303
     assert staff.console.locked
     assert "Passphrase" in page.text and "Nothing was changed" not in page.text
 
@@ -397,7 +406,8 @@ def test_who_is_entered_during_other_work_stays_on_the_screen(staff, world, monk
     staff.unlock()
     held = Held(monkeypatch, Placing, "refuse")
 
-    work = Tab(staff, "POST", "/answer", id=ids, do="none")
+    question = staff.post("/answer", id=ids, do="none")
+    work = Tab(staff, "POST", "/sure", number=question.fields("number")[0])
     with held.meanwhile():
         staff.post("/enter", follow=False, **{**TYPED, "name": "Rosa"})
         assert code_on(staff.get("/slip"))
@@ -405,6 +415,86 @@ def test_who_is_entered_during_other_work_stays_on_the_screen(staff, world, monk
 
     names = sorted(it.request.name for it in unlocked(staff).peek().items.values())
     assert names == ["N0", "N1", "N2", "Rosa"]
+
+
+def test_who_is_entered_while_a_pull_runs_stays_on_the_screen(staff, world, monkeypatch):
+    """The pull has read what the store had before."""
+    put(world, name=["Marisol"])
+    staff.unlock()
+    put(world, name=["Vera"])
+    held = Held(monkeypatch, Opener, "open")
+
+    staff.post("/pull", follow=False)
+    with held.meanwhile():
+        staff.post("/enter", follow=False, **{**TYPED, "name": "Rosa"})
+        assert code_on(staff.get("/slip"))
+    staff.wait()
+
+    names = sorted(it.request.name for it in unlocked(staff).peek().items.values())
+    assert names == ["Marisol", "Rosa", "Vera"]
+    assert unlocked(staff).peek().queue.counts["waiting"] == 3
+
+
+def test_what_is_answered_elsewhere_while_a_pull_runs_is_shown_as_it_is_in_the_store(
+    staff, world, monkeypatch
+):
+    """This window looks at a request again, which it may do beside the pull."""
+    id = put(world, name=["Marisol"])
+    staff.unlock()
+    put(world)
+    held = Held(monkeypatch, Opener, "open")
+
+    staff.post("/pull", follow=False)
+    with held.meanwhile():
+        world.desk().refuse(opened(world)[id], NOON)
+        desk = unlocked(staff)
+        now = desk.peek().work.look(bytes.fromhex(id))
+        desk.swap(lambda it: replace(it, queue=it.queue.changed({id: now})))
+    staff.wait()
+
+    assert unlocked(staff).peek().items[id].state == "none"
+
+
+@pytest.mark.parametrize("path", ["/answer", "/propose", "/closing", "/publish"])
+def test_what_is_pressed_in_another_window_while_a_pull_runs_is_said_not_to_be_done(
+    staff, world, publish, monkeypatch, path
+):
+    publish()
+    id = put(world, name=["Marisol"])
+    staff.unlock()
+    put(world)
+    held = Held(monkeypatch, Opener, "open")
+    form = {"id": id, "do": "none", "center": "corona", "day": "2026-11-23"}
+
+    staff.post("/pull", follow=False)
+    with held.meanwhile():
+        pressed = staff.post(path, follow=False, **form)
+        page = staff.get(at(pressed, staff))
+    staff.wait()
+
+    assert pressed.status == 303 and "What was pressed meanwhile was not done." in page.text
+    assert opened(world)[id].state == "waiting"
+
+
+def test_press_that_is_overtaken_by_a_pull_is_said_not_to_be_done(staff, world, monkeypatch):
+    """The view ran when no work did; then another window began to pull."""
+    id = put(world, name=["Marisol"])
+    staff.unlock()
+    put(world)
+    opening = Held(monkeypatch, Opener, "open")
+    started = Held(monkeypatch, staff.console._background, "start", at=1)
+
+    press = Tab(staff, "POST", "/answer", id=id, do="none")
+    with started.meanwhile():
+        staff.post("/pull", follow=False)
+        assert opening.reached.wait(CEILING)
+    with opening.meanwhile():
+        assert press.answer().status == 303
+        page = staff.get("/look")
+    staff.wait()
+
+    assert "What was pressed meanwhile was not done." in page.text
+    assert opened(world)[id].state == "waiting"
 
 
 def test_two_passphrases_at_once_leave_one_desk(staff, world, monkeypatch):

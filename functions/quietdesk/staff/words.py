@@ -20,6 +20,7 @@ SAID = {
     "keyring_busy": "Another window of Quietdesk does not let go of this computer’s keyring.",
     "not_admitted": "Custodians have not admitted this computer yet.",
     "setting": "A setting of this computer is not right.",
+    "time_over": "That time is over. Nothing was changed.",
     "no_seats": "That time has no free seat any more. Nothing was changed.",
     "conflict": "Somebody else changed this meanwhile. Nothing of theirs was overwritten.",
     "changed": "Somebody else changed it meanwhile. Nothing of theirs was overwritten; "
@@ -32,6 +33,7 @@ SAID = {
     "document": "A signed document in the store is not the one that belongs there.",
     "bundle": "The key of that week cannot be used. Nothing was changed.",
     "no_key_yet": "There is no key for that week. Nothing was changed.",
+    "no_key_now": "There is no key for this week. Nothing was changed.",
     # What only the store knows is not promised: a piece of work is of many writes, and where an
     # answer was lost, the write may be done.
     "traces": "It was done. Erased bytes are still in the file of the store.",
@@ -51,7 +53,6 @@ SAID = {
     "damaged_document": "A document in the store is damaged.",
     "store": "The store does not answer. It is not known whether this was done.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
-    "send_again": "Send it again: it is kept once, under the same code.",
     "destroyed": "the key of its week is destroyed; the person has to ask again",
     "moved": "the time outside is not the one inside; somebody may have changed it",
     "twice": "it was sent in two weeks; the first one is shown",
@@ -61,6 +62,10 @@ SAID = {
     "no_key": "this computer has no key for its week",
     "damaged": "its row in the store is damaged",
     "cannot_open": "it does not open on this computer",
+    "corrected": "It had been entered the first time. What is written now has taken its place.",
+    "answered": "It had been entered the first time, and somebody has answered it since. "
+    "What was corrected is not stored.",
+    "working": "The desk was still at work. What was pressed meanwhile was not done.",
     "locked": "The desk was locked. Nothing was changed.",
     "old_page": "That page was an old one. Nothing was changed; this is how it stands.",
     "nobody": "No request was chosen. Tick some first.",
@@ -69,6 +74,8 @@ SAID = {
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",
     "no_page": "There is no page at this address.",
+    "used_address": "This address opens the desk once: it was used, or its time is over. "
+    "Another stands where the desk was started, and ends what this one opened.",
     "half_fails": "What this computer has of the key of week {week} does not work "
     "(device {device}). Tell a custodian.",
     "opens_none": "Requests that wait: {count}. This computer can open none of them.",

@@ -29,6 +29,7 @@ from quietdesk.errors import (
     TooLong,
     TooOld,
     TracesRemain,
+    Unsure,
 )
 from quietdesk.openings import Opening
 from quietdesk.signed import Trust
@@ -44,6 +45,7 @@ from quietdesk.store import Store
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 
+Typed = Mapping[str, Sequence[str]]
 Closing = tuple[str, date]  # a center, and the day that it is closed
 
 
@@ -250,20 +252,18 @@ class Work:
                 stopped = _bare(error)
         return replace(outcome, closing=closing, changes=changes, left=left, stopped=stopped)
 
-    def enter(self, typed: Mapping[str, Sequence[str]], code: str) -> Outcome:
-        """Ask for somebody, under a fresh code. Raises Invalid, Conflict, NoSeats and NoKeyYet, and
-        StoreUnavailable when it may be kept and nobody knows: the same code again is stored
-        once."""
+    def enter(self, typed: Typed, code: str, tried: Sequence[str] = ()) -> Outcome:
+        """Ask for somebody, as Placing does, which says what is raised; it is tried twice."""
         try:
-            entered = self._placing.enter(typed, self._clock(), code)
-        except StoreUnavailable as lost:  # perhaps only its answer was
-            try:
-                entered = self._placing.enter(typed, self._clock(), code)
-            except StoreUnavailable:
+            return Outcome(entered=self._placing.enter(typed, self._clock(), code, tried))
+        except StoreUnavailable as error:
+            may_be_kept = [*tried, *([error.opening] if isinstance(error, Unsure) else [])]
+        try:
+            return Outcome(entered=self._placing.enter(typed, self._clock(), code, may_be_kept))
+        except QuietdeskError as error:  # which says nothing of a try that may be kept
+            if isinstance(error, Unsure) or not may_be_kept:
                 raise
-            except QuietdeskError:  # which says nothing of the first time
-                raise _bare(lost) from None
-        return Outcome(entered=entered)
+            raise Unsure(may_be_kept[-1], error) from None
 
     # --- Openings ----------------------------------------------------------------------------
 

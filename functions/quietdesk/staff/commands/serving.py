@@ -62,7 +62,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             _say_if_closed(store, city, trust)
         except BadSignature as error:
             whose = "the keys in the store are not of the custodians in QUIETDESK_CUSTODIANS"
-            raise BadSignature(f"{error}: {whose}") from None
+            raise BadSetting(f"{error}: {whose}") from None
         print("Building the site ...", flush=True)
         built = subprocess.run(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(chosen.site)],
@@ -70,6 +70,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         )
         if built.returncode:
             raise BadCity("the site does not build; what is wrong stands above")
+        local.compress(chosen.site)
         pages = Pages(city, trust.custodians, trust.threshold)
         programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC), chosen.address)
         functions = local.functions(programme)

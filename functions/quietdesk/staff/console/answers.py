@@ -17,27 +17,41 @@ from quietdesk.web import Answer
 
 
 def answer(at: At, sent: Sent) -> Answer:
-    """Answer what is ticked. What takes something from somebody asks first."""
+    """Answer what is ticked. What takes something from somebody, or refuses several, asks first."""
     items, text = queue.chosen(at, at.session(), sent), one(sent.form, "do")
     if not items or not text:
-        return queue.show(at, sent, "nobody")
+        return at.to_queue("nobody")
     wanted = choice(text)
-    placed = sum(item.state == "placed" for item in items)
-    if wanted is Decision.ERASE or (isinstance(wanted, Decision) and placed):
-        ids = tuple(item.id for item in items)
+    ids = tuple(item.id for item in items)
+    at = queue.to_row(at, ids)
+    if isinstance(wanted, Decision) and (
+        wanted is Decision.ERASE
+        or (wanted is Decision.NONE and len(items) > 1)
+        or any(item.state == "placed" for item in items)
+    ):
         before = at.desk.swap(
             lambda it: replace(it, number=it.number + 1, asked=Asked(it.number + 1, wanted, ids))
         )
-        asked = Asked(before.number + 1, wanted, ids)
-        return at.page("sure.html", asked=asked, placed=placed, items=items[:ROWS])
-    return _answer_all(at, [(item.id, wanted) for item in items])
+        return at.to("/sure", n=before.number + 1)
+    return _answer_all(at, [(id, wanted) for id in ids])
+
+
+def question(at: At, sent: Sent) -> Answer:
+    """What is asked before an answer that takes something away."""
+    session = at.session()
+    asked = session.asked
+    if asked is None or one(sent.query, "n") != str(asked.number):
+        return at.to_queue("old_page")
+    items = [session.items[id] for id in asked.ids if id in session.items]
+    placed = sum(item.state == "placed" for item in items)
+    return at.page("sure.html", asked=asked, placed=placed, items=items[:ROWS])
 
 
 def sure(at: At, sent: Sent) -> Answer:
     """Yes to the question: once, and to the last one."""
     asked = at.desk.swap(lambda it: replace(it, asked=None)).asked
     if asked is None or one(sent.form, "number") != str(asked.number):
-        return queue.show(at, sent, "old_page")
+        return at.to_queue("old_page")
     return _answer_all(at, [(id, asked.answer) for id in asked.ids])
 
 
@@ -46,20 +60,29 @@ def propose(at: At, sent: Sent) -> Answer:
     session = at.session()
     items = [item for item in queue.chosen(at, session, sent) if item.state != "placed"]
     if not items:
-        return queue.show(at, sent, "nobody")
-    return plan_for(at, session, items, None)
+        return at.to_queue("nobody")
+    return plan_for(queue.to_row(at, [item.id for item in items]), session, items, None)
+
+
+def plan(at: At, sent: Sent) -> Answer:
+    """A page of what is proposed."""
+    session = at.session()
+    plan = session.plan
+    if plan is None or one(sent.query, "n") != str(plan.number):
+        return at.to_queue("old_page")
+    return _plan_page(at, session, plan, number(one(sent.query, "at"), 100_000))
 
 
 def accept(at: At, sent: Sent) -> Answer:
     """Keep what was changed on this page of the proposals; then another page, or do it all."""
-    page = one(sent.form, "page")
+    page = one(sent.form, "at")
     before = at.desk.swap(lambda it: _with_changes(it, sent, keep=bool(page)))
     plan = before.plan
     if plan is None or one(sent.form, "number") != str(plan.number):
-        return queue.show(at, sent, "old_page")
+        return at.to_queue("old_page")
     plan = replace(plan, choices=_changed(plan, sent))
     if page:
-        return _plan_page(at, at.session(), plan, number(page, len(plan.choices)))
+        return at.to("/plan", n=plan.number, at=number(page, len(plan.choices)))
     todo = [(id, it) for id, it in plan.choices.items() if it != LEAVE]
     closed = plan.closing
     if closed is None:
@@ -72,15 +95,15 @@ def accept(at: At, sent: Sent) -> Answer:
 
 
 def plan_for(at: At, session: Session, items: Sequence[Opened], closing: Closing | None) -> Answer:
-    """Make a plan for the items, and show it. Who has to leave a closed day and fits nowhere else
-    waits."""
+    """Make a plan for the items, and go where it is shown. Who has to leave a closed day and fits
+    nowhere else waits."""
     otherwise: Choice | Literal["leave"] = Decision.WAIT if closing else LEAVE
     proposals = session.work.propose(session.queue, items, closing)
     choices = {it.item.id: it.opening or otherwise for it in proposals}
     before = at.desk.swap(
         lambda it: replace(it, number=it.number + 1, plan=Plan(it.number + 1, choices, closing))
     )
-    return _plan_page(at, session, Plan(before.number + 1, choices, closing), 1)
+    return at.to("/plan", n=before.number + 1)
 
 
 def _plan_page(at: At, session: Session, plan: Plan, page: int) -> Answer:

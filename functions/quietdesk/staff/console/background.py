@@ -30,18 +30,19 @@ class Background:
         self._worker = ThreadPoolExecutor(1, "desk")
         self._starting = Lock()
 
-    def start(self, desk: Unlocked, kind: Kind, total: int | None, piece: Piece) -> None:
+    def start(self, desk: Unlocked, kind: Kind, total: int | None, piece: Piece) -> bool:
         """Begin a piece of work on so many requests, None when nobody knows yet. A short one is
         done when this returns, and another waits for it; while a long one goes on none begins.
-        Raises Locked."""
+        Gives whether it did. Raises Locked."""
         with self._starting:
             job = desk.peek().job
             if job and job.running:
-                return
+                return False
             desk.swap(lambda it: replace(it, job=Job(kind, total)))
             done = self._worker.submit(self._do, desk, piece)
             if total is not None and total <= AT_ONCE:
                 done.result()
+            return True
 
     def close(self) -> None:
         """Wait until the work has noticed that the desk is locked, and take no more."""
@@ -60,16 +61,17 @@ class Background:
             desk.swap(lambda it: _with_job(it, done=it.job.done + 1 if it.job else 0))
 
         with suppress(Locked):  # then nobody is there to read what came of it
+            began = desk.read(self._clock())
             try:
-                outcome = piece(desk.read(self._clock()), seen)
+                outcome = piece(began, seen)
             except Locked:
                 raise
             except Exception as error:  # it is shown where the result would be
                 failed = error.with_traceback(None)
                 left = Outcome(answered=tuple(answered))
-                desk.swap(lambda it: _ended(_with(it, left), error=failed))
+                desk.swap(lambda it: _ended(_with(it, left, began), error=failed))
             else:
-                desk.swap(lambda it: _ended(_with(it, outcome), outcome=outcome))
+                desk.swap(lambda it: _ended(_with(it, outcome, began), outcome=outcome))
 
 
 def _with_job(session: Session, **changes: Any) -> Session:
@@ -80,14 +82,15 @@ def _ended(session: Session, **came_of_it: Any) -> Session:
     return _with_job(session, running=False, **came_of_it)
 
 
-def _with(session: Session, outcome: Outcome) -> Session:
-    """The session with what became of the requests, or with a queue that was pulled anew: then
-    proposals and questions about the old one mean nothing any more."""
+def _with(session: Session, outcome: Outcome, began: Session) -> Session:
+    """The session with what became of the requests, or with a queue that was pulled anew, beside
+    what staff did since it began: then proposals and questions about the old one mean nothing any
+    more."""
     if outcome.queue.at is None:
         return replace(session, queue=session.queue.changed(outcome.became))
     return replace(
         session,
-        queue=outcome.queue,
+        queue=outcome.queue.keeping(began.queue, session.queue),
         unready=outcome.unready,
         proofs=outcome.proofs,
         plan=None,

@@ -1,11 +1,15 @@
-"""What a page of the desk sends: the fields of its address and of its form, and the filter of the
-queue in them."""
+"""What a page of the desk sends: the fields of its address and of its form, and in the address
+where in the queue somebody is.
+
+That goes along in every address: it names languages and centers, and never a request or a person.
+So Back, reload and a second tab have it, and nothing has to remember it.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from quietdesk.city import City
 from quietdesk.request import WINDOWS
@@ -25,6 +29,38 @@ class Sent:
     path: str
     query: Form
     form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where in the queue somebody is: what is shown, its page, and a row of that page, 0 for
+    none."""
+
+    filter: Filter
+    page: int = 1
+    row: int = 0
+
+    def address(self, path: str, **more: object) -> str:
+        """A path with this spot in its query, and with what more a page needs to be found."""
+        values = {**more, **fields_of(self.filter), "page": self.page, "row": self.row}
+        usual = {"state": "waiting", "page": 1, "row": 0}
+        query = urlencode({name: it for name, it in values.items() if it != usual.get(name)})
+        return f"{path}?{query}" if query else path
+
+    @property
+    def queue(self) -> str:
+        """The address of the queue there."""
+        seen = replace(self, row=0).address("/")
+        return f"{seen}#row-{self.row}" if self.row else seen
+
+
+START = Spot(Filter("waiting"))
+
+
+def spot_in(query: Form, city: City) -> Spot:
+    """The spot in an address. What no page of ours offers is left out."""
+    page, row = number(one(query, "page"), 100_000), number(one(query, "row"), 1000, 0)
+    return Spot(filter_in(query, city), page, row)
 
 
 def read(call: Call, path: str) -> Sent:

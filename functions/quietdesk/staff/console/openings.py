@@ -1,6 +1,8 @@
 """Views of the openings: what is published and what is left of it, and days that are closed."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 
 from quietdesk import weeks
@@ -17,8 +19,20 @@ from quietdesk.web import Answer
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
 
-def show(at: At, sent: Sent, notice: str = "") -> Answer:
-    """The openings of a week; `notice` is a code of SAID."""
+def show(at: At, sent: Sent) -> Answer:
+    """The openings of a week; what was published is said also where the store does not show it any
+    more."""
+    try:
+        return _shown(at, sent)
+    except StoreUnavailable as error:
+        notice = at.desk.swap(lambda it: replace(it, notice="")).notice
+        if not notice:
+            raise
+        what, next = words.SAID[notice], words.said(error)[1]
+        return at.pages.problem(at.desk, 409, what, next, spot=at.spot)
+
+
+def _shown(at: At, sent: Sent) -> Answer:
     publisher, now = at.session().work.publisher, at.clock()
     published = publisher.published()
     current = weeks.epoch_at(now, at.city.zone)
@@ -31,7 +45,6 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
     listing = published[""]
     return at.page(
         "openings.html",
-        notice=words.SAID.get(notice, ""),
         weeks=[(str(it), it.days[0]) for it in ahead],
         week=str(week),
         days=week.days,
@@ -45,39 +58,53 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
 
 
 def publish(at: At, sent: Sent) -> Answer:
-    """Publish the coming weeks, and say whether residents may take times."""
+    """Publish the coming weeks, and say whether residents may take times. To stop that asks
+    first."""
     at.sure()
-    at.session().work.publish({"on": True, "off": False}.get(one(sent.form, "taking")))
-    return _published(at, sent)
+    taking = one(sent.form, "taking")
+    if taking == "off" and not one(sent.form, "sure"):
+        return at.to("/stop", **_week(sent))
+    at.session().work.publish({"on": True, "off": False}.get(taking))
+    return _back(at, sent, "published")
+
+
+def stop(at: At, sent: Sent) -> Answer:
+    """What is asked before residents can take no times any more, with how many there are."""
+    publisher = at.session().work.publisher
+    seats = publisher.left(publisher.published()[""].seats)
+    return at.page("stop.html", seats=sum(seats.values()), week=_week(sent))
 
 
 def reopen(at: At, sent: Sent) -> Answer:
     """Take back that a day was closed."""
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
-        return show(at, sent, "no_day")
+        return _back(at, sent, "no_day")
     at.sure()
     at.session().work.reopen(center, closed)
-    return _published(at, sent)
-
-
-def _published(at: At, sent: Sent) -> Answer:
-    """That it was published, also where the store does not show it any more."""
-    try:
-        return show(at, sent, "published")
-    except StoreUnavailable as error:
-        return at.pages.problem(at.desk, 409, words.SAID["published"], words.said(error)[1])
+    return _back(at, sent, "published")
 
 
 def closing(at: At, sent: Sent) -> Answer:
     """Before a day is closed: who has a place on it, and another time for each."""
     center, closed = one(sent.form, "center"), day(one(sent.form, "day"))
     if closed is None or at.city.center(center) is None:
-        return show(at, sent, "no_day")
+        return _back(at, sent, "no_day")
     at.sure()
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))
+
+
+def _week(sent: Sent) -> dict[str, str]:
+    """The week that is looked at, which stands in the address like the spot in the queue."""
+    week = one(sent.query, "week")
+    return {"week": week} if re.fullmatch(r"\d{4}-W\d{2}", week) else {}
+
+
+def _back(at: At, sent: Sent, notice: str) -> Answer:
+    at.say(notice)
+    return at.to("/openings", **_week(sent))
 
 
 def _capacity(

@@ -15,6 +15,8 @@ from quietdesk.pages.english import PARTS, QUESTIONS
 from quietdesk.pages.speech import Words
 from quietdesk.request import ANY, DAYS, PARTS_OF_DAY, WINDOWS
 from quietdesk.staff import words
+from quietdesk.staff.console.entrance import Entrance
+from quietdesk.staff.console.forms import START, Spot
 from quietdesk.staff.console.session import Unlocked
 from quietdesk.web import Answer
 
@@ -38,8 +40,7 @@ _TEMPLATES.globals["unkept"] = UNKEPT
 
 class Pages:
     """Puts what is there into words and answers, in one language. `idle` is how long an unlocked
-    desk may be shown untouched; `may_sign_in` when its store is in the cloud. `base` is what every
-    address begins with."""
+    desk may be shown untouched; `may_sign_in` when its store is in the cloud."""
 
     def __init__(
         self,
@@ -48,8 +49,9 @@ class Pages:
         clock: Callable[[], datetime],
         idle: timedelta,
         may_sign_in: bool,
+        entrance: Entrance,
     ):
-        self.base = ""
+        self._entrance = entrance
         self._city = city
         self._clock = clock
         self._idle = idle
@@ -79,14 +81,29 @@ class Pages:
             "speak": self._speak,
         }
 
+    @property
+    def base(self) -> str:
+        """What every address begins with."""
+        return f"/{self._entrance.token}"
+
     def page(
-        self, desk: Unlocked | None, template: str, status: int = 200, **values: Any
+        self,
+        desk: Unlocked | None,
+        template: str,
+        status: int = 200,
+        spot: Spot = START,
+        notice: str = "",
+        **values: Any,
     ) -> Answer:
-        """A page; `desk` is the unlocked one on it, which will lock when nobody touches it."""
+        """A page; `desk` is the unlocked one on it, which will lock when nobody touches it. `spot`
+        goes along in its addresses."""
         left = self._idle - (self._clock() - desk.touched) if desk else None
         html = _TEMPLATES.get_template(template).render(
             **self._values,
             base=self.base,
+            to=lambda path, **more: self.base + spot.address(path, **more),
+            queue_at=self.base + spot.queue,
+            notice=notice,
             left=max(1, int(left.total_seconds())) if left else 0,
             whole=int(self._idle.total_seconds()),
             **values,
@@ -97,12 +114,14 @@ class Pages:
         """To another page of ours, with what it is asked in no history."""
         return Answer.redirect(303, f"{self.base}{path}")
 
-    def failed(self, desk: Unlocked | None, error: Exception, retry: bool = False) -> Answer:
+    def failed(
+        self, desk: Unlocked | None, error: Exception, retry: bool = False, spot: Spot = START
+    ) -> Answer:
         """What went wrong, and what to do."""
         known = isinstance(error, QuietdeskError | OSError)
         what, next = words.said(error)
         refused = isinstance(error, StoreRefused)
-        return self.problem(desk, 409 if known else 500, what, next, retry, refused)
+        return self.problem(desk, 409 if known else 500, what, next, retry, refused, spot)
 
     def problem(
         self,
@@ -112,11 +131,13 @@ class Pages:
         next: str = "",
         retry: bool = False,
         refused: bool = False,
+        spot: Spot = START,
     ) -> Answer:
         """What went wrong, and what to do; `retry` is to pull again, `refused` to sign in again."""
         sign_in = refused and self._may_sign_in
-        values = {"what": what, "next": next, "retry": retry, "sign_in": sign_in}
-        return self.page(desk, "problem.html", status, **values)
+        return self.page(
+            desk, "problem.html", status, spot, what=what, next=next, retry=retry, sign_in=sign_in
+        )
 
     def wrong(self, name: str, code: str) -> Markup:
         """What is wrong with a field of the form, in words."""

@@ -1,19 +1,21 @@
 """Views of the queue: pulling it, its page, one request, and what became of work on many."""
 
 from collections import Counter
-from urllib.parse import urlencode
+from collections.abc import Iterable
+from dataclasses import replace
 
 from quietdesk.errors import KeyDestroyed
 from quietdesk.staff import words
 from quietdesk.staff.console.at import At, distinct
-from quietdesk.staff.console.forms import Sent, fields_of, filter_in, number, one
-from quietdesk.staff.console.session import Session
+from quietdesk.staff.console.forms import Sent, Spot, fields_of, filter_in, number, one
+from quietdesk.staff.console.session import Look, Session
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.web import Answer
 
 ROWS = 50  # requests on a page
 TIMES = 30  # times to choose from, for one request
+LOOKS = 200  # pages of one request that Back finds again
 OTHER_TIMES = 60  # further ones on the request's own page, and on that for who is on the telephone
 
 
@@ -24,14 +26,20 @@ def pull(at: At, _: Sent) -> Answer:
     )
 
 
-def look(at: At, _: Sent) -> Answer:
+def look(at: At, sent: Sent) -> Answer:
     """How far the work is, or what became of it; the queue when there was none."""
     job = at.session().job
     if job and job.error:
-        return at.pages.failed(at.desk, job.error, retry=job.kind == "pull")
+        return at.pages.failed(at.desk, job.error, job.kind == "pull", at.spot)
     if job and job.kind == "answer" and job.outcome:
         return at.page("outcome.html", outcome=job.outcome)
-    return show(at, Sent("/", {}, {}))
+    return show(at, sent)
+
+
+def problem(at: At, _: Sent) -> Answer:
+    """What went wrong with what was pressed last."""
+    error = at.session().problem
+    return at.to_queue() if error is None else at.pages.failed(at.desk, error, False, at.spot)
 
 
 def touch(_: At, __: Sent) -> Answer:
@@ -39,19 +47,17 @@ def touch(_: At, __: Sent) -> Answer:
     return Answer(204)
 
 
-def show(at: At, sent: Sent, notice: str = "") -> Answer:
-    """A page of the queue, as the filter in the address wants it; `notice` is a code of SAID."""
+def show(at: At, _: Sent) -> Answer:
+    """A page of the queue, as the filter in the address wants it."""
     session, now = at.session(), at.clock()
     everything = list(session.items.values())
-    taken = filter_in(sent.query, at.city)
-    matching = [item for item in everything if taken.takes(item)]
+    matching = [item for item in everything if at.spot.filter.takes(item)]
     pages = max(1, -(-len(matching) // ROWS))
-    page = number(one(sent.query, "page"), pages)
-    kept = fields_of(taken)
+    page = min(at.spot.page, pages)
+    spot = Spot(at.spot.filter, page)
     due = queues.due(everything, now)
-    return at.page(
+    return replace(at, spot=spot).page(
         "queue.html",
-        notice=words.SAID.get(notice, ""),
         queue=session.queue,
         unready=session.unready,
         proofs=session.proofs,
@@ -60,23 +66,40 @@ def show(at: At, sent: Sent, notice: str = "") -> Answer:
         rows=matching[(page - 1) * ROWS : page * ROWS],
         matching=len(matching),
         total=len(everything),
-        kept=kept,
-        address=f"{at.pages.base}/?{urlencode({**kept, 'page': ''})}",
+        kept=fields_of(spot.filter),
         first=(page - 1) * ROWS + 1,
         page=page,
         pages=pages,
-        near=_near(page, pages),
+        near=[(n, replace(spot, page=n).queue) for n in _near(page, pages)],
         due=sorted(Counter(queues.ends(item, at.city) for item in due).items()),
         promised=len(queues.promised(everything, at.city, now)),
     )
 
 
+def look_at(at: At, sent: Sent) -> Answer:
+    """To the page of one request, with the contact when that was asked for."""
+    id = one(sent.form, "one")
+    if id not in at.session().items:
+        return at.to_queue("gone")
+    look = Look(id, contact=sent.path == "/contact")
+
+    def changed(session: Session) -> Session:
+        number = session.number + 1
+        looks = {**session.looks, number: look}
+        kept = dict(list(looks.items())[-LOOKS:])
+        return replace(session, number=number, looks=kept)
+
+    number = at.desk.swap(changed).number + 1
+    return to_row(at, [id]).to("/request", n=number)
+
+
 def request(at: At, sent: Sent) -> Answer:
-    """One request, with the contact when that was asked for."""
+    """One request, by the number of the look at it."""
     session, now = at.session(), at.clock()
-    item = session.items.get(one(sent.form, "one"))
-    if item is None:
-        return show(at, sent, "gone")
+    look = session.looks.get(number(one(sent.query, "n"), 1_000_000))
+    item = session.items.get(look.id) if look else None
+    if look is None or item is None:
+        return at.to_queue("gone")
     free = session.work.free()
     fitting = distinct(queues.fitting(item, free, at.city, now))[:TIMES]
     others = [it for it in distinct(list(free)) if it not in fitting][:OTHER_TIMES]
@@ -85,13 +108,25 @@ def request(at: At, sent: Sent) -> Answer:
     return at.page(
         "request.html",
         item=item,
-        contact=sent.path == "/contact",
+        contact=look.contact,
         fitting=fitting,
         others=others,
         same=[it for it in same if it is not item],
         ends=queues.ends(item, at.city),
         due=bool(queues.due([item], now)),
     )
+
+
+def to_row(at: At, ids: Iterable[str]) -> At:
+    """The same at the first of these requests that the queue shows there, so that whoever comes
+    back finds the place."""
+    wanted = set(ids)
+    matching = (it for it in at.session().items.values() if at.spot.filter.takes(it))
+    for index, item in enumerate(matching):
+        if item.id in wanted:
+            page, row = divmod(index, ROWS)
+            return replace(at, spot=replace(at.spot, page=page + 1, row=row + 1))
+    return at
 
 
 def chosen(at: At, session: Session, sent: Sent) -> list[Opened]:

@@ -6,8 +6,6 @@ address, a cookie or a log.
 """
 
 import gc
-import hmac
-import secrets
 import webbrowser
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,7 +24,8 @@ from quietdesk.staff import words
 from quietdesk.staff.console import forms, queue
 from quietdesk.staff.console.at import At
 from quietdesk.staff.console.background import Background
-from quietdesk.staff.console.forms import Sent
+from quietdesk.staff.console.entrance import WORD_MINUTES, Entrance
+from quietdesk.staff.console.forms import Sent, Spot
 from quietdesk.staff.console.pages import Pages
 from quietdesk.staff.console.routes import LINES, Line
 from quietdesk.staff.console.session import Session, Unlocked
@@ -45,17 +44,23 @@ TICK_SECONDS = 1.0
 
 _ASKED_AGAIN = {"/", "/look", "/sending"}  # pages ask for these by themselves: nothing is lost
 _ASSETS = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8"}
-_REFUSED = {403: "elsewhere", 404: "no_page"}  # a code of SAID
+_REFUSED = {403: "elsewhere", 404: "no_page", 410: "used_address"}  # a code of SAID
 
 
 def run(console: "Console", open_browser: bool) -> None:
     """Serve the console on a free port of this computer until Ctrl-C, then lock it."""
-    token = secrets.token_urlsafe(32)
     with local.reserve("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
-        server = local.listen(console.app(token, port), reserved)
-        address = f"http://127.0.0.1:{port}/{token}/"
+        server = local.listen(console.app(port), reserved)
+
+        def again(word: str) -> None:
+            print("Somebody asked for an address of the desk that was used or has run out.")
+            print(f"Another, which opens once: http://127.0.0.1:{port}/{word}", flush=True)
+
+        console.entrance.told = again
+        address = f"http://127.0.0.1:{port}/{console.entrance.word()}"
         print(f"The desk is open at {address}")
+        print(f"That address opens once, within {WORD_MINUTES} minutes.")
         print("Only this computer reaches it. Ctrl-C locks it and stops.", flush=True)
         try:
             if open_browser:
@@ -91,7 +96,9 @@ class Console:
         self._clock = clock
         self._idle = timedelta(minutes=min(city.lock_minutes, MOST_LOCK_MINUTES))
         self._begin_sign_in = begin_sign_in
-        self._pages = Pages(city, lang, clock, self._idle, begin_sign_in is not None)
+        self.entrance = Entrance(clock)
+        may_sign_in = begin_sign_in is not None
+        self._pages = Pages(city, lang, clock, self._idle, may_sign_in, self.entrance)
         self._background = Background(clock)
         self._swapping = Lock()  # around the next four lines; nothing waits inside it
         self._desk: Unlocked | None = None
@@ -101,10 +108,9 @@ class Console:
         self._unlocking = Lock()  # one at a time: it rewrites the keyring's file
         self._router = wsgi.Router(self._routes())
 
-    def app(self, token: str, port: int) -> "WSGIApplication":
+    def app(self, port: int) -> "WSGIApplication":
         """The WSGI application, for that port of this computer. Every address begins with the
         token, so that no other program or page knows one. It never raises."""
-        self._pages.base = f"/{token}"
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
         def application(
@@ -112,7 +118,7 @@ class Console:
         ) -> Iterable[bytes]:
             try:
                 self.tick()
-                answer = self._admitted(wsgi.read(environ), token, hosts)
+                answer = self._admitted(wsgi.read(environ), hosts)
             except Exception as error:  # the server would print it, with what it holds
                 answer = self._pages.failed(self._desk, error)
             return wsgi.send(answer.under(NO_STORE), environ, start_response)
@@ -172,13 +178,15 @@ class Console:
             views["GET", f"/assets/{name}"] = _fixed(Answer.of(200, kind, text))
         return [Route(method, path, self._read(view)) for (method, path), view in views.items()]
 
-    def _admitted(self, call: Call, token: str, hosts: set[str]) -> Answer:
+    def _admitted(self, call: Call, hosts: set[str]) -> Answer:
         """The answer to a call from a page of ours; a refusal for any other."""
         host, origin = call.headers.get("host", ""), call.headers.get("origin")
-        given, _, rest = call.path.removeprefix("/").partition("/")
+        given, slash, rest = call.path.removeprefix("/").partition("/")
         if host not in hosts or (origin is not None and origin != f"http://{host}"):
             return _refused(403)
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if call.method == "GET" and not slash:
+            return self._come_in(given)
+        if not self.entrance.admits(given):
             return _refused(404)
         same = origin is not None or call.headers.get("sec-fetch-site") == "same-origin"
         if call.method == "POST" and not same:
@@ -187,7 +195,17 @@ class Console:
         if found is None:
             return _refused(404)
         view, call = found
-        return view(call, None)
+        answer = view(call, None)
+        # Somebody came in meanwhile: what was made may link to their token.
+        return answer if self.entrance.admits(given) else _refused(404)
+
+    def _come_in(self, word: str) -> Answer:
+        """To the pages, with a token of one's own, for a word that is good; it finds them locked,
+        since who had the token before may have been let in by mistake."""
+        if self.entrance.exchange(word):
+            self.lock()
+            return self._pages.to("/")
+        return _refused(410 if self.entrance.was_good(word) else 404)
 
     def _read(self, view: Callable[[Sent], Answer]) -> View[None]:
         """A view of what a page of ours sent."""
@@ -203,35 +221,67 @@ class Console:
         return answer
 
     def _unlocked_only(self, line: Line) -> Callable[[Sent], Answer]:
+        # No page is the answer to a form; what a script asks for is no page.
+        posted = line.method == "POST" and line.path != "/touch"
+
         def answer(sent: Sent) -> Answer:
-            desk = self._desk
+            desk, spot = self._desk, forms.spot_in(sent.query, self._city)
             if desk is None:
                 lost = sent.path not in _ASKED_AGAIN
-                return self._locked_page("locked") if lost else self._locked_page()
+                if posted:
+                    return self._too_late("locked", spot)
+                return self._locked_page(spot, "locked" if lost else None)
+            at = self._at(desk, spot)
             try:
-                return self._shown(self._at(desk), line, sent)
+                try:
+                    return self._shown(at, line, sent)
+                except Locked:
+                    raise
+                except Exception as error:
+                    if not posted:
+                        raise
+                    return self._failed(at, error)
             except Locked:  # by another page, or because nobody was there
-                return self._locked_page("")
+                return self._too_late("", spot) if posted else self._locked_page(spot, "")
 
         return answer
+
+    def _failed(self, at: At, error: Exception) -> Answer:
+        """To the page that says what went wrong with a form. Raises Locked."""
+        error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold what was read
+        at.desk.swap(lambda it: replace(it, problem=error))
+        return at.to("/problem")
+
+    def _too_late(self, lost: str, spot: Spot) -> Answer:
+        """To the way in, which says once what came too late; "" where nobody can say what was done
+        of it."""
+        with self._swapping:
+            self._refusal = words.SAID.get(lost, ""), ""
+        return self._pages.to(spot.address("/"))
 
     def _shown(self, at: At, line: Line, sent: Sent) -> Answer:
         if line.touches:
             at.desk.touched = self._clock()
         job = at.desk.swap(lambda it: it if line.keeps else _moved_on(it)).job
         if job and job.running and not line.beside:
+            if line.method == "POST":
+                at.say("working")
+                return at.to("/look")
             return at.page("progress.html", job=job)
         answer = line.view(at, sent)
         if answer.body:
             at.desk.peek()  # what was readable when the view began is not sent after the lock
         return answer
 
-    def _at(self, desk: Unlocked) -> At:
-        return At(desk, self._city, self._pages, self._clock, self._background, self._keyring_path)
+    def _at(self, desk: Unlocked, spot: Spot) -> At:
+        return At(
+            desk, self._city, self._pages, self._clock, self._background, self._keyring_path, spot
+        )
 
     # --- Views of a desk that may be locked ------------------------------------------------------
 
     def _unlock_with(self, sent: Sent) -> Answer:
+        spot = forms.spot_in(sent.query, self._city)
         locks = self._locks  # as it was when somebody pressed: the check takes a second, or waits
         try:
             with self._unlocking:
@@ -239,17 +289,17 @@ class Console:
             work = Work(self._store, self._city, keyring.trust, self._clock, keyring)
             desk = Unlocked(work, self._city, self._clock(), doubt)
             self._open(desk, locks)
-            return queue.pull(self._at(desk), sent)
+            return queue.pull(self._at(desk, spot), sent)
         except (QuietdeskError, OSError) as error:
             with self._swapping:
                 self._refusal = words.said(error)
-            return self._pages.to("/")
+            return self._pages.to(spot.address("/"))
 
     def _lock_now(self, _: Sent) -> Answer:
         self.lock()
         return self._pages.to("/")
 
-    def _locked_page(self, lost: str | None = None) -> Answer:
+    def _locked_page(self, spot: Spot, lost: str | None = None) -> Answer:
         """The way in. `lost` is a code of SAID for what came too late, "" where nobody can say what
         was done of it; without it, the page says why the last passphrase was refused, once."""
         what, next = words.SAID.get(lost or "", ""), ""
@@ -258,7 +308,9 @@ class Console:
                 (what, next), self._refusal = self._refusal, ("", "")
         status = 200 if lost is None else 409
         may = self._begin_sign_in is not None
-        return self._pages.page(None, "locked.html", status, what=what, next=next, may_sign_in=may)
+        return self._pages.page(
+            None, "locked.html", status, spot, what=what, next=next, may_sign_in=may
+        )
 
     def _sign_in(self, _: Sent) -> Answer:
         """Sign in to the cloud, which has nothing to do with whether the desk is locked."""
@@ -292,7 +344,7 @@ def _moved_on(session: Session) -> Session:
     """Without what is shown once, when staff go on to another page."""
     if session.job and session.job.running:
         return session
-    return replace(session, job=None, slip=None, draft=None)
+    return replace(session, job=None, slip=None, draft=None, problem=None)
 
 
 def _refused(status: int) -> Answer:

@@ -5,7 +5,7 @@ and swaps it in. After the lock nothing can be read any more, and nothing writte
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 from typing import Literal
@@ -21,6 +21,15 @@ from quietdesk.staff.work import Choice, Closing, Outcome, Work
 from quietdesk.weeks import destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One request that somebody looks at, and whether with its contact. Its page is asked for by a
+    number, since nothing of a request may stand in an address."""
+
+    id: str
+    contact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,14 @@ class Slip:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft:
-    """What was typed for somebody, why it was not taken, and the code that it was tried with."""
+    """What was typed for somebody, why it was not taken, and the code that stands for this form
+    until it is. `tried` are the openings, "" for none, that it may be kept with already."""
 
+    form: str
     typed: Form
     error: QuietdeskError
     code: str
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,7 +88,9 @@ class Session:
     """Everything readable at one moment, and the work that reads and writes it. `unready` and
     `proofs` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
     unlocked. `number` is the last by which a page was told from an older one. `entering` is the
-    number of the form that is being sent, None when none is. It has no repr."""
+    number of the form that is being sent, None when none is. `unsure` are the forms, by their
+    numbers, of which nobody knows whether they were kept. `notice`, a code of SAID, and `problem`
+    are shown once. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
@@ -89,6 +103,10 @@ class Session:
     slip: Slip | None = None
     draft: Draft | None = None
     entering: str | None = None
+    unsure: Mapping[str, Draft] = field(default_factory=dict)
+    looks: Mapping[int, Look] = field(default_factory=dict)
+    notice: str = ""
+    problem: Exception | None = None
     number: int = 0
 
     @property

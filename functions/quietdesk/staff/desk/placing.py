@@ -2,7 +2,7 @@
 week of the visit or of the waiting, with the reply that the code opens. No private key is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -11,11 +11,28 @@ from quietdesk import bundles, codes, envelopes, replies, request, weeks
 from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
-from quietdesk.errors import NoDay, NoKeyYet, NoSeats, TooOld, TracesRemain
+from quietdesk.errors import (
+    CannotOpen,
+    ClockWrong,
+    Conflict,
+    NoDay,
+    NoKeyNow,
+    NoKeyYet,
+    NoSeats,
+    NotAllowed,
+    StoreRefused,
+    StoreTooNew,
+    StoreUnavailable,
+    TimeOver,
+    TooOld,
+    TracesRemain,
+    Unsure,
+)
 from quietdesk.openings import Opening
 from quietdesk.replies import Reply
 from quietdesk.request import Request
 from quietdesk.signed import Trust
+from quietdesk.staff.device import opener
 from quietdesk.staff.device.opener import Opened
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
@@ -26,13 +43,15 @@ KIOSK = "K"  # the lane of what staff typed in for somebody
 @dataclass(frozen=True, slots=True, repr=False)
 class Entered:
     """Somebody who was entered: the code to read out and the id that it gives, the day to look
-    again or the time that was taken, and the language of the visit."""
+    again or the time that was taken, and the language of the visit. `note` is a code of SAID where
+    an earlier try turned out to be kept: corrected, or answered."""
 
     code: str
     id: bytes
     look_again: date
     opening: Opening | None
     language: str
+    note: str = ""
 
 
 NOBODY = Entered("", b"", date.min, None, "")
@@ -76,10 +95,18 @@ class Placing:
         sealed = _sealed_reply(item, answer)
         return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
 
-    def enter(self, typed: Mapping[str, Sequence[str]], now: datetime, code: str) -> Entered:
+    def enter(
+        self,
+        typed: Mapping[str, Sequence[str]],
+        now: datetime,
+        code: str,
+        tried: Collection[str] = (),
+    ) -> Entered:
         """Ask for somebody, on the telephone or at the door: the same fields as the form has, under
-        a fresh code to read out. After StoreUnavailable the same code again is stored once. Raises
-        Invalid, Conflict, NoSeats and NoKeyYet."""
+        a fresh code to read out. Raises Invalid, Conflict, NoSeats and NoKeyYet, and Unsure when
+        nobody knows whether it is kept. Then the same code is to be used again, with the openings
+        that were `tried` under it, "" for none: if an earlier try was kept, what is typed now takes
+        its place, unless somebody has answered it since."""
         asked = request.parse(typed, self._city)
         secrets = codes.derive(code, self._city.deployment)
         current = weeks.epoch_at(now, self._city.zone)
@@ -101,11 +128,31 @@ class Placing:
         )
         end = weeks.expires(epoch, current, self._city.zone, self._city.serve_days)
         ready = envelopes.admitted(sealed, KIOSK, end)
-        if opening:
-            self._store.take(ready)
-        else:
-            self._store.put(ready)
-        return Entered(code, secrets.id, again, opening, asked.language)
+        entered = Entered(code, secrets.id, again, opening, asked.language)
+        there = opener.find(self._store, self._city, secrets.id, now) if tried else None
+        # A digest stays that of the first try, whatever takes its place.
+        same = there is not None and there.rev == 1 and there.digest == ready.digest
+        if there and (str(there.opening or "") not in tried or _refused(there, secrets.reply)):
+            return replace(entered, opening=there.opening, note="answered")
+        try:
+            if there is None:
+                self._kept(ready)
+            elif not same:
+                self._replaced(there, ready)
+        except NoSeats:
+            raise
+        except Conflict:
+            if there is None and tried and opener.find(self._store, self._city, secrets.id, now):
+                return self.enter(typed, now, code, tried)  # the try before has come in just now
+            raise
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused | NotAllowed | ClockWrong | StoreTooNew):
+                raise  # nothing was written
+            raise Unsure(str(opening or "")) from None
+        return replace(entered, note="corrected") if there and not same else entered
+
+    def _kept(self, ready: Envelope) -> None:
+        (self._store.take if ready.opening else self._store.put)(ready)
 
     def erase(self, envelope: Envelope) -> None:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
@@ -114,7 +161,7 @@ class Placing:
 
     def _refuse_past(self, opening: Opening, now: datetime) -> None:
         if opening.starts(self._city.zone) <= now:
-            raise NoSeats("that time is over")
+            raise TimeOver("that time is over")
 
     def _placed(self, opening: Opening) -> Reply:
         center = self._city.center(opening.center)
@@ -135,11 +182,14 @@ class Placing:
         return self._replace(item, fresh, asked, answer)
 
     def _replace(self, item: Opened, fresh: Envelope, asked: Request, answer: Reply) -> Opened:
-        # Traces that remain in the file are the next sweep's work: it is replaced already.
-        with suppress(TracesRemain):
-            self._store.replace(item.envelope, fresh)
+        self._replaced(item.envelope, fresh)
         held = replace(fresh, rev=item.envelope.rev + 1)
         return Opened(held, asked, item.reply_key, answer, item.rest)
+
+    def _replaced(self, old: Envelope, fresh: Envelope) -> None:
+        # Traces that remain in the file are the next sweep's work: it is replaced already.
+        with suppress(TracesRemain):
+            self._store.replace(old, fresh)
 
     def _expires(self, epoch: Epoch, item: Opened) -> int:
         return weeks.expires(epoch, item.envelope.born, self._city.zone, self._city.serve_days)
@@ -154,8 +204,17 @@ class Placing:
     def _bundle(self, epoch: Epoch, now: datetime) -> Bundle:
         held = self._store.read(bundles.name(self._city.queue, epoch))
         if held is None:
-            raise NoKeyYet(f"there is no key for week {epoch} yet")
+            now_or_later = NoKeyNow if epoch == weeks.epoch_at(now, self._city.zone) else NoKeyYet
+            raise now_or_later(f"there is no key for week {epoch} yet")
         return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
+
+
+def _refused(envelope: Envelope, key: bytes) -> bool:
+    """Whether somebody answered that there is no place; a reply of nobody's is an answer too."""
+    try:
+        return replies.read(envelopes.open_reply(envelope.reply, key, envelope.id)).state == "none"
+    except CannotOpen:
+        return True
 
 
 def _sealed_reply(item: Opened, answer: Reply) -> bytes:

@@ -83,12 +83,25 @@ class Pulled:
         return Pulled.of(self.at, left, self.shut)
 
     def changed(self, became: Mapping[str, Opened | Unopened | None]) -> "Pulled":
-        """The same with what became of some: another state, nothing that opens, or nothing."""
+        """The same with what became of some: another state, nothing that opens, or nothing. What
+        is here with a later rev stays."""
+        became = {id: it for id, it in became.items() if not _later(self.items.get(id), it)}
         opened = {it.id: it for it in became.values() if isinstance(it, Opened)}
         kept = {id: item for id, item in self.items.items() if id not in became}
         still_shut = [it for it in self.shut if it.id not in became]
         shut = [it for it in became.values() if isinstance(it, Unopened)]
         return Pulled.of(self.at, (kept | opened).values(), [*still_shut, *shut])
+
+    def keeping(self, began: "Pulled", here: "Pulled") -> "Pulled":
+        """This, which was pulled while staff worked on, with what they did meanwhile: `began` is
+        what was here when the pull began and `here` what is here now. Whom they entered, answered
+        or erased is as they left them, unless the store had a later rev by then."""
+        before, after = began._all(), here._all()
+        touched = [id for id in before | after if before.get(id) is not after.get(id)]
+        return self.changed({id: after.get(id) for id in touched})
+
+    def _all(self) -> dict[str, Opened | Unopened]:
+        return {it.id: it for it in self.shut} | dict(self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,11 @@ class Proposal:
 
 
 NOTHING = Pulled(None, {}, (), frozenset(), Counter(), float("inf"))  # before anything is pulled
+
+
+def _later(one: Opened | None, other: Opened | Unopened | None) -> bool:
+    """Whether the first is of a later rev than the other."""
+    return one is not None and isinstance(other, Opened) and one.envelope.rev > other.envelope.rev
 
 
 def ordered(items: Iterable[Opened]) -> list[Opened]:

@@ -23,7 +23,7 @@ function blank() {
 /** Let the server say how it stands; asking so does not count as somebody being there. */
 function lookAgain() {
   blank()
-  location.replace(`${base}/look`)
+  location.replace(`${base}/look${location.search}`) // with the filter and the page of the queue
 }
 
 function lock() {
@@ -69,7 +69,9 @@ if (!unlocked) windows.postMessage('locked')
 
 // A page that comes back from the browser's memory may be from before the desk was locked.
 addEventListener('pageshow', (event) => {
-  if (event.persisted) lookAgain()
+  if (!event.persisted) return
+  blank()
+  location.reload()
 })
 
 for (const button of document.querySelectorAll('[data-print]')) {
