@@ -17,7 +17,7 @@ from infra import bundle
 
 from quietdesk import cloud
 from quietdesk.wire import b64
-from tests.events import FORM, JSON, event, text
+from tests.events import FORM, JSON, OURS, event, text
 from tests.runtime_api import kept, on_lambda
 from tests.test_imports import NOT_NEEDED
 from tests.waiting import CEILING
@@ -189,7 +189,7 @@ def test_functions_of_the_bundle_answer_and_load_nothing_they_do_not_need(
         "QUIETDESK_CUSTODIANS": b64(custodian.public_key),
         "QUIETDESK_ORIGIN": ORIGIN,
     }
-    through = {cloud.ORIGIN_HEADER: ORIGIN}
+    through = {cloud.ORIGIN_HEADER: ORIGIN, **OURS}
     code = "7K3M9QXT2B6HW3ZD"
     asked = {**ASKED, "lang": "es", "step": "send", "code": code, "opening": opening}
     sent = urlencode(asked, doseq=True).encode()

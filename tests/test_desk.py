@@ -965,10 +965,10 @@ def test_request_is_found_by_the_first_digits_of_its_id(world):
     item = only(world)
 
     for text in (item.id, item.id[:8], item.id[:8].upper()):
-        assert naming.find(world.store, world.city, text, NOON) == item.envelope
+        assert naming.find(world.store, world.city, [text], NOON) == [item.envelope]
     for text in (item.id[:7], "0" * 32, ""):
         with pytest.raises(QuietdeskError):
-            naming.find(world.store, world.city, text, NOON)
+            naming.find(world.store, world.city, [text], NOON)
 
 
 def test_opened_requests_do_not_show_in_a_log_line(world):

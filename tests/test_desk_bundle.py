@@ -287,7 +287,9 @@ def test_a_desk_of_the_zip_makes_its_keyring_and_works(desk, tmp_path, custodian
 
     assert device.returncode == 0, device.stderr
     assert "Words:" in device.stdout
-    assert (listed.returncode, listed.stderr) == (0, "")
+    # Custodians have signed nothing yet, and a store in a file has no date of its own.
+    alone = "quietdesk: nothing but this computer's clock says what day it is\n"
+    assert (listed.returncode, listed.stderr) == (0, alone)
     assert (pulled.returncode, pulled.stdout) == (0, "No requests are waiting.\n"), pulled.stderr
     assert desk("--help").returncode == 0
     assert "--no-browser" in desk("desk", "--help").stdout

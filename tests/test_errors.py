@@ -50,6 +50,9 @@ NOT_AT_THE_DESK = {
     errors.BadEnvelope,
     errors.BadRecord,
     errors.NotSwept,
+    errors.NoUpload,  # these are a custodian's, who has commands only
+    errors.NoDeviceReady,
+    errors.SameLabel,
 }
 
 

@@ -663,7 +663,8 @@ def test_one_damaged_row_is_counted_and_never_stops_the_others(damaged, column, 
     store, city = damaged.world.store, damaged.world.city
     for item in pulled:
         with suppress(QuietdeskError):
-            store.erase(naming.find(store, city, item.id, NOON), stub=True)
+            (envelope,) = naming.find(store, city, [item.id], NOON)
+            store.erase(envelope, stub=True)
     with suppress(QuietdeskError):
         store.find("main", damaged.bad.id, [Epoch(2026, 47)], NOON)
 

@@ -17,8 +17,8 @@ from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opener
 from quietdesk.store import open_store
+from quietdesk.store.dynamodb.tables import create_tables
 from quietdesk.weeks import Epoch
-from tests.emulators import make_tables
 from tests.killed import killed_at_each
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, compiled_city, make_custodian
 
@@ -72,7 +72,7 @@ def fresh(store_spec, tmp_path, custodian, trust, devices):
 
     def tables():
         prefix = f"{store_spec.partition(':')[2]}-{next(numbers)}"
-        make_tables(prefix)
+        create_tables(prefix)
         return set_up(f"dynamodb:{prefix}")
 
     if store_spec.startswith("dynamodb:"):

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from quietdesk import bundles, hpke, weeks
-from quietdesk.errors import CannotOpen, NotAdmitted
+from quietdesk.errors import CannotOpen
 from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.signed import Trust
 from quietdesk.staff.custodian import ceremony
@@ -37,8 +37,9 @@ CUSTODIAN = make_custodian()
 
 @dataclass(frozen=True)
 class Seen:
-    """How one computer stands: the public keys that its file makes, those that its upload names,
-    the published keys of weeks ahead that have a half for it, and those of them that it opens."""
+    """How one computer stands in the weeks whose key day is ahead: the public keys that its file
+    makes, those that its upload names, the published keys that have a half for it, and those of
+    them that it opens. An upload may go on naming an ended week: nobody makes keys for it."""
 
     held: dict[Epoch, bytes]
     named: dict[Epoch, bytes]
@@ -62,6 +63,8 @@ class Computer:
         self.restored = False
         # The keys that an older copy took away: nobody can open these again.
         self.gone: set[Kid] = set()
+        # The weeks that do not open, as the last window that pulled said, also in the upload.
+        self.told: set[Epoch] = set()
 
     def opened(self) -> Window:
         """A window in which somebody typed the passphrase, and which waits now."""
@@ -83,7 +86,7 @@ class Windows(RuleBasedStateMachine):
         second = keyring.new("device", world.trust, PASSPHRASE, world.device.cost)
         second = second.topped_up(upload.coming(world.city, NOON))
         upload.upload_wrap_keys(world.store, second, world.city, NOON)
-        ceremony.admit(world.store, world.city, world.trust, [CUSTODIAN], second.id, NOON)
+        ceremony.admit(world.store, world.city, world.trust, [CUSTODIAN], second.public_key, NOON)
         self.computers = []
         for device in (world.device, second):
             path = self.folder / device.id / "device.keyring"
@@ -134,7 +137,7 @@ class Windows(RuleBasedStateMachine):
         window, city = self.computers[at].windows[number], self.world.city
         window.tell("forget", self.now)
         assert window.answer() == (None, ())
-        for epoch in self._seen(at).held:
+        for epoch in keyring.epochs(self.computers[at].office.path.read_bytes()):
             assert not weeks.over(epoch, self.now, city.zone, city.serve_days)
 
     @rule(at=COMPUTER, number=WINDOW, file=st.integers(1, 2), after=st.booleans())
@@ -153,12 +156,16 @@ class Windows(RuleBasedStateMachine):
     def mint(self, count: int) -> None:
         world = self.world
         before = [self._seen(at) for at in range(len(self.computers))]
-        try:
-            ceremony.mint(world.store, world.city, world.trust, [CUSTODIAN], count, self.now)
-        except NotAdmitted:
-            pass  # no device has a key so far ahead
+        did = ceremony.mint(world.store, world.city, world.trust, [CUSTODIAN], count, self.now)
+        named = {(it.device, it.epoch) for it in did.left_out}
+        current = weeks.epoch_at(self.now, world.city.zone)
+        asked = {it for it in self._minted() if current <= it.epoch < current.plus(count)}
         for at, computer in enumerate(self.computers):
-            after = self._seen(at)
+            after, device = self._seen(at), computer.unlocked().id
+            without = asked - after.given
+            told = {kid for kid in asked & after.lacking if kid.epoch in computer.told}
+            left_out = {(device, kid.epoch) for kid in without | told}
+            assert left_out <= named, "a device is left out without a word"
             new = {it for it in after.lacking if it not in before[at].given}
             assert computer.restored or not new, "a key was made for what nobody has"
             computer.gone |= new
@@ -181,10 +188,8 @@ class Windows(RuleBasedStateMachine):
         for at, computer in enumerate(self.computers):
             seen = self._seen(at)
             assert seen.lacking <= computer.gone, "a key is lost over which nobody put a copy"
-            if not computer.restored:
-                ahead = upload.coming(self.world.city, self.now)
-                named = {it: seen.named[it] for it in ahead if it in seen.named}
-                assert named.items() <= seen.held.items(), "the upload names what nobody has"
+            named_and_held = seen.named.items() <= seen.held.items()
+            assert computer.restored or named_and_held, "the upload names what nobody has"
 
     # --- Looking, from outside -------------------------------------------------------------------
 
@@ -193,6 +198,7 @@ class Windows(RuleBasedStateMachine):
         lost = tuple(sorted({kid.epoch for kid in seen.lacking}))
         assert answer == (None, lost), "what does not open is not what was said"
         computer.restored = computer.restored and seen.named != seen.held
+        computer.told = set(lost)
 
     def _seen(self, at: int) -> Seen:
         world, device = self.world, self.computers[at].unlocked()
@@ -205,9 +211,14 @@ class Windows(RuleBasedStateMachine):
             given.add(kid)
             if opens(device.wrap_seeds.get(kid.epoch), kid, device.id, wrap):
                 opened.add(kid)
-        held = {epoch: public(seed) for epoch, seed in device.wrap_seeds.items()}
-        named = upload.offered(world.store, device.id, world.trust)[1]
-        return Seen(held, named, given, opened)
+        ahead, seeds = upload.coming(world.city, self.now), device.wrap_seeds
+        named = upload.of(world.store, device.public_key, world.trust).keys
+        return Seen(
+            {it: public(seeds[it]) for it in ahead if it in seeds},
+            {it: named[it] for it in ahead if it in named},
+            given,
+            opened,
+        )
 
     def _minted(self) -> set[Kid]:
         names = [bundles.name("main", it) for it in upload.coming(self.world.city, self.now)]

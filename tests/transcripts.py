@@ -20,7 +20,7 @@ from tests.waiting import CEILING
 
 WORD = re.compile(r"\b[A-Z]{2,}(?:-[A-Z]+)+\b")
 _HEADING = re.compile(r"(#+) (.+)")
-_ANSWERED = re.compile(r"(.*\[y/N\]) (\w+)")
+_ANSWERED = re.compile(r"(.*(?:\[y/N\]|Enter keeps them:)) (\S+)")
 _PASSPHRASE = re.compile(r"(?:New passphrase.*|Passphrase(?: of (?P<of>\S+))?|Again):")
 
 
