@@ -527,9 +527,16 @@ def test_enter_whose_answer_is_lost_is_kept_once_and_its_code_is_not(
         if not next(answers):
             raise StoreUnavailable("the answer was lost")
 
-    monkeypatch.setattr(Sqlite, "put", loses_its_answer)
-    status, out, _ = run("enter", stdin=json.dumps(ASKED))
+    def down(*_):
+        raise StoreUnavailable("down")
 
+    with monkeypatch.context() as patched:
+        patched.setattr(Sqlite, "put", loses_its_answer)
+        if lost == 2:  # nor does the store say what it has
+            patched.setattr(Sqlite, "find", down)
+        status, out, said = run("enter", stdin=json.dumps(ASKED))
+
+    assert "under the same code" not in said  # which a command does not keep
     code = codes.parse(re.search(r"Code: (\S+)", out)[1])
     assert (status == 0) == (lost == 1)
     assert ("It is not known whether this was kept" in out) == (lost == 2)

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any
 
 from quietdesk import codes, request
-from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable
+from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable, Unsure
 from quietdesk.openings import Opening
 from quietdesk.pages import speech
 from quietdesk.request import FIELDS
@@ -114,9 +114,9 @@ def enter(at: Here, _: argparse.Namespace) -> int:
         code = codes.new()
         try:
             entered = work.enter(typed, code).entered
-        except StoreUnavailable:
+        except Unsure as error:
             print(f"Code: {code}\nIt is not known whether this was kept. Look with the code.")
-            raise
+            raise StoreUnavailable(str(error)) from None  # sent again, it would have another code
         except Invalid as error:
             words = speech.Words(at.city, "en")
             for field, problem in error.fields.items():
