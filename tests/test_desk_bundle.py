@@ -334,10 +334,22 @@ NAMES = {
 }  # fmt: skip
 
 
+class ForWindows(ast.NodeTransformer):
+    """A function without what stands after `if sys.platform == "win32": return ...`."""
+
+    def visit_FunctionDef(self, node):
+        for at, statement in enumerate(node.body):
+            if isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return):
+                if ast.unparse(statement.test) == "sys.platform == 'win32'":
+                    del node.body[at + 1 :]
+                    break
+        return self.generic_visit(node)
+
+
 def posix_only(source):
     """What a source uses that Windows does not have."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ForWindows().visit(ast.parse(source))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names} & MODULES
         elif isinstance(node, ast.ImportFrom):
@@ -367,6 +379,9 @@ def test_no_module_calls_what_windows_does_not_have(path):
     ("source", "found"),
     [
         ("import fcntl", {"fcntl"}),
+        ("def f():\n if sys.platform == 'win32':\n  return\n import fcntl", set()),
+        ("def f():\n if sys.platform == 'linux':\n  return\n import fcntl", {"fcntl"}),
+        ("def f():\n if sys.platform == 'win32':\n  pass\n import fcntl", {"fcntl"}),
         ("from pwd import getpwnam", {"pwd"}),
         ("from signal import SIGKILL, SIGTERM", {"SIGKILL"}),
         ("import os\nos.fchmod(1, 2)\nos.chmod('a', 2)", {"fchmod"}),
