@@ -751,6 +751,15 @@ def reason(world):
     return bad.reason
 
 
+def test_why_a_request_does_not_open_holds_nothing_of_what_was_read_on_the_way(world):
+    """The reason is shown for as long as the desk is open; its trace would hold the parts."""
+    forged(world, str(VISIT), str(OTHER))
+
+    why = reason(world)
+
+    assert (why.__traceback__, why.__context__, why.__cause__) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("inside", "outside"),
     [(str(VISIT), str(OTHER)), (str(VISIT), ""), ("", str(VISIT)), (str(VISIT), str(VISIT) + " ")],
