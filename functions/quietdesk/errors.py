@@ -117,6 +117,13 @@ class CannotOpen(QuietdeskError):
         self.code = code or type(self).code
 
 
+class MayOpen(QuietdeskError):
+    """It does not open on this computer, and may on another: it is not junk."""
+
+    code = "may_open"
+    next = "Open it on a computer that has the key of its week, or leave it until its key day."
+
+
 class OpeningMismatch(CannotOpen):
     """The opening named outside the sealed part is not the one inside it."""
 

@@ -7,6 +7,7 @@ raised. What fails for one request stops no other, unless the store is gone.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -22,7 +23,10 @@ from quietdesk.errors import (
     Changed,
     Conflict,
     Gone,
+    KeyDestroyed,
+    MayOpen,
     NoDay,
+    NoKeyYet,
     NoSeats,
     QuietdeskError,
     StoreUnavailable,
@@ -67,8 +71,9 @@ def choice(text: str) -> Choice:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answered:
-    """What became of one request. `did` is placed, wait, none or erase; it is "" with the `error`
-    that stood in the way. `name` is None when nobody had opened it. `now` is how it stands, None
+    """What became of one request. `did` is placed, wait, none, erase, or of what was erased back or
+    seatless (back, and its seat somebody else's by now); it is "" with the `error` that stood in
+    the way. `name` is None when nobody had opened it. `now` is how it stands, None
     when it is gone; `had` is the visit it had. `tell` is how who had a time on a closed day hears
     of it: call; door when they may come in vain; "" when they look with the code in time."""
 
@@ -105,6 +110,11 @@ class Outcome:
     def counts(self) -> Mapping[str, int]:
         """How many were answered in each way."""
         return Counter(it.did for it in self.answered if it.did)
+
+    @property
+    def seats_back(self) -> int:
+        """How many of those that were erased held a seat."""
+        return sum(it.did == Decision.ERASE and it.had is not None for it in self.answered)
 
     @property
     def doubtful(self) -> Answered | None:
@@ -188,7 +198,8 @@ class Work:
             if not isinstance(item, Opened) or item.envelope != envelope:
                 item = self._tried(envelope)
             if item.id in opened and isinstance(item, Opened):
-                item = Unopened(item.id, CannotOpen("it was sent in two weeks", "twice"))
+                # It does open: whatever it holds is not junk.
+                item = Unopened(envelope, CannotOpen("it was sent in two weeks", "twice"))
             if isinstance(item, Opened):
                 opened[item.id] = item
             else:
@@ -230,6 +241,27 @@ class Work:
         """Erase requests that are dealt with, without opening them."""
         seen(Started(len(sealed)))
         return self._in_turn(sealed, self._erase, seen)
+
+    def erase_junk(self, queue: Pulled, ids: Sequence[str], seen: Seen = unseen) -> Outcome:
+        """Erase requests that no computer opens, and give their seats back. What only this computer
+        does not open is left as it is (MayOpen), whoever names it."""
+        seen(Started(len(ids)))
+        junk = {it.id: it.envelope for it in queue.junk}
+        shut = {it.id for it in queue.shut}
+
+        def one(id: str) -> Answered:
+            if id in junk:
+                return self._erase(junk[id])
+            why = MayOpen("another computer may open it") if id in shut else Gone("it is not there")
+            return Answered(id, error=why)
+
+        return self._in_turn(ids, one, seen)
+
+    def put_back(self, erased: Sequence[Envelope], seen: Seen = unseen) -> Outcome:
+        """Put back what was erased, each as it was. Whose seat somebody else has by now waits
+        again, or is told that there is no place where it can wait no longer."""
+        seen(Started(len(erased)))
+        return self._in_turn(erased, self._put_back, seen)
 
     def close_day(
         self,
@@ -336,7 +368,7 @@ class Work:
         return replace(became, tell="door" if became.had.day < knows else "")
 
     def _erase(self, envelope: Envelope) -> Answered:
-        became = Answered(envelope.id.hex())
+        became = Answered(envelope.id.hex(), had=envelope.opening)
         try:
             self._placing.erase(envelope)
         except TracesRemain as error:
@@ -350,6 +382,45 @@ class Work:
                 return replace(became, error=_bare(error))
             return replace(became, error=_conflict(now is not None))
         return replace(became, did=Decision.ERASE.value)
+
+    def _put_back(self, envelope: Envelope) -> Answered:
+        became = Answered(envelope.id.hex(), had=envelope.opening)
+        try:
+            try:
+                self._placing.put_back(envelope, self._clock())
+            except NoSeats:
+                self._placing.put_back_seatless(envelope, self._clock())
+            held = opener.find(self._store, self._city, envelope.id, self._clock())
+            if held is None:  # one that had moved left a stub there, as if this one were erased
+                return replace(became, error=Gone("it is not there"))
+            now, before = self._tried(held), self._tried(envelope)
+            if held.opening is None and isinstance(before, Opened) and isinstance(now, Unopened):
+                now = self._wait_again(replace(before, envelope=held))
+        except (
+            KeyDestroyed,
+            NoKeyYet,
+            TooLong,
+            BadBundle,
+            BadSignature,
+            StoreUnavailable,
+        ) as error:
+            return replace(became, error=_bare(error))
+        except Conflict:
+            return replace(became, error=Changed("another has its id by now"))
+        did = "back" if held.opening == envelope.opening else "seatless"
+        return replace(became, did=did, now=now)
+
+    def _wait_again(self, item: Opened) -> Opened:
+        """One that was put back without its seat, sealed anew: inside is still the time it had."""
+        try:
+            try:
+                return self._placing.wait(item, self._clock())
+            except TooOld:
+                return self._placing.refuse(item, self._clock())
+        except (NoKeyYet, TooLong, BadBundle, BadSignature):  # then all is as it was
+            with suppress(TracesRemain):
+                self._placing.erase(item.envelope)
+            raise
 
     def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
         sealed = opener.waiting(self._store, self._city, self._clock())

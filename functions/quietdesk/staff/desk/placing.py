@@ -15,6 +15,7 @@ from quietdesk.errors import (
     CannotOpen,
     ClockWrong,
     Conflict,
+    KeyDestroyed,
     NoDay,
     NoKeyNow,
     NoKeyYet,
@@ -158,6 +159,27 @@ class Placing:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
         and TracesRemain as the store does."""
         self._store.erase(envelope)
+
+    def put_back(self, envelope: Envelope, now: datetime) -> None:
+        """Keep an envelope that was erased again, as it was, with the seat it had; once more
+        changes nothing. Raises NoSeats, Conflict when another has its id by now, and KeyDestroyed
+        when its week is over."""
+        self._refuse_over(envelope, now)
+        self._kept(envelope)
+
+    def put_back_seatless(self, envelope: Envelope, now: datetime) -> Envelope:
+        """The same without the seat. It is another state than the one that was erased, so it has
+        the next rev: who still holds that one cannot give its seat back a second time."""
+        self._refuse_over(envelope, now)
+        seatless = replace(envelope, opening=None, rev=envelope.rev + 1)
+        self._store.put(seatless)
+        return seatless
+
+    def _refuse_over(self, envelope: Envelope, now: datetime) -> None:
+        live = weeks.live(now, self._city.zone, self._city.serve_days)
+        if envelope.epoch not in live or envelope.expires <= now.timestamp():
+            raise KeyDestroyed(str(envelope.epoch))
+        self._store.server_half(envelope.visit.kid)  # which says so if it was destroyed already
 
     def _refuse_past(self, opening: Opening, now: datetime) -> None:
         if opening.starts(self._city.zone) <= now:

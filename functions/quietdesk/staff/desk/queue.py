@@ -1,9 +1,11 @@
-"""The opened queue in memory: order, filters, who is due, and which place fits whom.
+"""The opened queue in memory: order, filters, what belongs together, who is due, and which place
+fits whom.
 
 Nothing here reads or writes anything. Requests are told apart by what they say only on this
 computer; the store sees none of it.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from typing import Self
 
 from quietdesk import weeks
 from quietdesk.city import City
+from quietdesk.envelopes import Envelope
 from quietdesk.openings import DESK, Opening
-from quietdesk.request import ANY, DAYS
+from quietdesk.request import ANY, DAYS, Request
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.weeks import Epoch
 
-LANES = "VPKN"  # the order in which the desk reads them
+VOUCHED = "V"
+LANES = f"{VOUCHED}PKN"  # the order in which the desk reads them
 NAG_DAYS = 3
 
 
@@ -100,8 +104,32 @@ class Pulled:
         touched = [id for id in before | after if before.get(id) is not after.get(id)]
         return self.changed({id: after.get(id) for id in touched})
 
+    @property
+    def junk(self) -> tuple[Unopened, ...]:
+        """What no computer opens, week by week."""
+        return tuple(sorted((it for it in self.shut if it.junk), key=lambda it: (it.week, it.id)))
+
+    def envelope(self, id: str) -> Envelope | None:
+        """The envelope of that id, as it was pulled."""
+        held = self._all().get(id)
+        return held.envelope if held else None
+
     def _all(self) -> dict[str, Opened | Unopened]:
         return {it.id: it for it in self.shut} | dict(self.items)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Alike:
+    """Requests that belong together. `apart` are those of them with a place, and vouched ones: they
+    are the last that somebody invented, so they are not among the `others`. It has no repr."""
+
+    others: tuple[Opened, ...]
+    apart: tuple[Opened, ...]
+
+    @property
+    def count(self) -> int:
+        """How many belong together."""
+        return len(self.others) + len(self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +169,43 @@ def shared_phones(items: Iterable[Opened]) -> set[str]:
     """The phone numbers that stand in more than one request."""
     counts = Counter(item.request.phone for item in items if item.request.phone)
     return {phone for phone, count in counts.items() if count > 1}
+
+
+def alike(items: Iterable[Opened]) -> list[Alike]:
+    """The requests that belong together, the most first; who is like nobody is in none.
+
+    Two belong together when they share a mark, and so do all that a chain of shared marks joins.
+    The marks of a request are its phone without the last two digits (the same phone, or one of a
+    row that was counted up) and the letters of its name (the same name, or one with a number put
+    to it). A family or a shelter shares such marks too: this shows, and decides nothing."""
+    of: dict[str, list[Opened]] = {}  # by mark; those of one group share one list
+    for item in items:
+        joined = [item]
+        marks = _marks(item.request)
+        for them in {id(of[mark]): of[mark] for mark in marks if mark in of}.values():
+            small, large = sorted((joined, them), key=len)
+            large += small
+            joined = large
+            for it in small:
+                of.update(dict.fromkeys(_marks(it.request), large))
+        of.update(dict.fromkeys(marks, joined))
+    groups = [it for it in {id(it): it for it in of.values()}.values() if len(it) > 1]
+    return sorted((_parted(it) for it in groups), key=lambda it: -it.count)
+
+
+def _marks(asked: Request) -> list[str]:
+    name = unicodedata.normalize("NFKC", asked.name).casefold()
+    # Vowel signs of Bengali are marks: without them different names would be one.
+    letters = "".join(it for it in name if unicodedata.category(it)[0] in "LM")
+    phone = "".join(it for it in asked.phone if it.isdecimal())
+    return [*([f"name {letters}"] if letters else []), *([f"phone {phone[:-2]}"] if phone else [])]
+
+
+def _parted(group: Iterable[Opened]) -> Alike:
+    parted: dict[bool, list[Opened]] = {False: [], True: []}
+    for it in ordered(group):
+        parted[it.state == "placed" or it.envelope.lane == VOUCHED].append(it)
+    return Alike(tuple(parted[False]), tuple(parted[True]))
 
 
 def due(items: Iterable[Opened], now: datetime) -> list[Opened]:
