@@ -108,20 +108,13 @@ class BadRecord(QuietdeskError):
 
 class CannotOpen(QuietdeskError):
     """Nothing on this keyring opens the envelope. `code` says why, where there are words for it:
-    damaged, foreign, malformed, early (this device was admitted later), no_key, twice."""
+    damaged, foreign, malformed, early (this device was admitted later), no_key, may_open, twice."""
 
     code = "cannot_open"
 
     def __init__(self, message: str, code: str = ""):
         super().__init__(message)
         self.code = code or type(self).code
-
-
-class MayOpen(QuietdeskError):
-    """It does not open on this computer, and may on another: it is not junk."""
-
-    code = "may_open"
-    next = "Open it on a computer that has the key of its week, or leave it until its key day."
 
 
 class OpeningMismatch(CannotOpen):

@@ -88,7 +88,7 @@ def test_what_only_this_computer_does_not_open_cannot_be_erased_here(world, tmp_
         page = new.get("/junk")
         tried = [new.post("/erase-junk", id=id), new.post("/erase-junk", all="1")]
 
-        assert "Another computer may open these: 1" in page.text and page.fields("id") == []
+        assert "Others that do not open: 1" in page.text and page.fields("id") == []
         assert "No computer opens these: 0" in page.text
         assert all("Are you sure?" not in it.text for it in tried)
     assert opened(world).keys() == {id}
@@ -108,6 +108,42 @@ def test_store_that_does_not_answer_is_said_and_the_rest_stays(staff, world, mon
     assert "It is not known whether this was done." in page.text
     assert "Not answered, and as they were: 2." in page.text
     assert "Erased here: 1" in staff.get("/junk").text  # it may be
+
+
+def test_answer_that_is_not_known_to_be_done_is_not_among_the_erased(staff, world, monkeypatch):
+    id = put(world)
+    staff.unlock()
+
+    def lost(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(Sqlite, "replace", lost)
+    staff.post("/answer", id=id, do="wait")
+
+    assert "Erased here" not in staff.get("/junk").text
+
+
+def test_putting_back_that_is_not_known_to_be_done_can_be_tried_again(
+    staff, world, seat, monkeypatch
+):
+    world.store.set_seats({VISIT: 2})
+    envelope = junk(world, VISIT)
+    staff.unlock()
+    erase(staff, all="1")
+    take = Sqlite.take
+
+    def lost(*args):
+        take(*args)
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(Sqlite, "take", lost)
+    first = staff.post("/put-back", id=envelope.id.hex())
+    monkeypatch.undo()
+
+    assert "It is not known whether this was done." in first.text
+    assert "Erased here: 1" in staff.get("/junk").text
+    assert "Put back as they were: 1" in staff.post("/put-back", id=envelope.id.hex()).text
+    assert seat() == 1
 
 
 def test_junk_that_another_desk_erased_first_is_not_here_any_more(staff, world):

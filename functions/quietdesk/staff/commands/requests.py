@@ -20,8 +20,8 @@ from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import Here, agreed, at_the_queue, at_work, complain
 from quietdesk.staff.desk.queue import Proposal
 from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.outcome import Decision
 from quietdesk.staff.words import shown
-from quietdesk.staff.work import Decision
 
 
 def pull(at: Here, args: argparse.Namespace) -> int:

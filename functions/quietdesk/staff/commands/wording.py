@@ -14,8 +14,8 @@ from quietdesk.staff.desk import queue
 from quietdesk.staff.desk.publisher import Changes
 from quietdesk.staff.desk.queue import Proposal, Pulled
 from quietdesk.staff.device.opener import Opened, Proofs, Unopened
+from quietdesk.staff.outcome import Answered, Outcome, Seen, Started, Step
 from quietdesk.staff.words import shown
-from quietdesk.staff.work import Answered, Outcome, Seen, Started, Step
 from quietdesk.weeks import NO_WEEK, Epoch
 
 
@@ -109,7 +109,7 @@ def shut_line(item: Unopened, city: City) -> str:
     """One that does not open, in words."""
     week = "no week" if item.week == NO_WEEK else f"week {item.week}"
     seat = f"holds a seat: {where(item.opening, city)}" if item.opening else "holds no seat"
-    kept = "" if item.junk else "; another computer may open it"
+    kept = "" if item.junk else "; not erased here"
     return f"{item.id[:MIN_ID]}  {week}, {seat}; {item.reason}{kept}"
 
 

@@ -12,7 +12,7 @@ from quietdesk.staff.console.queue import ROWS, TIMES
 from quietdesk.staff.console.session import LEAVE, Asked, Plan, Session
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.device.opener import Opened
-from quietdesk.staff.work import Choice, Closing, Decision, choice
+from quietdesk.staff.outcome import Choice, Closing, Decision, choice
 from quietdesk.web import Answer
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import Locked
 from quietdesk.staff.console.session import Job, Session, Unlocked
-from quietdesk.staff.work import Answered, Decision, Outcome, Seen, Started, Step
+from quietdesk.staff.outcome import Answered, Decision, Outcome, Seen, Started, Step
 
 AT_ONCE = 20  # so many are answered without a page that shows the progress
 
@@ -103,11 +103,10 @@ def _with(session: Session, outcome: Outcome, began: Session) -> Session:
 def _erased(session: Session, outcome: Outcome, began: Session) -> Mapping[str, Envelope]:
     """What was erased and is not back. One of which it is not known whether it was erased is among
     it: put back while it is still there, it stays as it is."""
-    erased = dict(session.erased)
+    erased, before = dict(session.erased), began.queue.envelopes
     for it in outcome.answered:
         if it.did in ("back", "seatless"):
             erased.pop(it.id, None)
-        elif it.did == Decision.ERASE or it is outcome.doubtful:
-            envelope = began.queue.envelope(it.id)
-            erased |= {it.id: envelope} if envelope else {}
+        elif it.meant == Decision.ERASE and (it.did or it is outcome.doubtful):
+            erased[it.id] = before[it.id]
     return erased

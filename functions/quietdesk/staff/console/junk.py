@@ -9,7 +9,7 @@ from quietdesk.staff.console.forms import Sent, one
 from quietdesk.staff.console.queue import ROWS
 from quietdesk.staff.console.session import Asked
 from quietdesk.staff.desk import queue as queues
-from quietdesk.staff.work import Decision
+from quietdesk.staff.outcome import Decision
 from quietdesk.web import Answer
 
 MOST = 200  # rows of one list; a flood has more, and its number is said

@@ -18,7 +18,8 @@ from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
 from quietdesk.staff.device.opener import NO_PROOFS, Opened, Proofs
-from quietdesk.staff.work import Choice, Closing, Outcome, Work
+from quietdesk.staff.outcome import Choice, Closing, Outcome
+from quietdesk.staff.work import Work
 from quietdesk.weeks import destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing

@@ -109,10 +109,10 @@ class Pulled:
         """What no computer opens, week by week."""
         return tuple(sorted((it for it in self.shut if it.junk), key=lambda it: (it.week, it.id)))
 
-    def envelope(self, id: str) -> Envelope | None:
-        """The envelope of that id, as it was pulled."""
-        held = self._all().get(id)
-        return held.envelope if held else None
+    @property
+    def envelopes(self) -> dict[str, Envelope]:
+        """The envelopes by id, as they were pulled."""
+        return {id: it.envelope for id, it in self._all().items()}
 
     def _all(self) -> dict[str, Opened | Unopened]:
         return {it.id: it for it in self.shut} | dict(self.items)
@@ -197,8 +197,8 @@ def _marks(asked: Request) -> list[str]:
     name = unicodedata.normalize("NFKC", asked.name).casefold()
     # Vowel signs of Bengali are marks: without them different names would be one.
     letters = "".join(it for it in name if unicodedata.category(it)[0] in "LM")
-    phone = "".join(it for it in asked.phone if it.isdecimal())
-    return [*([f"name {letters}"] if letters else []), *([f"phone {phone[:-2]}"] if phone else [])]
+    row = "".join(it for it in asked.phone if it.isdecimal())[:-2]
+    return [*([f"name {letters}"] if letters else []), *([f"phone {row}"] if row else [])]
 
 
 def _parted(group: Iterable[Opened]) -> Alike:
