@@ -1,10 +1,12 @@
 """The page of what does not open and of what belongs together: erasing, and putting back."""
 
+import gc
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import Locked, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.store.sqlite import Sqlite
@@ -254,6 +256,30 @@ def test_after_the_lock_nothing_can_be_put_back(staff, world):
 
     assert "That page was an old one" in page.text and waiting(world) == set()
     assert "Erased here" not in page.text
+
+
+def sealed_in_memory(id):
+    gc.collect()
+    return [it for it in gc.get_objects() if isinstance(it, Envelope) and it.id.hex() == id]
+
+
+def test_after_the_lock_nothing_that_was_erased_is_in_memory(staff, world):
+    id = junk(world).id.hex()
+    staff.unlock()
+    erase(staff, all="1")
+    assert sealed_in_memory(id)
+
+    staff.post("/lock")
+
+    assert sealed_in_memory(id) == []
+
+
+def test_page_of_junk_speaks_another_language(world, tmp_path, clock):
+    junk(world)
+    for console in made(world, tmp_path / "es", clock, lang="es"):
+        other = Staff(console)
+        other.unlock()
+        assert "Ninguna computadora abre estas: 1" in other.get("/junk").text
 
 
 # --- What belongs together -----------------------------------------------------------------------
