@@ -298,6 +298,8 @@ def test_flood_is_shown_together_and_who_has_a_place_is_not_erased_with_it(staff
     assert "Belong together: 6" in page.text and "vouched for: 2." in page.text
     assert sorted(page.fields("id")) == sorted(flood)  # those apart have nothing to tick
     assert "checked" not in page.body and "Rosa" not in page.text
+    assert set(page.fields("one")) == {*flood, placed.id.hex(), vouched}
+    assert "Test 2" in staff.post("/request", one=flood[2]).text  # a look first
     question = staff.post("/answer", group=page.fields("group")[0], do="erase")
     assert "Requests to erase: 4." in question.text
     staff.post("/sure", number=question.fields("number")[0])
