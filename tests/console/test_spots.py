@@ -110,7 +110,7 @@ def test_every_form_and_link_of_the_queue_and_of_a_request_has_the_spot(crowded)
         assert posted and all(spot_of(it) == {"language": "ht", "page": "2"} for it in posted)
         nav = re.search(r'<nav aria-label="Pages">.*?</nav>', page.body, re.DOTALL)[0]
         links = [unescape(it) for it in re.findall('href="([^"]*)"', nav)]
-        assert len(links) == 3 and all(spot_of(it)["language"] == "ht" for it in links)
+        assert len(links) == 4 and all(spot_of(it)["language"] == "ht" for it in links)
 
 
 def test_spot_survives_entering_somebody_and_the_lock(crowded):
