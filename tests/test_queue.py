@@ -273,20 +273,19 @@ def test_requests_of_one_phone_name_or_pattern_belong_together(one, other, toget
     assert [it.count for it in queue.alike(items)] == ([2] if together else [])
 
 
-def test_chain_of_shared_marks_is_one_group_and_the_largest_comes_first():
-    chain = [
-        opened(id=1, name=["Ana"]),
-        opened(id=2, name=["Boris"], phone=[FAR]),
-        opened(id=3, name=["boris"]),  # by the name with the second, by the phone with the first
-    ]
-    pair = [opened(id=it, name=["Chen"], **NOBODYS) for it in (4, 5)]
+def test_flood_draws_in_nobody_whose_phone_is_near_one_that_it_made_up():
+    """Marks are not chained. The largest group comes first."""
+    flood = [opened(id=it, name=[f"Bot {it}"], phone=[f"212 555 {it}100"]) for it in (1, 2, 3)]
+    near = opened(id=4, name=["Ana"], phone=["212 555 1177"])
 
-    groups = queue.alike([*pair, *chain])
+    by_name, by_phone = queue.alike([near, *flood])
 
-    assert [[it.id[:2] for it in them.others] for them in groups] == [
-        ["01", "02", "03"],
-        ["04", "05"],
-    ]
+    assert (by_name.by, by_name.others) == ("name", tuple(flood))
+    assert (by_phone.by, by_phone.others) == ("phone", (flood[0], near))
+
+
+def test_who_share_name_and_phone_are_shown_once():
+    assert [it.count for it in queue.alike([opened(id=1), opened(id=2)])] == [2]
 
 
 def test_who_has_a_place_or_is_vouched_for_stands_apart():

@@ -295,8 +295,9 @@ def test_flood_is_shown_together_and_who_has_a_place_is_not_erased_with_it(staff
 
     page = staff.get("/junk")
 
-    assert "Belong together: 6" in page.text and "vouched for: 2." in page.text
-    assert sorted(page.fields("id")) == sorted(flood)  # those apart have nothing to tick
+    assert "Same phone, or one close to it: 6" in page.text and "vouched for: 2." in page.text
+    assert set(page.fields("id")) == {*flood}  # those apart have nothing to tick
+    assert "Same name: 4" in page.text
     assert "checked" not in page.body and "Rosa" not in page.text
     assert set(page.fields("one")) == {*flood, placed.id.hex(), vouched}
     assert "Test 2" in staff.post("/request", one=flood[2]).text  # a look first
@@ -304,3 +305,17 @@ def test_flood_is_shown_together_and_who_has_a_place_is_not_erased_with_it(staff
     assert "Requests to erase: 4." in question.text
     staff.post("/sure", number=question.fields("number")[0])
     assert waiting(world) == {placed.id.hex(), vouched, alone}
+
+
+def test_one_tick_takes_those_of_one_mark_alone(staff, world):
+    flood = [put(world, name=[f"Bot {n}"], phone=[f"212 555 {n}100"]) for n in range(3)]
+    near = put(world, name=["Ana"], phone=["212 555 1177"])
+    staff.unlock()
+    page = staff.get("/junk")
+    assert "Same name: 3" in page.text and "Same phone, or one close to it: 2" in page.text
+
+    question = staff.post("/answer", group=f"name.{flood[1]}", do="erase")
+
+    assert "Requests to erase: 3." in question.text
+    staff.post("/sure", number=question.fields("number")[0])
+    assert waiting(world) == {near}

@@ -139,10 +139,9 @@ def chosen(at: At, session: Session, sent: Sent) -> list[Opened]:
     if one(sent.form, "promised"):
         return queues.promised(items.values(), at.city, now)
     if group := one(sent.form, "group"):
-        alike = queues.alike(items.values())
-        return [
-            it for them in alike if group in {it.id for it in them.others} for it in them.others
-        ]
+        by, _, id = group.partition(".")  # of each kind, a request is in one group at most
+        alike = [it.others for it in queues.alike(items.values()) if it.by == by]
+        return [it for them in alike if id in {it.id for it in them} for it in them]
     if one(sent.form, "all"):
         taken = filter_in(sent.form, at.city)
         return [item for item in items.values() if taken.takes(item)]

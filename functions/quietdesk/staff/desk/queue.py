@@ -120,9 +120,11 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Alike:
-    """Requests that belong together. `apart` are those of them with a place, and vouched ones: they
-    are the last that somebody invented, so they are not among the `others`. It has no repr."""
+    """Requests that belong together `by` name or phone. `apart` are those of them with a place, and
+    vouched ones: they are the last that somebody invented, so they are not among the `others`. It
+    has no repr."""
 
+    by: str
     others: tuple[Opened, ...]
     apart: tuple[Opened, ...]
 
@@ -174,38 +176,33 @@ def shared_phones(items: Iterable[Opened]) -> set[str]:
 def alike(items: Iterable[Opened]) -> list[Alike]:
     """The requests that belong together, the most first; who is like nobody is in none.
 
-    Two belong together when they share a mark, and so do all that a chain of shared marks joins.
-    The marks of a request are its phone without the last two digits (the same phone, or one of a
-    row that was counted up) and the letters of its name (the same name, or one with a number put
-    to it). A family or a shelter shares such marks too: this shows, and decides nothing."""
-    of: dict[str, list[Opened]] = {}  # by mark; those of one group share one list
+    They share a mark: the letters of the name (the same name, or one with a number put to it), or
+    the phone without its last two digits (the same phone, or one of a row that was counted up). A
+    family or a shelter shares such marks too: this shows, and decides nothing. Marks are not
+    chained: else a flood would draw in everybody whose phone is near one that it made up."""
+    of: dict[tuple[str, str], list[Opened]] = {}
     for item in items:
-        joined = [item]
-        marks = _marks(item.request)
-        for them in {id(of[mark]): of[mark] for mark in marks if mark in of}.values():
-            small, large = sorted((joined, them), key=len)
-            large += small
-            joined = large
-            for it in small:
-                of.update(dict.fromkeys(_marks(it.request), large))
-        of.update(dict.fromkeys(marks, joined))
-    groups = [it for it in {id(it): it for it in of.values()}.values() if len(it) > 1]
-    return sorted((_parted(it) for it in groups), key=lambda it: -it.count)
+        for mark in _marks(item.request):
+            of.setdefault(mark, []).append(item)
+    # Who share both marks are shown once.
+    once = {frozenset(it.id for it in its): (by, its) for (by, _), its in of.items()}
+    groups = [_parted(by, its) for by, its in once.values() if len(its) > 1]
+    return sorted(groups, key=lambda it: -it.count)
 
 
-def _marks(asked: Request) -> list[str]:
+def _marks(asked: Request) -> list[tuple[str, str]]:
     name = unicodedata.normalize("NFKC", asked.name).casefold()
     # Vowel signs of Bengali are marks: without them different names would be one.
     letters = "".join(it for it in name if unicodedata.category(it)[0] in "LM")
     row = "".join(it for it in asked.phone if it.isdecimal())[:-2]
-    return [*([f"name {letters}"] if letters else []), *([f"phone {row}"] if row else [])]
+    return [mark for mark in (("name", letters), ("phone", row)) if mark[1]]
 
 
-def _parted(group: Iterable[Opened]) -> Alike:
+def _parted(by: str, group: Iterable[Opened]) -> Alike:
     parted: dict[bool, list[Opened]] = {False: [], True: []}
     for it in ordered(group):
         parted[it.state == "placed" or it.envelope.lane == VOUCHED].append(it)
-    return Alike(tuple(parted[False]), tuple(parted[True]))
+    return Alike(by, tuple(parted[False]), tuple(parted[True]))
 
 
 def due(items: Iterable[Opened], now: datetime) -> list[Opened]:
