@@ -1691,7 +1691,7 @@ BREAKS: tuple[Break, ...] = (
 
     Break("form-written-down", "a browser writes nothing of a posted form to disk",
           "functions/quietdesk/pages/__init__.py",
-          '<input type="password" value="x" hidden disabled>',
+          '<input type="password" value="x" autocomplete="off" hidden disabled>',
           '<input type="password" hidden disabled>',
           ("tests/test_pages.py::test_what_keeps_a_form_from_being_written_down_is_neither_sent_nor_seen_nor_filled_in",
            "tests/browser/test_left_behind.py::test_nothing_that_was_written_stays_in_the_browsers_files[plain-sent]")),
