@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from quietdesk import local, settings, weeks
+from quietdesk import settings, weeks
 from quietdesk.clock import believe
 from quietdesk.errors import (
     BadKeyring,
@@ -24,8 +24,9 @@ from quietdesk.openings import Opening
 from quietdesk.staff import words
 from quietdesk.staff.commands.serving import unlocking
 from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.console.entrance import Entrance
 from quietdesk.staff.console.forms import Sent
-from quietdesk.staff.console.server import Console, run
+from quietdesk.staff.console.server import Console
 from quietdesk.staff.device import keyring, safefile
 from quietdesk.web import Call
 from quietdesk.weeks import Epoch
@@ -108,15 +109,16 @@ def test_without_the_token_there_is_nothing(console, token, path):
     assert "Queue" not in answer.body and TOKEN not in answer.body
 
 
-def test_token_is_of_256_bits_and_another_at_each_start(console, monkeypatch, capsys):
+def test_word_and_token_are_of_256_bits_and_others_each_time():
     """What is short is tried out by another program of this computer within the day."""
-    monkeypatch.setattr(local, "serve", lambda server, *_: server.close())
-    tokens = set()
+    entrance = Entrance(lambda: NOON)
+    words, tokens = set(), set()
     for _ in range(3):
-        run(console, open_browser=False)
-        tokens.add(re.search(r"http://127\.0\.0\.1:\d+/([^/]+)/\n", capsys.readouterr().out)[1])
+        words.add(word := entrance.word())
+        assert entrance.exchange(word)
+        tokens.add(entrance.token)
 
-    assert [len(unb64(token)) for token in tokens] == [32] * 3
+    assert [len(unb64(it)) for it in words | tokens] == [32] * 6
 
 
 def test_unknown_paths_and_methods_are_not_found(staff):
