@@ -126,12 +126,12 @@ PROBLEMS: dict[str, dict[str, str]] = {
 }
 
 NOTICES = {
-    "unavailable": "We cannot take requests right now. Nothing was kept. What you wrote is still "
-    "here. Try again in a few minutes, or call {phone}.",
+    "unavailable": "We cannot take requests right now. What you wrote is still here. "
+    "Try again in a few minutes, or call {phone}.",
     "unsure": "We cannot take requests right now. We do not know if yours was kept. Press Send "
     "again in a few minutes: it will not be counted twice. Or call {phone}.",
     "closed": "Requests are closed right now, because we cannot be sure that only the office could "
-    "read them. Nothing was kept. Please call {phone}.",
+    "read them. Please call {phone}.",
     "not_now": "We cannot look right now. We do not know what became of it. "
     "Try again in a few minutes, or call {phone}.",
     "kept": "This did not work: somebody changed the request at the same time. Look again.",
@@ -170,8 +170,7 @@ SCRIPT_WORDS = {
     "Press Send again: it will not be counted twice. Or call {phone}.",
     "not_ready": "We could not get what is needed to lock your answers. Check your connection and "
     "try again, or call {phone}. What you wrote is still here.",
-    "refused": "Our computer did not take this request. Nothing was kept. "
-    "Try again, or call {phone}.",
+    "refused": "Our computer did not take this request. Try again, or call {phone}.",
     "week_over": "A new week has begun since you opened this page. Press Send again.",
     "your_time": "Your time",
     "appointment": "Appointment",
