@@ -213,6 +213,23 @@ def test_nobody_is_said_to_be_told_before_the_queue_was_fetched(staff, world, pu
     assert "Fetch the queue first" in page.text and "Nobody has to be told" not in page.text
 
 
+def test_whom_to_call_is_shown_also_while_the_store_does_not_answer(
+    staff, world, publish, monkeypatch
+):
+    placed_on_the_same_day(world, publish)
+    staff.unlock()
+    accept(staff, staff.post("/closing", center="corona", day="2026-11-23"))
+
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(world.store, "read", down)
+    page = staff.get("/calls")
+
+    assert "7185550167" in page.text
+    assert "It is not known whether somebody still has a place on a closed day." in page.text
+
+
 def test_nobody_has_to_be_told_and_pressing_nothing_says_so(staff, world, publish):
     publish()
     put(world)

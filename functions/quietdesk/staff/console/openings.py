@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -101,17 +102,21 @@ def closing(at: At, sent: Sent) -> Answer:
 
 def calls(at: At, sent: Sent) -> Answer:
     """Who had a time on a closed day and has not been told, made from what is stored: whom to call,
-    who can only be met at the door, and on which closed days some still have a place."""
+    who can only be met at the door, and on which closed days some still have a place. Whom to call
+    is known also while the store does not answer."""
     session = at.session()
     items, now = session.items.values(), at.clock()
-    closed = session.work.publisher.published()[""].closed
+    stranded = None
+    with suppress(StoreUnavailable):
+        closed = session.work.publisher.published()[""].closed
+        stranded = queues.stranded(items, closed, at.city, now)
     untold = queues.untold(items, at.city, now)
     return at.page(
         "calls.html",
         at=session.queue.at,
         calls=[it for it in untold if it.request.reach],
         doors=[it for it in untold if not it.request.reach],
-        stranded=queues.stranded(items, closed, at.city, now),
+        stranded=stranded,
         week=_week(sent),
     )
 
