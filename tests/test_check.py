@@ -544,6 +544,21 @@ def test_place_that_the_desk_gave_meanwhile_is_not_given_up_unseen(open_world):
     assert see(open_world).opening == LATER
 
 
+def test_who_moves_it_after_their_day_was_closed_need_not_be_told_of_that_day(open_world):
+    open_world.store.put(open_world.sealed(code=CODE))
+    desk, handler = open_world.desk(), check(open_world)
+    moved = desk.place(desk.place(stored(open_world)[0], LATER, NOON), FIRST, NOON, LATER.day)
+    page = text(by_code(handler, "see", CODE))
+
+    assert stored(open_world)[0].untold == LATER.day
+    assert "Thursday, November 19" in page and "December 3" not in page
+    seen = hash_of(moved.envelope.reply)
+    move_seen(open_world, open_world.taken(replace(LATER, at="14:00"), code=CODE), seen)
+
+    (item,) = stored(open_world)
+    assert (item.opening.at, item.envelope.rev, item.untold) == ("14:00", 4, None)
+
+
 def test_plain_move_says_what_the_desk_answered_meanwhile_and_then_takes_its_place(open_world):
     open_world.store.put(open_world.sealed(code=CODE))
     handler = check(open_world)

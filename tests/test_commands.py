@@ -7,7 +7,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
@@ -17,6 +17,7 @@ from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
     BadSetting,
+    Conflict,
     NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
@@ -752,6 +753,58 @@ def test_closing_a_day_gives_others_times_and_lists_who_must_be_called(office, r
     # Publishing again does not open the day.
     run("openings", "publish")
     assert not any("corona.2026-12-03" in line for line in run("openings", "list")[1].splitlines())
+
+
+def test_whom_to_call_is_printed_again_until_they_were_told(office, run):
+    world, _ = office
+    ids = ask(world, "Ana", "Boris")
+    for id in ids:
+        run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+        world.store.set_seats({Opening.parse("corona.2026-12-03.1300.desk"): 9})
+    _, first, _ = run("openings", "close", "corona", "2026-12-03", "--yes")
+    calls = sorted(line for line in first.splitlines() if line.startswith("call "))
+
+    _, again, _ = run("openings", "calls")
+    status, told, err = run("openings", "calls", "--told", ids[0])
+    twice = run("openings", "calls", "--told", *ids)
+    _, last, _ = run("openings", "calls", "--told", ids[1])
+
+    assert sorted(again.splitlines()) == [f"2026-12-03: {line}" for line in calls]
+    assert (status, err) == (0, "")
+    assert told.splitlines()[0] == f"Told {ids[0]} Ana."
+    assert "Ana" not in told.splitlines()[1] and "Boris" in told.splitlines()[1]
+    assert twice[0] == f"nobody has to tell {ids[0]} Ana; nothing was noted"
+    assert last == f"Told {ids[1]} Boris.\nNobody has to be told.\n"
+
+
+def test_places_left_on_a_closed_day_are_said_with_what_to_run(office, run):
+    world, _ = office
+    run("place", *ask(world, "Ana"), "--at", "corona.2026-12-03.1300.desk", "--yes")
+    world.publisher().close("corona", date(2026, 12, 3), NOON)
+
+    status, out, err = run("openings", "calls")
+
+    assert (status, out) == (1, "Nobody has to be told.\n")
+    assert "1 still have a time at corona on 2026-12-03, which is closed" in err
+    assert "quietdesk openings close corona 2026-12-03" in err
+
+
+def test_who_could_not_be_noted_as_told_stays_on_the_list(office, run, monkeypatch):
+    world, _ = office
+    (id,) = ask(world, "Ana")
+    run("place", id, "--at", "corona.2026-12-03.1300.desk", "--yes")
+    run("openings", "close", "corona", "2026-12-03", "--yes")
+
+    def conflict(*_):
+        raise Conflict("changed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Placing, "told", conflict)
+        status, out, err = run("openings", "calls", "--told", id)
+
+    assert status == 1
+    assert out.startswith(f"2026-12-03: call {id} Ana: ")
+    assert f"{id} Ana: somebody else changed it" in err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the reply says, that it always fits, and that nothing strange in it is believed."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -36,6 +37,8 @@ def opened(reply):
         replies.placed(VISIT, CORONA),
         replies.placed(Opening(VISIT.day, "09:30", "van", "partner"), VAN),
         replies.placed(Opening(VISIT.day, "09:30", "van", DESK), VAN),
+        Reply("none", was=VISIT.day),
+        replace(replies.placed(VISIT, CORONA), was=date(2026, 12, 1)),
     ],
 )
 def test_reply_is_read_as_it_was_written(reply):
@@ -66,7 +69,7 @@ def test_longest_reply_there_can_be_fits(letter):
     name, address = letter * (60 // size), letter * (60 // size)
     longest = Center("c" * 32, name, address, (), True, path="p" * 15)
     opening = Opening(VISIT.day, "23:59", longest.id, longest.path)
-    reply = replies.placed(opening, longest)
+    reply = replace(replies.placed(opening, longest), was=VISIT.day)
 
     assert len(str(opening)) == 64
     assert len(envelopes.seal_reply(replies.write(reply), KEY, ID)) == 284
@@ -75,6 +78,7 @@ def test_longest_reply_there_can_be_fits(letter):
 
 def test_every_reply_has_one_size():
     every = [replies.waiting(date(2026, 12, 3)), Reply("none"), replies.placed(VISIT, CORONA)]
+    every += [replace(it, was=VISIT.day) for it in every]
 
     sizes = {len(envelopes.seal_reply(replies.write(reply), KEY, ID)) for reply in every}
 
@@ -110,6 +114,9 @@ def test_every_reply_has_one_size():
         {"state": "waiting", "look_again": 20261203},
         {"state": "waiting", "look_again": ["2026-12-03"]},
         {"state": "waiting", "look_again": 1e300},
+        {"state": "none", "no": "soon"},
+        {"state": "none", "no": "20261203"},
+        {"state": "none", "no": ["2026-12-03"]},
         {"state": "placed", "opening": "corona.2026-12-03.0930", "name": 7},
         {"state": "placed", "opening": "corona.2026-12-03.0930", "name": None},
         {"state": "placed", "opening": "corona.2026-12-03.0930", "address": ["x"]},
@@ -167,6 +174,7 @@ ID_TEXT = st.builds(Opening, st.dates(), st.just("09:30"), st.just("corona")).ma
             "opening": ID_TEXT | JSON,
             "name": JSON,
             "address": JSON,
+            "no": DAY | JSON,
             "more": JSON,
         },
     )

@@ -1,12 +1,17 @@
 """The work of the desk, which console and commands only put into words: what became of each
 request, why not, whom to call and what is left."""
 
+import shutil
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
+from itertools import count
+from pathlib import Path
 
 import pytest
 
-from quietdesk import codes, hpke
+from quietdesk import codes, envelopes, hpke, replies
 from quietdesk.errors import (
     Changed,
     Conflict,
@@ -24,14 +29,18 @@ from quietdesk.errors import (
 )
 from quietdesk.openings import DESK, Opening
 from quietdesk.staff.custodian import ceremony
+from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.placing import Placing
-from quietdesk.staff.device import keyring
+from quietdesk.staff.desk.queue import Pulled
+from quietdesk.staff.device import keyring, opener, upload
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
 from quietdesk.staff.outcome import Answered, Decision, Outcome, Started, choice
 from quietdesk.staff.work import Work
+from quietdesk.store import open_store
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.weeks import Epoch
 from tests.hostile import spoiled
+from tests.killed import killed_at_each
 from tests.world import ASKED, NOON, WEEK, another_device
 
 VISIT = Opening(date(2026, 12, 3), "13:00", "corona", DESK)
@@ -94,14 +103,14 @@ def failing(monkeypatch, kind, method, error, after=0):
 
 
 def test_each_request_is_done_as_asked_and_says_how_it_stands(work, world, path, published):
-    ids = ask(world, "Ana", "Boris", "Chen", "Dora")
+    ids = ask(world, "Ana", "Boris", "Chen", "Dora", "Elsa")
     queue = queue_of(work, path)
     todo = list(zip(ids, [VISIT, *Decision], strict=True))
 
     outcome = work.answer(queue, todo)
 
-    assert [it.did for it in outcome.answered] == ["placed", "wait", "none", "erase"]
-    assert outcome.counts == {"placed": 1, "wait": 1, "none": 1, "erase": 1}
+    assert [it.did for it in outcome.answered] == ["placed", "wait", "none", "erase", "told"]
+    assert outcome.counts == {"placed": 1, "wait": 1, "none": 1, "erase": 1, "told": 1}
     assert (outcome.not_done, outcome.stopped, outcome.untried) == ((), None, 0)
     after = queue.changed(outcome.became)
     stored = opened(world)
@@ -271,12 +280,12 @@ def test_outcome_shows_nothing_in_a_log_and_keeps_no_trace(work, world, path):
     assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
 
 
-@pytest.mark.parametrize("text", [*Decision, str(VISIT)])
+@pytest.mark.parametrize("text", ["wait", "none", "erase", str(VISIT)])
 def test_answer_reads_as_it_is_written(text):
     assert str(choice(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "leave", "corona", "WAIT", f"{VISIT} "])
+@pytest.mark.parametrize("text", ["", "leave", "told", "corona", "WAIT", f"{VISIT} "])
 def test_answer_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="not an opening"):
         choice(text)
@@ -409,6 +418,205 @@ def test_whom_to_call_is_known_also_when_the_store_goes_away_at_the_end(
 def test_day_that_cannot_be_closed_is_refused_before_anybody_is_asked(work, path, closing):
     with pytest.raises(NoDay):
         work.propose(queue_of(work, path), [], closing)
+
+
+# --- Telling who had a time on a closed day ------------------------------------------------------
+
+
+def untold(world, now=NOON, device=None):
+    """Whom a desk finds that begins now, with what the store has: id to closed day."""
+    items = [it for it in world.desk(device).pull(now) if isinstance(it, Opened)]
+    return {it.id: it.untold for it in queues.untold(items, world.city, now)}
+
+
+def test_whom_to_call_is_found_again_by_a_desk_that_begins_later(work, world, path, published):
+    ids = placed(world, "Ana", "Boris", "Chen", windows=["any"])
+    placed(world, "Dora", **NO_PHONE)  # who looks with the code in time
+    ask(world, "Elsa")
+
+    outcome = close(work, path)
+
+    assert {it.id for it in outcome.told("call")} == {*ids}
+    assert untold(world) == dict.fromkeys(ids, VISIT.day)
+
+
+@pytest.mark.parametrize("answer", ["placed", "wait", "none"])
+def test_whom_to_call_is_found_again_whatever_they_were_answered(
+    work, world, path, published, monkeypatch, answer
+):
+    (id,) = placed(world, "Ana", windows=["any" if answer == "placed" else "sun-eve"])
+    if answer == "none":
+        failing(monkeypatch, Placing, "wait", TooOld("over before that day"))
+
+    outcome = close(work, path)
+
+    assert outcome.counts == {answer: 1}
+    assert untold(world) == {id: VISIT.day}
+
+
+def test_who_was_told_is_on_the_list_no_more_and_keeps_everything_else(
+    work, world, path, published
+):
+    ana, boris = placed(world, "Ana", "Boris", windows=["any"])
+    close(work, path)
+    queue = queue_of(work, path)
+
+    outcome = work.answer(queue, [(ana, Decision.TOLD)])
+
+    assert (outcome.counts, outcome.not_done) == ({"told": 1}, ())
+    assert untold(world) == {boris: VISIT.day}
+    before, after = queue.items[ana], opened(world)[ana]
+    assert (after.request, after.opening, after.envelope.expires) == (
+        before.request, before.opening, before.envelope.expires,
+    )  # fmt: skip
+    assert after.reply == replace(before.reply, was=None)
+    assert outcome.became[ana].envelope == after.envelope
+
+
+def test_nothing_is_written_for_who_need_not_be_told(work, world, path):
+    (id,) = ask(world, "Ana")
+    before = opened(world)[id].envelope
+
+    outcome = work.answer(queue_of(work, path), [(id, Decision.TOLD)])
+
+    assert outcome.not_done == ()
+    assert opened(world)[id].envelope == before
+
+
+def test_another_desk_finds_whom_to_call_and_who_was_called(work, world, path, published):
+    other = another_device(world)
+    upload.upload_wrap_keys(world.store, other, world.city, NOON)
+    programme = world.store, world.city, world.trust, [world.custodian]
+    ceremony.admit(*programme, other.public_key, NOON)
+    ceremony.mint(*programme, 5, NOON)  # of which only the last week is for both
+    had, gets = (Opening(date(2026, 12, day), "13:00", "corona", DESK) for day in (15, 16))
+    world.publisher().publish(NOON)
+    ids = ask(world, "Ana", "Boris")
+    for id in ids:
+        world.store.set_seats({had: 9, gets: 9})
+        world.desk().place(opened(world)[id], had, NOON)
+    work.close_day(queue_of(work, path), ("corona", had.day), [(id, gets) for id in ids])
+
+    found = untold(world, device=other)
+    there = Work(world.store, world.city, world.trust, lambda: NOON, other)
+    items = [it for it in world.desk(other).pull(NOON) if isinstance(it, Opened)]
+    there.answer(Pulled.of(NOON, items, ()), [(ids[0], Decision.TOLD)])
+
+    assert found == dict.fromkeys(ids, had.day)
+    assert untold(world) == untold(world, device=other) == {ids[1]: had.day}
+
+
+def test_who_is_answered_again_before_anybody_called_is_still_to_be_called(
+    work, world, path, published
+):
+    (id,) = placed(world, "Ana", windows=["sun-eve"])
+    close(work, path)
+
+    for now in (Decision.WAIT, replace(VISIT, day=date(2026, 12, 4)), Decision.NONE):
+        work.answer(queue_of(work, path), [(id, now)])
+        assert untold(world) == {id: VISIT.day}
+
+
+def test_of_two_closed_days_the_next_one_counts_until_it_is_over(work, world, path, published):
+    (id,) = placed(world, "Ana")
+    had = [VISIT, *(replace(VISIT, day=date(2026, 12, day)) for day in (8, 9, 10))]
+    moments = NOON, NOON, NOON + 16 * WEEK / 7
+
+    found = []
+    for now, old, new in zip(moments, had, had[1:], strict=False):
+        then = Work(world.store, world.city, world.trust, lambda now=now: now, world.device)
+        queue = then.pull(path, {}).queue
+        then.close_day(queue, ("corona", old.day), [(id, new)])
+        found.append(untold(world, now))
+
+    assert found == [{id: VISIT.day}, {id: VISIT.day}, {id: had[2].day}]
+
+
+def test_when_the_day_is_over_who_has_a_phone_is_still_to_be_called_and_nobody_else(
+    world, path, published
+):
+    (calls,) = placed(world, "Ana", windows=["any"])
+    (looks,) = placed(world, "Chen", windows=["any"], **NO_PHONE)
+    eve, after = (NOON + days * WEEK / 7 for days in (12, 16))
+    close(Work(world.store, world.city, world.trust, lambda: eve, world.device), path)
+    day = VISIT.day
+
+    assert untold(world, eve) == {calls: day, looks: day}
+    assert untold(world, after) == {calls: day}
+    visit = opened(world)[calls].opening
+    assert untold(world, visit.starts(world.city.zone) + WEEK / 7) == {}
+
+
+def test_what_a_first_reply_says_of_a_closed_day_is_not_believed(world):
+    """Whoever sends an envelope writes it, and nobody at the desk has answered yet."""
+    envelope = world.sealed(name=["Ana"])
+    world.store.put(envelope)
+    (item,) = world.desk().pull(NOON)
+    claim = replies.write(replies.Reply("waiting", was=VISIT.day))
+    sealed = envelopes.seal_reply(claim, item.reply_key, envelope.id)
+    claims = replace(item.envelope, reply=sealed)
+
+    assert world.opener().open(claims).reply.was == VISIT.day
+    assert world.opener().open(claims).untold is None
+    assert world.opener().open(replace(claims, rev=2)).untold == VISIT.day
+
+
+def test_who_changed_it_meanwhile_is_not_noted_as_told(work, world, path, published):
+    (id,) = placed(world, "Ana", windows=["any"])
+    close(work, path)
+    queue = queue_of(work, path)
+    work.answer(queue, [(id, Decision.WAIT)])
+
+    outcome = work.answer(queue, [(id, Decision.TOLD)])
+
+    assert isinstance(outcome.answered[0].error, Changed)
+    assert untold(world) == {id: VISIT.day}
+
+
+def closes(city, trust, device, spec):
+    with closing(open_store(spec)) as store:
+        work = Work(store, city, trust, lambda: NOON, device)
+        sealed = opener.waiting(store, city, NOON)
+        items = [Opener(store, city, trust, device).open(it) for it in sealed]
+        there = [it for it in items if it.opening == VISIT]
+        proposals = work.propose(Pulled.of(NOON, items, ()), there, CLOSED)
+        todo = [(it.item.id, it.opening or Decision.WAIT) for it in proposals]
+        work.close_day(Pulled.of(NOON, items, ()), CLOSED, todo)
+
+
+@pytest.mark.process
+def test_whoever_closes_a_day_and_dies_leaves_nobody_unnamed(world, published, tmp_path):
+    ids = {*placed(world, "Ana", "Boris")}
+    world.store.checkpoint()
+    source, numbers = Path(world.spec.removeprefix("sqlite:")), count()
+
+    def fresh():
+        copy = tmp_path / f"copy-{next(numbers)}.db"
+        shutil.copyfile(source, copy)
+        return f"sqlite:{copy}"
+
+    begun, closed = set(), partial(closes, world.city, world.trust, world.device)
+    for spec, moment in killed_at_each(fresh, closed):
+        with closing(open_store(spec)) as store:
+            after = replace(world, store=store)
+            there = {it.id for it in opened(after).values() if it.opening == VISIT}
+            begun.add(len(there))
+
+            assert {*untold(after)} == ids - there, moment
+            closed(spec)
+            assert untold(after) == dict.fromkeys(ids, VISIT.day), moment
+    assert begun == {0, 1, 2}
+
+
+def test_places_that_are_left_on_closed_days_are_counted_until_those_are_over(
+    work, world, path, published
+):
+    placed(world, "Ana", "Boris")
+    work.close_day(queue_of(work, path), CLOSED, [])
+    items, closed = opened(world).values(), work.publisher.published()[""].closed
+
+    assert queues.stranded(items, closed, world.city, NOON) == [(*CLOSED, 2)]
+    assert queues.stranded(items, closed, world.city, NOON + 16 * WEEK / 7) == []
 
 
 # --- Entering, and openings ----------------------------------------------------------------------

@@ -13,20 +13,25 @@ from quietdesk.city import Center
 from quietdesk.errors import CannotOpen
 from quietdesk.openings import Opening, named
 
-_KEYS = ("state", "look_again", "opening", "name", "address")
+_KEYS = ("state", "look_again", "opening", "name", "address", "no")
 STATES = ("waiting", "placed", "none")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
     """`waiting`: look again on `look_again`, if it is known. `placed`: come to `opening`; a center
-    that the site does not list brings its `name` and `address`. `none`: there is no place."""
+    that the site does not list brings its `name` and `address`. `none`: there is no place.
+
+    `was`: the desk closed the day on which they had a time, and has told nobody yet. It is for the
+    desk, which finds in it whom to call; phones pass over it. It is written `no` (no visit on that
+    day), and is a day and no more: the longest reply leaves room for just that."""
 
     state: str
     look_again: date | None = None
     opening: Opening | None = None
     name: str = ""
     address: str = ""
+    was: date | None = None
 
     def __repr__(self) -> str:
         return "<Reply>"
@@ -52,21 +57,27 @@ def write(reply: Reply) -> dict[str, Any]:
         values["opening"] = str(reply.opening)
     if reply.name:
         values |= {"name": reply.name, "address": reply.address}
+    if reply.was:
+        values["no"] = reply.was.isoformat()
     return values
 
 
 def read(values: Mapping[str, Any]) -> Reply:
     """The reply in opened values. Raises CannotOpen for what none of ours writes."""
     try:
-        state, day, opening, name, address = (str(values.get(key, "")) for key in _KEYS)
+        state, day, opening, name, address, was = (str(values.get(key, "")) for key in _KEYS)
         if any(not isinstance(values.get(key, ""), str) for key in _KEYS):
             raise ValueError("not text")
         (name + address).encode()  # half of a surrogate pair could not be shown
         if state not in STATES or (state == "placed") != bool(opening):
             raise ValueError("another state")
-        look_again = date.fromisoformat(day) if day else None
-        if look_again and look_again.isoformat() != day:
-            raise ValueError("another spelling of a day")
-        return Reply(state, look_again, named(opening), name, address)
+        return Reply(state, _day(day), named(opening), name, address, _day(was))
     except (ValueError, TypeError, AttributeError):
         raise CannotOpen("the reply says nothing that we know") from None
+
+
+def _day(text: str) -> date | None:
+    day = date.fromisoformat(text) if text else None
+    if day and day.isoformat() != text:
+        raise ValueError("another spelling of a day")
+    return day

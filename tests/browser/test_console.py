@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from quietdesk import codes
+from quietdesk.openings import Opening
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.device.opener import Opener as StaffDesk
 from tests.browser.test_every_page import CONTRAST
@@ -511,12 +512,15 @@ def test_desk_in_spanish_fits_its_screen(visit, world, open_world, tmp_path):
     for number in range(3):
         put(world, name=[f"Persona {number}"], windows=["any"])
     world.store.put(spoiled(world.sealed()))
+    (moved, *_), answers = opened(world), world.desk()
+    had, gets = (Opening.parse(f"corona.2026-12-0{day}.1300.desk") for day in (3, 4))
+    answers.place(answers.place(moved, had, NOON), gets, NOON, had.day)
     with desk_open(world, tmp_path, "es") as desk:
         page = visit()
         unlock(page, desk)
         expect(page.locator("h1")).to_have_text("Lista de espera")
 
-        for path in ("/", "/openings", "/junk", "/enter"):
+        for path in ("/", "/openings", "/calls", "/junk", "/enter"):
             page.goto(desk.url + path)
             for width in screens(page, 320, 768):
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -346,11 +346,11 @@ def test_many_are_answered_in_the_background_with_progress(staff, world, monkeyp
     going, at_half = Event(), Event()
     works = Placing.refuse
 
-    def slow(self, item, now):
+    def slow(self, item, now, was):
         if unlocked(staff).peek().job.done == 12:
             at_half.set()
             assert going.wait(CEILING)
-        return works(self, item, now)
+        return works(self, item, now, was)
 
     monkeypatch.setattr(Placing, "refuse", slow)
     refuse(staff, follow=False, id=ids)
@@ -371,12 +371,12 @@ def test_lock_stops_the_work_and_leaves_every_request_whole(staff, world, monkey
     going, at_half = Event(), Event()
     works, count = Placing.refuse, Counter()
 
-    def slow(self, item, now):
+    def slow(self, item, now, was):
         count["refused"] += 1
         if count["refused"] == 12:
             at_half.set()
             assert going.wait(CEILING)
-        return works(self, item, now)
+        return works(self, item, now, was)
 
     monkeypatch.setattr(Placing, "refuse", slow)
     refuse(staff, follow=False, id=ids)

@@ -8,7 +8,7 @@ import pytest
 from quietdesk.errors import HalfPublished, StoreUnavailable
 from quietdesk.openings import Opening
 from quietdesk.staff.desk.publisher import Publisher
-from tests.console.staff import NO_PHONE, accept, names, opened, put
+from tests.console.staff import NO_PHONE, Staff, accept, made, names, opened, put
 from tests.world import NOON
 
 # --- Openings ------------------------------------------------------------------------------------
@@ -149,6 +149,107 @@ def test_closing_a_day_gives_other_times_and_says_whom_to_call(staff, world, pub
     assert [it for it in free if (it.center, it.day) == ("corona", date(2026, 11, 23))] == []
     assert "Corona : closed on Monday, November 23" in staff.get("/openings").text
     assert "7185550167" not in staff.get("/look").body
+
+
+@pytest.mark.parametrize("leaving", ["a link", "the lock", "a restart"])
+def test_whom_to_call_about_a_closed_day_stays_until_somebody_was_called(
+    staff, world, publish, clock, tmp_path, leaving
+):
+    placed_on_the_same_day(world, publish)
+    staff.unlock()
+    done = accept(staff, staff.post("/closing", center="corona", day="2026-11-23"))
+    assert f'href="{staff.base}/calls"' in done.body
+    again = staff
+    if leaving == "a link":
+        staff.get("/openings")
+    if leaving == "the lock":
+        staff.post("/lock")
+    if leaving == "a restart":
+        staff.console.close()
+        again = Staff(next(made(world, tmp_path, clock)))
+    again.unlock()
+
+    assert "closed days 2" in again.get("/openings?week=2026-W49").text
+    page = again.get("/calls?week=2026-W49")
+    calls, doors = page.body.split("Nobody can tell these people in time")
+    assert "Callista" in calls and "7185550167" in calls and "Elsa" not in page.body
+    assert "Monday, November 23" in calls
+    assert "Quieta" in doors and "7185550167" not in doors
+    (id,) = page.fields("id")
+    told = again.post("/told?week=2026-W49", id=id)
+
+    assert "Noted as told." in told.text and "Callista" not in told.text
+    assert "Quieta" in told.text and "/openings?week=2026-W49" in told.body
+    again.post("/pull")
+    assert "Callista" not in again.get("/calls").text
+    if again is not staff:
+        again.console.close()
+
+
+def test_who_changed_it_meanwhile_is_said_and_still_to_be_called(staff, world, publish):
+    ids = placed_on_the_same_day(world, publish)
+    staff.unlock()
+    accept(staff, staff.post("/closing", center="corona", day="2026-11-23"))
+    world.desk().wait(opened(world)[ids["Callista"]], NOON)
+
+    page = staff.post("/told", id=ids["Callista"])
+
+    assert "Not done: 1" in page.text
+    assert "Somebody else changed it meanwhile." in page.text
+    assert "Callista" in staff.get("/calls").text
+
+
+def test_nobody_is_said_to_be_told_before_the_queue_was_fetched(staff, world, publish, monkeypatch):
+    publish()
+
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(world.store, "pull", down)
+    staff.unlock()
+
+    page = staff.get("/calls")
+
+    assert "Fetch the queue first" in page.text and "Nobody has to be told" not in page.text
+
+
+def test_whom_to_call_is_shown_also_while_the_store_does_not_answer(
+    staff, world, publish, monkeypatch
+):
+    placed_on_the_same_day(world, publish)
+    staff.unlock()
+    accept(staff, staff.post("/closing", center="corona", day="2026-11-23"))
+
+    def down(*_):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(world.store, "read", down)
+    page = staff.get("/calls")
+
+    assert "7185550167" in page.text
+    assert "It is not known whether somebody still has a place on a closed day." in page.text
+
+
+def test_nobody_has_to_be_told_and_pressing_nothing_says_so(staff, world, publish):
+    publish()
+    put(world)
+    staff.unlock()
+
+    assert "Nobody has to be told." in staff.get("/calls").text
+    assert "No request was chosen." in staff.post("/told").text
+
+
+def test_closed_day_on_which_some_still_have_a_place_offers_other_times(staff, world, publish):
+    placed_on_the_same_day(world, publish)
+    world.publisher().close("corona", date(2026, 11, 23), NOON)
+    staff.unlock()
+
+    page = staff.get("/calls")
+    assert "Corona : closed on Monday, November 23" in page.text
+    assert "Still with a place there on that day: 2." in page.text
+    accept(staff, staff.post("/closing", center="corona", day="2026-11-23"))
+
+    assert "Still with a place" not in staff.get("/calls").text
 
 
 def test_who_fits_nowhere_else_waits(staff, world, publish):

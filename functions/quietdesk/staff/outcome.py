@@ -19,11 +19,12 @@ Closing = tuple[str, date]  # a center, and the day that it is closed
 
 
 class Decision(StrEnum):
-    """What a request may be answered with, beside an opening."""
+    """What a request may be answered with, beside an opening. `told`: that a day is closed."""
 
     WAIT = "wait"
     NONE = "none"
     ERASE = "erase"
+    TOLD = "told"
 
 
 Choice = Opening | Decision
@@ -31,17 +32,17 @@ Choice = Opening | Decision
 
 def choice(text: str) -> Choice:
     """An answer as forms write it: wait, none, erase or the id of an opening. Raises ValueError."""
-    return Decision(text) if text in list(Decision) else Opening.parse(text)
+    return Decision(text) if text in ("wait", "none", "erase") else Opening.parse(text)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answered:
-    """What became of one request. `did` is placed, wait, none, erase, or of what was erased back or
-    seatless (back, and its seat somebody else's by now); it is "" with the `error` that stood in
-    the way. `meant` is erase where that was asked for, done or not. `name` is None when nobody had
-    opened it. `now` is how it stands, None when it is gone; `had` is the visit it had. `tell` is
-    how who had a time on a closed day hears of it: call; door when they may come in vain; "" when
-    they look with the code in time."""
+    """What became of one request. `did` is placed, wait, none, erase or told, or of what was erased
+    back or seatless (back, and its seat somebody else's by now); it is "" with the `error` that
+    stood in the way. `meant` is erase where that was asked for, done or not. `name` is None when
+    nobody had opened it. `now` is how it stands, None when it is gone; `had` is the visit it had.
+    `tell` is how who had a time on a closed day hears of it: call; door when they may come in vain;
+    "" when they look with the code in time."""
 
     id: str
     name: str | None = None

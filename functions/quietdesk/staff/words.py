@@ -71,6 +71,7 @@ SAID = {
     "old_page": "That page was an old one. Nothing was changed; this is how it stands.",
     "nobody": "No request was chosen. Tick some first.",
     "published": "Published.",
+    "told": "Noted as told.",
     "not_confirmed": "Nobody confirmed the code in time, or it was denied.",
     "unreadable": "What was sent could not be read. Nothing was changed.",
     "elsewhere": "Only a page of this desk, on this computer, may ask for that.",

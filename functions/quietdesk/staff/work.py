@@ -172,7 +172,8 @@ class Work:
     ) -> Outcome:
         """Close a center for a day, answer those who had a place there, and see who still has one:
         nobody can take a time there any more, and who did so since the queue was pulled is found
-        now. Who can wait no longer is told that there is no place. Raises NoDay and Conflict."""
+        now. Who can wait no longer is told that there is no place. That somebody has to be told is
+        kept in their reply until then. Raises NoDay and Conflict."""
         changes = self.publisher.close(*closing, self._clock())
         seen(Started(len(todo), changes))
         outcome = self._in_turn(todo, lambda it: self._move(queue, *it), seen)
@@ -221,7 +222,7 @@ class Work:
                 return replace(outcome, stopped=outcome.doubtful.error, untried=left)
         return Outcome(answered=tuple(answered))
 
-    def _answer(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
+    def _answer(self, queue: Pulled, id: str, wanted: Choice, was: date | None = None) -> Answered:
         item = queue.items.get(id)
         if item is None:
             return Answered(id, error=Gone("it is not in the queue any more"))
@@ -229,7 +230,7 @@ class Work:
         meant = did if wanted is Decision.ERASE else ""
         before = Answered(id, item.request.name, now=item, had=item.opening, meant=meant)
         try:
-            return replace(before, did=did, now=self._write(item, wanted))
+            return replace(before, did=did, now=self._write(item, wanted, was))
         except TracesRemain as error:
             return replace(before, did=did, now=None, error=_bare(error))
         except (
@@ -243,30 +244,28 @@ class Work:
                 return replace(before, error=_bare(error))
             return replace(before, now=now, error=_conflict(now is not None))
 
-    def _write(self, item: Opened, wanted: Choice) -> Opened | None:
+    def _write(self, item: Opened, wanted: Choice, was: date | None) -> Opened | None:
         now = self._clock()
         match wanted:
             case Decision.WAIT:
-                return self._placing.wait(item, now)
+                return self._placing.wait(item, now, was)
             case Decision.NONE:
-                return self._placing.refuse(item, now)
+                return self._placing.refuse(item, now, was)
             case Decision.ERASE:
                 self._placing.erase(item.envelope)
                 return None
+            case Decision.TOLD:
+                return self._placing.told(item)
             case _:
-                return self._placing.place(item, wanted, now)
+                return self._placing.place(item, wanted, now, was)
 
     def _move(self, queue: Pulled, id: str, wanted: Choice) -> Answered:
         """The answer to who had a place on a closed day."""
-        became = self._answer(queue, id, wanted)
+        tell, was = queues.tell(queue.items.get(id), self._city, self._clock())
+        became = self._answer(queue, id, wanted, was)
         if wanted is Decision.WAIT and isinstance(became.error, TooOld):
-            became = self._answer(queue, id, Decision.NONE)
-        if not became.did or not became.had or not isinstance(became.now, Opened):
-            return became
-        if became.now.request.reach:
-            return replace(became, tell="call")
-        knows = queues.earliest(queue.items[id], self._city, self._clock())
-        return replace(became, tell="door" if became.had.day < knows else "")
+            became = self._answer(queue, id, Decision.NONE, was)
+        return replace(became, tell=tell) if became.did and became.now else became
 
     def _erase(self, envelope: Envelope) -> Answered:
         meant = Decision.ERASE.value

@@ -1,12 +1,13 @@
-"""The desk's verbs for openings: publish, list, close, reopen."""
+"""The desk's verbs for openings: publish, list, close, calls, reopen."""
 
 import argparse
 import json
 import sys
 from contextlib import closing
 
+from quietdesk.errors import QuietdeskError
 from quietdesk.openings import DESK
-from quietdesk.staff.commands import wording
+from quietdesk.staff.commands import naming, wording
 from quietdesk.staff.commands.terminal import Here, agreed, at_the_queue, at_work, complain
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.publisher import Publisher, check_day
@@ -71,6 +72,32 @@ def close(at: Here, args: argparse.Namespace) -> int:
         left = _say_left(outcome)
         wording.fail(outcome)
     return 0 if answered == len(there) and not left else 1
+
+
+def calls(at: Here, args: argparse.Namespace) -> int:
+    """List who had a time on a closed day and has not been told; first note who was."""
+    with at_the_queue(at) as (work, pulled):
+        queue = pulled.queue
+        chosen = naming.chosen(queue, args.told, False)
+        if needless := [wording.name(it) for it in chosen if it.untold is None]:
+            raise QuietdeskError(f"nobody has to tell {', '.join(needless)}; nothing was noted")
+        todo = [(it.id, Decision.TOLD) for it in chosen]
+        outcome = work.answer(queue, todo, wording.each(wording.was_told))
+        noted = wording.ended(outcome, [wording.name(it) for it in chosen])
+        queue = queue.changed(outcome.became)
+        untold = queues.untold(queue.items.values(), at.city, at.now)
+        for it in untold:
+            print(wording.to_tell(it, at.city))
+        if not untold:
+            print("Nobody has to be told.")
+        wording.unopened(queue.shut, len(queue.items) + len(queue.shut))
+        wording.fail(outcome)
+        closed = work.publisher.published()[""].closed
+        stranded = queues.stranded(queue.items.values(), closed, at.city, at.now)
+        for center, day, count in stranded:
+            complain(f"{count} still have a time at {center} on {day}, which is closed")
+            complain(f"hint: run again: quietdesk openings close {center} {day}")
+    return 0 if noted == len(todo) and not stranded else 1
 
 
 def reopen(at: Here, args: argparse.Namespace) -> int:

@@ -110,6 +110,10 @@ def _openings(verbs: "Verbs") -> None:
     _add_day(close)
     close.add_argument("--yes", action="store_true", help="do not ask")
     close.set_defaults(run=openings.close)
+    calls = times.add_parser("calls", help="list who has to be told that a day is closed")
+    told_help = "note that these were told: the id, or its first 8 digits or more"
+    calls.add_argument("--told", metavar="ID", nargs="+", default=[], help=told_help)
+    calls.set_defaults(run=openings.calls)
     reopen = times.add_parser("reopen", help="take back that a day was closed")
     _add_day(reopen)
     reopen.set_defaults(run=openings.reopen)

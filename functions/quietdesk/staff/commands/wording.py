@@ -281,6 +281,15 @@ def told(city: City) -> Callable[[Answered], None]:
     return say
 
 
+def was_told(it: Answered) -> None:
+    print(f"Told {_who(it)}.")
+
+
+def to_tell(item: Opened, city: City) -> str:
+    """Who has to be told that a day is closed, how, and where their request stands now."""
+    return f"{item.untold}: {_call(item)}; {standing(item, city)}"
+
+
 def ended(outcome: Outcome, names: Sequence[str]) -> int:
     """Say what to do about what was not done, and give how many requests were. `names` are those of
     all of them, in turn. Say how many, then call `fail`."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -10,11 +11,13 @@ from quietdesk.errors import StoreUnavailable
 from quietdesk.openings import Listing, Opening
 from quietdesk.request import PARTS_OF_DAY
 from quietdesk.staff import words
+from quietdesk.staff.console import queue
 from quietdesk.staff.console.answers import plan_for
 from quietdesk.staff.console.at import At
 from quietdesk.staff.console.forms import Sent, day, one
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.publisher import Publisher
+from quietdesk.staff.outcome import Decision
 from quietdesk.web import Answer
 from quietdesk.weeks import WEEKS_AHEAD, Epoch
 
@@ -54,6 +57,7 @@ def _shown(at: At, sent: Sent) -> Answer:
         changes=publisher.preview(now),
         closed=sorted(listing.closed, key=lambda it: (it[1], it[0])),
         tomorrow=tomorrow,
+        calls=len(queues.untold(at.session().items.values(), at.city, now)),
     )
 
 
@@ -94,6 +98,43 @@ def closing(at: At, sent: Sent) -> Answer:
     session = at.session()
     there = queues.placed_on(session.items.values(), center, closed)
     return plan_for(at, session, there, (center, closed))
+
+
+def calls(at: At, sent: Sent) -> Answer:
+    """Who had a time on a closed day and has not been told, made from what is stored: whom to call,
+    who can only be met at the door, and on which closed days some still have a place. Whom to call
+    is known also while the store does not answer."""
+    session = at.session()
+    items, now = session.items.values(), at.clock()
+    stranded = None
+    with suppress(StoreUnavailable):
+        closed = session.work.publisher.published()[""].closed
+        stranded = queues.stranded(items, closed, at.city, now)
+    untold = queues.untold(items, at.city, now)
+    return at.page(
+        "calls.html",
+        at=session.queue.at,
+        calls=[it for it in untold if it.request.reach],
+        doors=[it for it in untold if not it.request.reach],
+        stranded=stranded,
+        week=_week(sent),
+    )
+
+
+def told(at: At, sent: Sent) -> Answer:
+    """Somebody has called this one. What stood in the way is shown as for any answer."""
+    todo = [(item.id, Decision.TOLD) for item in queue.chosen(at, at.session(), sent)]
+    if not todo:
+        at.say("nobody")
+        return at.to("/calls", **_week(sent))
+    answer = at.start(
+        "answer", len(todo), lambda session, seen: session.work.answer(session.queue, todo, seen)
+    )
+    job = at.session().job
+    if job is None or job.outcome is None or job.outcome.not_done:
+        return answer
+    at.say("told")
+    return at.to("/calls", **_week(sent))
 
 
 def _week(sent: Sent) -> dict[str, str]:

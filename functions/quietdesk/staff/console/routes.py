@@ -44,6 +44,8 @@ LINES = (
     Line("POST", "/publish", openings.publish),
     Line("POST", "/closing", openings.closing),
     Line("POST", "/reopen", openings.reopen),
+    Line("GET", "/calls", openings.calls),
+    Line("POST", "/told", openings.told),
     Line("GET", "/enter", enter.form, beside=True, keeps=True),
     Line("POST", "/enter", enter.enter, beside=True, keeps=True),
     Line("GET", "/sending", enter.sending, touches=False, beside=True, keeps=True),

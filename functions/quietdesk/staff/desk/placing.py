@@ -72,17 +72,22 @@ class Placing:
         self._city = city
         self._trust = trust
 
-    def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
+    def place(
+        self, item: Opened, opening: Opening, now: datetime, was: date | None = None
+    ) -> Opened:
         """Give the request that opening: a seat is taken, the request sealed to the visit's week
         and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
         since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
-        NoKeyYet or BadBundle when the visit's week has no key."""
+        NoKeyYet or BadBundle when the visit's week has no key.
+
+        `was`, here and below: the closed day on which they had a time, when they have to be told.
+        Whoever has to be told of an earlier one stays so until `told`."""
         self._refuse_past(opening, now)
         if self._last_day(opening.epoch, item) < opening.day:
             raise TooOld("the request would be destroyed before the visit")
-        return self._write(item, opening, opening.epoch, self._placed(opening), now)
+        return self._write(item, opening, opening.epoch, self._placed(opening), now, was)
 
-    def wait(self, item: Opened, now: datetime) -> Opened:
+    def wait(self, item: Opened, now: datetime, was: date | None = None) -> Opened:
         """Keep the request for another week, in its order, and tell the person when to look again.
         It is sealed to this week, or to the next where this one's key day comes before that day. A
         seat it had goes back. Raises TooOld when its 60 days end before that day."""
@@ -90,17 +95,23 @@ class Placing:
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
             if self._look_again(epoch, item.envelope.born, now) == again:
-                return self._write(item, None, epoch, replies.waiting(again), now)
+                return self._write(item, None, epoch, replies.waiting(again), now, was)
         raise TooOld("the request would be destroyed before the day to look again")
 
-    def refuse(self, item: Opened, now: datetime) -> Opened:
+    def refuse(self, item: Opened, now: datetime, was: date | None = None) -> Opened:
         """Answer that there is no place: the person may ask again, or call. A seat it had goes
         back."""
         answer = replies.Reply("none")
         if item.envelope.opening:
-            return self._write(item, None, weeks.epoch_at(now, self._city.zone), answer, now)
-        sealed = _sealed_reply(item, answer)
-        return self._replace(item, replace(item.envelope, reply=sealed), item.request, answer)
+            return self._write(item, None, weeks.epoch_at(now, self._city.zone), answer, now, was)
+        return self._say(item, self._still(item, answer, now, was))
+
+    def told(self, item: Opened) -> Opened:
+        """Somebody has told the person that the day is closed on which they had a time: the reply
+        says so no more. Nothing is written for who need not be told. Raises Conflict."""
+        if item.untold is None or item.reply is None:
+            return item
+        return self._say(item, replace(item.reply, was=None))
 
     def enter(
         self,
@@ -215,8 +226,15 @@ class Placing:
         return replies.placed(opening, center)
 
     def _write(
-        self, item: Opened, opening: Opening | None, epoch: Epoch, answer: Reply, now: datetime
+        self,
+        item: Opened,
+        opening: Opening | None,
+        epoch: Epoch,
+        answer: Reply,
+        now: datetime,
+        was: date | None,
     ) -> Opened:
+        answer = self._still(item, answer, now, was)
         asked = replace(item.request, opening=opening)
         parts = request.pack(asked, item.reply_key, item.rest)
         bundle = self._bundle(epoch, now)
@@ -225,6 +243,17 @@ class Placing:
         )
         fresh = replace(sealed, expires=self._expires(epoch, item))
         return self._replace(item, fresh, asked, answer)
+
+    def _still(self, item: Opened, answer: Reply, now: datetime, was: date | None) -> Reply:
+        """The answer, with the day of which the person has still to be told: the next that comes,
+        since they must know before it. One that is over stays, for they may not have come."""
+        today = now.astimezone(self._city.zone).date()
+        ahead = [day for day in (item.untold, was) if day and day >= today]
+        return replace(answer, was=min(ahead, default=item.untold or was))
+
+    def _say(self, item: Opened, answer: Reply) -> Opened:
+        fresh = replace(item.envelope, reply=_sealed_reply(item, answer))
+        return self._replace(item, fresh, item.request, answer)
 
     def _replace(self, item: Opened, fresh: Envelope, asked: Request, answer: Reply) -> Opened:
         self._replaced(item.envelope, fresh)

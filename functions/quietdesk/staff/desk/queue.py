@@ -167,6 +167,31 @@ def placed_on(items: Iterable[Opened], center: str, day: date) -> list[Opened]:
     return [item for item, it in placed if it and (it.center, it.day) == (center, day)]
 
 
+def untold(items: Iterable[Opened], city: City, now: datetime) -> list[Opened]:
+    """Who had a time on a day that was closed and has not been told, by that day. Not who cannot be
+    reached once it is over, nor whose new visit is."""
+    today = now.astimezone(city.zone).date()
+    found = [
+        (item.untold, item)
+        for item in items
+        if item.untold
+        and (item.request.reach or item.untold >= today)
+        and not (item.opening and item.opening.day < today)
+    ]
+    return [item for _, item in sorted(found, key=lambda it: it[0])]
+
+
+def stranded(
+    items: Iterable[Opened], closed: Iterable[tuple[str, date]], city: City, now: datetime
+) -> list[tuple[str, date, int]]:
+    """The closed days, center by center, on which some still have a place, and how many: whoever
+    closed them could not answer everybody, or was stopped."""
+    today = now.astimezone(city.zone).date()
+    held = Counter((it.opening.center, it.opening.day) for it in items if it.opening)
+    days = sorted((day, center) for center, day in closed if day >= today and held[center, day])
+    return [(center, day, held[center, day]) for day, center in days]
+
+
 def shared_phones(items: Iterable[Opened]) -> set[str]:
     """The phone numbers that stand in more than one request."""
     counts = Counter(item.request.phone for item in items if item.request.phone)
@@ -234,6 +259,17 @@ def earliest(item: Opened, city: City, now: datetime) -> date:
         look = item.reply.look_again if item.reply else None
         told = max(today, min(look or latest, latest))
     return told + timedelta(days=max(1, city.notice_days))
+
+
+def tell(item: Opened | None, city: City, now: datetime) -> tuple[str, date | None]:
+    """How who has a place hears that its day is closed, and that day: call; door when they may come
+    in vain. "" and None for who looks with the code in time, or has no place."""
+    if item is None or item.opening is None:
+        return "", None
+    day = item.opening.day
+    if item.request.reach:
+        return "call", day
+    return ("door", day) if day < earliest(item, city, now) else ("", None)
 
 
 def fitting(item: Opened, free: Mapping[Opening, int], city: City, now: datetime) -> list[Opening]:

@@ -6,7 +6,7 @@ What is opened stays in this process's memory. Here alone, and in the keyring, a
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from quietdesk import bundles, devices, envelopes, hpke, replies, request, weeks
 from quietdesk.city import City
@@ -60,6 +60,12 @@ class Opened:
         if self.envelope.opening:
             return "placed"
         return "none" if self.reply and self.reply.state == "none" else "waiting"
+
+    @property
+    def untold(self) -> date | None:
+        """The closed day on which the person had a time, while nobody has told them. Nobody at the
+        desk has written the first reply, so what that one says of it is not believed."""
+        return self.reply.was if self.reply and self.envelope.rev > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
