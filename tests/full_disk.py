@@ -83,7 +83,9 @@ def main(folder: Path, how: str, kept: str, reserve: str) -> None:
             print(json.dumps(said | destroy(folder, store)))
             return
         store.close()
-    with closing(open_store(spec, create=False)) as store:
+    possible(lambda: open_store(spec, create=False).close())
+    said["room_after_a_look"] = (folder / "requests.db-reserve").stat().st_size
+    with closing(open_store(spec, create=False, destroys=True)) as store:
         print(json.dumps(said | destroy(folder, store)))
 
 

@@ -29,7 +29,7 @@ from quietdesk.openings import Opening
 from quietdesk.record import Line
 from quietdesk.request import Rest
 from quietdesk.signed import Trust, signed_document
-from quietdesk.staff.commands import keys, openings, requests
+from quietdesk.staff.commands import keys, openings, requests, terminal
 from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
@@ -38,6 +38,7 @@ from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.words import shown
+from quietdesk.store import open_store
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
@@ -1032,6 +1033,24 @@ def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
         " again.\n"
     )
     assert run("sweep", now=later)[1] == "No week's keys were due to be destroyed.\n"
+
+
+def test_sweep_and_no_command_that_reads_opens_the_store_to_destroy(run, office, monkeypatch):
+    """On a full disk that takes of the room that is kept for destruction."""
+    opened = []
+
+    def opens(spec, **how):
+        opened.append(how["destroys"])
+        return open_store(spec, **how)
+
+    monkeypatch.setattr(terminal, "open_store", opens)
+    run("keys", "list")
+    run("record")
+    assert set(opened) == {False}
+
+    opened.clear()
+    run("sweep")
+    assert opened[-1]
 
 
 def test_record_that_was_changed_is_not_in_order(run, office):

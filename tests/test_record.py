@@ -13,7 +13,7 @@ from quietdesk.hpke import Kid
 from quietdesk.record import AGAIN, BOTH, KEYS, ROWS, Line
 from quietdesk.signed import document_body, signed_document
 from quietdesk.staff.custodian import ceremony
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import NO_WEEK, Epoch
 from tests.world import NOON, WEEK
 
 TODAY = NOON.date()
@@ -130,6 +130,28 @@ def test_count_is_told_in_tens(world, erased, told):
 
     raw = world.store.read("record#main#2026")[0].decode()
     assert f'"erased":{told},' in raw
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        rows(FIRST, -20),
+        rows(FIRST, -3),
+        Line("gone", "main", (FIRST,), TODAY),
+        Line(KEYS, "main", (FIRST, FIRST.plus(1)), TODAY),
+        Line(KEYS, "main", (FIRST,), TODAY, (Kid("main", "visit", NO_WEEK, "00000000"),)),
+    ],
+)
+def test_line_that_nobody_could_read_is_not_written(world, line):
+    """It would hide all the others, for good."""
+    record.add(world.store, "main", TODAY, [rows(FIRST.plus(3), 0)])
+    before = world.store.read("record#main#2026")
+
+    with pytest.raises(BadRecord):
+        record.add(world.store, "main", TODAY, [line])
+
+    assert world.store.read("record#main#2026") == before
+    assert len(record.read(world.store, "main", TODAY).lines) == 1
 
 
 def test_what_is_told_already_is_not_told_twice(world):

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -82,6 +83,7 @@ def test_on_a_full_disk_all_that_is_due_is_destroyed_and_recorded(full_disk, how
     assert said["lines"] == ["keys", "rows"]
     assert 0 < said["room"] <= 3 * MB, "taken back, as far as there is room, before others do"
     assert said["room_later"] == 3 * MB
+    assert said.get("room_after_a_look", 3 * MB) == 3 * MB, "who only reads takes none of it"
 
 
 @pytest.mark.process
@@ -240,11 +242,69 @@ def test_room_is_kept_when_it_is_for_something_else_or_for_a_stranger(fails, res
     assert reserve.stat().st_size == room.RESERVE
 
 
-def test_where_there_was_no_room_left_it_is_said(fails, reserve):
+def size(reserve):
+    return reserve.stat().st_size if reserve.exists() else 0
+
+
+def test_where_there_was_no_room_left_it_is_said_and_the_room_is_taken_back(fails, reserve):
     store = fails(lambda: sqlite3.SQLITE_FULL)
 
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             store.destroy_keys("main", WEEK)
 
-    assert not reserve.exists()
+    assert size(reserve) == room.RESERVE
+
+
+@pytest.fixture
+def full(fails, reserve, path):
+    """A store on a disk that is full but for the reserve, and that file's number."""
+    list(fails(lambda: 0).erase_epoch("main", NEXT))
+    return fails(lambda: sqlite3.SQLITE_FULL if reserve.exists() else 0), reserve.stat().st_ino
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda store, spec: open_store(spec),
+        lambda store, spec: open_store(spec, create=False),
+        lambda store, spec: store.publish("devices", b"x", 0),
+        lambda store, spec: store.publish("record-head#main#years", b"x", 0),
+        lambda store, spec: store.set_seats({MORNING: 1}),
+        lambda store, spec: store.put_keys(replace(KID, epoch=NEXT), bytes(32), {}),
+    ],
+    ids=["open", "look", "publish", "sign", "times", "mint"],
+)
+def test_nobody_but_destruction_takes_of_its_room(full, reserve, path, work):
+    store, number = full
+
+    assert not possible(lambda: work(store, f"sqlite:{path}"))
+
+    assert size(reserve) == room.RESERVE and reserve.stat().st_ino == number
+
+
+@pytest.mark.parametrize("name", ["record#main#2026", "swept#main", "clock"])
+def test_what_destruction_writes_is_written_and_the_room_is_taken_back(full, reserve, name):
+    store, _ = full
+
+    store.publish(name, b"x", 0)
+
+    assert size(reserve) == room.RESERVE
+
+
+def test_who_opens_the_store_to_destroy_opens_it_on_a_full_disk_too(full, reserve, path):
+    with closing(open_store(f"sqlite:{path}", create=False, destroys=True)) as store:
+        assert store.destroy_keys("main", WEEK) == [KID]
+
+    assert size(reserve) == room.RESERVE
+
+
+def test_room_is_made_in_full_when_the_disk_is_only_nearly_full(tmp_path, monkeypatch):
+    """In whatever pieces the disk takes it."""
+    monkeypatch.setattr(room, "CHUNK", 1000)
+    monkeypatch.setattr(room, "RESERVE", 4500)
+    (tmp_path / "db-reserve").write_bytes(b"x" * 700)
+
+    room.Room(tmp_path / "db").make()
+
+    assert (tmp_path / "db-reserve").stat().st_size == 4500

@@ -337,6 +337,40 @@ def test_what_is_erased_before_the_disk_is_full_is_called_done(store, error, stu
     assert [it.id for it in store.pull("main", [NEXT], NOW)] == [moved.id]
 
 
+@pytest.mark.parametrize("says", ["2027-W20", "2026-W46", "", "soon", b"\xff"])
+def test_half_goes_with_the_week_of_its_name_whatever_its_column_says(store, says):
+    """By its name it is found and used until then."""
+    kid, other = Kid("main", "visit", WEEK, "00000001"), Kid("main", "visit", NEXT, "00000001")
+    for it in (kid, other):
+        store.put_keys(it, bytes(32), {"one": b"w"})
+    store._db.execute("UPDATE keys SET epoch = ? WHERE kid = ?", (says, str(kid)))
+
+    assert store.destroy_keys("main", WEEK) == [kid]
+
+    assert not store.wrapped(kid, "one")
+    assert store._db.execute("SELECT kid FROM keys").fetchall() == [(str(other),)]
+
+
+@pytest.mark.parametrize("name", ["main.visit.2027-W20.00000001", "main", b"\xff"])
+def test_half_of_a_damaged_name_goes_with_the_week_of_its_column(store, name):
+    kid = Kid("main", "visit", WEEK, "00000001")
+    store.put_keys(kid, bytes(32), {})
+    store._db.execute("UPDATE keys SET kid = ?", (name,))
+
+    store.destroy_keys("main", WEEK)
+
+    assert store._db.execute("SELECT kid FROM keys").fetchall() == []
+
+
+def test_half_of_another_queue_stays(store):
+    kid = Kid("main-b", "visit", WEEK, "00000001")
+    store.put_keys(kid, bytes(32), {})
+
+    assert store.destroy_keys("main", WEEK) == []
+
+    assert store.server_half(kid) == bytes(32)
+
+
 def test_read_only_store_is_said_and_still_reads(store):
     kept = make()
     store.put(kept)

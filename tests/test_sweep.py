@@ -12,7 +12,14 @@ import boto3
 import pytest
 
 from quietdesk import bundles, record, sweep
-from quietdesk.errors import BadRecord, CannotOpen, Conflict, KeyDestroyed, StoreUnavailable
+from quietdesk.errors import (
+    BadRecord,
+    CannotOpen,
+    Conflict,
+    DamagedDocument,
+    KeyDestroyed,
+    StoreUnavailable,
+)
 from quietdesk.hpke import Kid
 from quietdesk.record import AGAIN, KEYS, ROWS, Line
 from quietdesk.staff.custodian import ceremony
@@ -217,6 +224,42 @@ def test_damaged_document_stops_neither_its_week_nor_later_ones(world):
     assert all(len(line.kids) == 2 for line in lines[:2])
 
 
+@pytest.mark.parametrize("column", ["data", "seq"])
+def test_damaged_row_of_a_bundle_costs_no_line(world, column):
+    """The halves that were destroyed said their own names."""
+    fill(world)
+    with closing(sqlite3.connect(world.spec.removeprefix("sqlite:"))) as db, db:
+        changed = db.execute(
+            f"UPDATE public SET {column} = 'text' WHERE name = ?",  # noqa: S608 - fixed names
+            (bundles.name("main", FIRST),),
+        )
+        assert changed.rowcount == 1
+
+    lines = sweep.run(world.store, world.city, KEY_DAY)
+
+    assert [(it.kind, len(it.kids), it.erased) for it in lines] == [(KEYS, 2, 0), (ROWS, 0, 10)]
+    assert sweep.run(world.store, world.city, KEY_DAY) == []
+
+
+def test_bundle_that_cannot_be_read_just_then_costs_no_line(world, monkeypatch):
+    """Nor that of halves which never had one: no later run would know of them."""
+    kid = Kid("main", "visit", FIRST.plus(-2), "00000001")
+    world.store.put_keys(kid, bytes(32), {})
+    read = world.store.read
+
+    def fails(name):
+        if name.startswith("bundle#"):
+            raise StoreUnavailable("throttled")
+        return read(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "read", fails)
+        with pytest.raises(StoreUnavailable):
+            sweep.run(world.store, world.city, NOON)
+
+    assert (KEYS, "2026-W45", 0) in told(world)
+
+
 @pytest.mark.parametrize("name", ["record#main", "record#main#2026"])
 def test_damaged_record_hinders_no_destruction_and_is_said(world, name):
     fill(world)
@@ -261,16 +304,48 @@ def test_record_that_cannot_be_read_or_written_hinders_no_destruction(world, mon
         b'{"day":"soon","looked":[],"erased":{}}',
         b'{"day":"2026-12-07","looked":[7],"erased":{}}',
         b'{"day":"2026-12-07","looked":[],"erased":{"x":1}}',
+        *(
+            b'{"day":"2026-12-07","looked":[],"erased":{"2026-W47":%s}}' % value
+            for value in (
+                b"Infinity",
+                b"NaN",
+                b"1e999",
+                b"-20",
+                b"-3",
+                b'"20"',
+                b"2.5",
+                b"true",
+                b"null",
+            )
+        ),
     ],
 )
-def test_damaged_note_of_the_run_before_hinders_nothing(world, junk):
+def test_damaged_note_of_the_run_before_hinders_nothing_and_is_written_anew(world, junk):
     fill(world)
     world.store.publish(sweep.kept_name("main"), junk, 0)
 
     sweep.run(world.store, world.city, KEY_DAY)
 
     assert left(world) == NOTHING
-    assert json.loads(world.store.read(sweep.kept_name("main"))[0])["day"] == str(TODAY)
+    assert told(world) == [(KEYS, "2026-W47", 0), (ROWS, "2026-W47", 10)]
+    note = json.loads(world.store.read(sweep.kept_name("main"))[0])
+    assert (note["day"], note["erased"]) == (str(TODAY), {})
+
+
+@pytest.mark.parametrize("seq", [2**63 - 1, -(2**63), 0, "soon", 1.5])
+@pytest.mark.parametrize(
+    "name", ["record#main", "record#main#2026", "record#main#2027", "swept#main"]
+)
+def test_document_of_an_odd_seq_hinders_no_destruction_and_is_said(world, name, seq):
+    fill(world)
+    world.store.publish(name, b"", 0)
+    with closing(sqlite3.connect(world.spec.removeprefix("sqlite:"))) as db, db:
+        db.execute("UPDATE public SET seq = ? WHERE name = ?", (seq, name))
+
+    with pytest.raises(DamagedDocument):
+        sweep.run(world.store, world.city, KEY_DAY + WEEK)
+
+    assert [left(world, it) for it in (FIRST, SECOND)] == [NOTHING] * 2
 
 
 def test_two_sweeps_at_once_lose_nothing(world, monkeypatch):
@@ -373,24 +448,49 @@ def test_what_comes_back_all_day_is_destroyed_each_hour_and_told_once_a_day(worl
     assert [it.day for it in came_back(world)] == [TODAY, TODAY + DAY]
 
 
-def test_weeks_since_the_first_line_are_looked_at_once_a_day(world):
+def test_all_weeks_since_the_first_are_looked_at_once_a_day(world):
     """However long ago: a copy may be older than what each run looks back over."""
-    old, now = FIRST.plus(-sweep.LOOK_BACK_WEEKS - 30), KEY_DAY
-    line = Line(KEYS, "main", (old.plus(-1),), TODAY - 800 * DAY)
-    record.add(world.store, "main", TODAY, [line])
+    now = KEY_DAY + 72 * WEEK
     sweep.run(world.store, world.city, now)
-    put_back(world, old)
+    put_back(world)
+    put_back(world, sweep.FIRST_WEEK)
 
     sweep.run(world.store, world.city, now + timedelta(hours=1))
-    assert left(world, old)["keys"] == 1, "it was looked at today"
+    assert left(world)["keys"] == 1, "it was looked at today"
 
     sweep.run(world.store, world.city, now + DAY)
-    assert left(world, old) == NOTHING
+    assert [left(world, it) for it in (FIRST, sweep.FIRST_WEEK)] == [NOTHING] * 2
 
 
-def test_planted_line_of_long_ago_keeps_no_week_waiting(world, monkeypatch):
-    """Of which no run would come to the end."""
-    record.add(world.store, "main", TODAY, [Line(KEYS, "main", (Epoch(2000, 1),), TODAY)])
+@pytest.mark.parametrize("harm", ["data = x'6a756e6b'", "data = 'text'", "seq = 'text'"])
+def test_damaged_record_hides_no_week_of_long_ago(world, harm):
+    now = KEY_DAY + 72 * WEEK
+    sweep.run(world.store, world.city, now)
+    put_back(world)
+    with closing(sqlite3.connect(world.spec.removeprefix("sqlite:"))) as db, db:
+        db.execute(f"UPDATE public SET {harm} WHERE name LIKE 'record#%'")  # noqa: S608 - fixed
+
+    with pytest.raises((BadRecord, DamagedDocument)):
+        sweep.run(world.store, world.city, now + DAY)
+
+    assert left(world) == NOTHING
+
+
+def test_record_that_was_lost_hides_no_week_of_long_ago(world):
+    now = KEY_DAY + 72 * WEEK
+    sweep.run(world.store, world.city, now)
+    put_back(world)
+    with closing(sqlite3.connect(world.spec.removeprefix("sqlite:"))) as db, db:
+        db.execute("DELETE FROM public WHERE name LIKE 'record#%'")
+
+    sweep.run(world.store, world.city, now + DAY)
+
+    assert left(world) == NOTHING
+
+
+def test_weeks_of_long_ago_keep_no_week_waiting(world, monkeypatch):
+    """Of which no run might come to the end."""
+    monkeypatch.setattr(sweep, "FIRST_WEEK", Epoch(2000, 1))
     fill(world)
     asked, real = [], world.store.destroy_keys
     monkeypatch.setattr(
@@ -565,7 +665,7 @@ LATE = KEY_DAY + 2 * WEEK
 
 def swept(city, now, spec):
     """A run as the timer begins it, which looks back over fewer weeks."""
-    sweep.LOOK_BACK_WEEKS = 6
+    sweep.LOOK_BACK_WEEKS, sweep.FIRST_WEEK = 6, FIRST.plus(-1)
     sqlite.ERASED = 5
     with closing(open_store(spec, patient=True)) as store:
         sweep.run(store, city, now)
@@ -628,6 +728,7 @@ def dies_at_each_write(city, fresh, look, all_rows):
 def as_the_timer(monkeypatch):
     """What `swept` sets stays in this test."""
     monkeypatch.setattr(sweep, "LOOK_BACK_WEEKS", 6)
+    monkeypatch.setattr(sweep, "FIRST_WEEK", FIRST.plus(-1))
     monkeypatch.setattr(sqlite, "ERASED", 5)
 
 
@@ -641,6 +742,61 @@ def test_run_that_dies_at_any_write_is_made_good_by_the_next_one(
         return filled(world, f"sqlite:{tmp_path / f'{next(numbers)}.db'}", 6)
 
     assert dies_at_each_write(city, fresh, in_sqlite, 6) > 30
+
+
+def swept_by_pages(city, now, spec, runs=2):
+    """Runs that have time for one page of each week, then one that has time for all."""
+    sweep.LOOK_BACK_WEEKS, sweep.FIRST_WEEK = 6, FIRST.plus(-1)
+    sqlite.ERASED = 5
+    with closing(open_store(spec)) as store:
+        for _ in range(runs):
+            sweep.run(store, city, now, seconds=0, clock=Clock())
+        sweep.run(store, city, now)
+
+
+@pytest.mark.process
+def test_nothing_is_said_to_have_come_back_that_did_not(world, city, tmp_path, as_the_timer):
+    """Though a run that had counted what went before died when it had told of it."""
+    numbers, moments = count(), 0
+
+    def fresh():
+        return filled(world, f"sqlite:{tmp_path / f'{next(numbers)}.db'}", 12)
+
+    for spec, moment in killed_at_each(fresh, partial(swept_by_pages, city, LATE)):
+        moments += 1
+        swept_by_pages(city, LATE, spec, runs=0)
+        swept_by_pages(city, LATE + DAY, spec, runs=0)
+
+        with closing(open_store(spec)) as store:
+            lines = record.read(store, "main", LATE.date()).lines
+        assert AGAIN not in {it.kind for it in lines}, moment
+        assert len(lines) == 2 * len(DUE), moment
+    assert moments > 30
+
+
+def test_what_was_counted_by_runs_before_did_not_come_back(world, pages_of_five):
+    """Though the week is told of already, as by a run that died before it kept its note."""
+    fill(world)
+    sweep.run(world.store, world.city, KEY_DAY)
+    note = {"v": 1, "day": str(TODAY), "looked": [], "erased": {"2026-W47": 1100}}
+    _, seq = world.store.read(sweep.kept_name("main"))
+    world.store.publish(sweep.kept_name("main"), json.dumps(note).encode(), seq)
+
+    assert sweep.run(world.store, world.city, KEY_DAY) == []
+    assert json.loads(world.store.read(sweep.kept_name("main"))[0])["erased"] == {}
+
+
+def test_what_came_back_in_more_pages_than_a_run_has_time_for_is_told(world, pages_of_five):
+    fill(world)
+    sweep.run(world.store, world.city, KEY_DAY)
+    fill(world, rows=23)
+
+    lines = sweep.run(world.store, world.city, KEY_DAY, seconds=10, clock=Clock(6))
+    assert [(it.kind, it.erased) for it in lines] == [(AGAIN, 10)], "what this run found"
+
+    sweep.run(world.store, world.city, KEY_DAY)
+    assert left(world) == NOTHING
+    assert len(came_back(world)) == 1
 
 
 @pytest.mark.process

@@ -151,9 +151,10 @@ def add(store: Store, queue: str, today: date, found: Sequence[Line]) -> tuple[R
             *_, this, following = held
             last_one = following if held[following][0] else this
             data, seq = held[last_one]
-            data += b"".join(line.write() + b"\n" for line in added)
+            more = b"".join(line.write() + b"\n" for line in added)
+            parse(more, added[0].prev)  # what nobody could read would hide all that follows
             try:
-                store.publish(last_one, data, seq)
+                store.publish(last_one, data + more, seq)
             except Conflict:
                 continue  # another sweep, whose lines are read now
         return Record((*lines, *added)), added

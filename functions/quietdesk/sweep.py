@@ -15,14 +15,15 @@ from datetime import date, datetime
 
 from quietdesk import bundles, record, weeks
 from quietdesk.city import City
-from quietdesk.errors import Conflict, QuietdeskError
+from quietdesk.errors import Conflict, DamagedDocument, QuietdeskError, StoreUnavailable
 from quietdesk.hpke import Kid
 from quietdesk.record import Line, Record
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import unb64
 
-LOOK_BACK_WEEKS = 60  # looked at in every run; those before, since the first line, once a day
+LOOK_BACK_WEEKS = 60  # looked at in every run; those before, since FIRST_WEEK, once a day
+FIRST_WEEK = Epoch(record.FIRST_YEAR, 1)  # of which there can be keys
 # Of a run, for rows: what is left then goes in the next hour. Lambda ends it after 900
 # (infra/template.yaml), and a page that meets a slow store may take minutes.
 SECONDS = 600.0
@@ -145,42 +146,48 @@ class _Sweep:
                 self.back.add(epoch)
                 self.back_kids += kids
             return []
-        bundle = self.store.read(bundles.name(queue, epoch))
-        if bundle is None and not kids:
-            return []  # it never had any
-        named = _kids(bundle[0]) if bundle else ()
+        named: tuple[Kid, ...] = ()
+        try:
+            bundle = self.store.read(bundles.name(queue, epoch))
+            if bundle is None and not kids:
+                return []  # it never had any
+            named = _kids(bundle[0]) if bundle else ()
+        except DamagedDocument:
+            pass  # that it is there says that the week had keys
+        except StoreUnavailable:
+            if not kids:
+                raise
         return [Line(record.KEYS, queue, (epoch,), self.today, named or kids)]
 
     def _rows(self, epoch: Epoch) -> None:
         """Erase the rows of a week, while there is time; a first page of each there always is."""
-        count = 0
+        told, found = self.known is not None and epoch in self.known.rows_gone, 0
         try:
             for erased in self.store.erase_epoch(self.city.queue, epoch):
-                count += erased
+                found += erased
                 if self._late():
                     return
         finally:
-            self.erased[epoch] = self.erased.get(epoch, 0) + count
-        count = self.erased[epoch]
-        if self.known is None:
+            # Only what this run found came back: runs before may have died when it was told.
+            before = self.erased.pop(epoch, 0)
+            if not told:
+                self.erased[epoch] = before + found
+            elif found:
+                self.back.add(epoch)
+                self.back_rows += found
+        if self.known is None or told:
             return
-        if epoch not in self.known.rows_gone:
-            if count or epoch in self.known.keys_gone:
-                self._tell([Line(record.ROWS, self.city.queue, (epoch,), self.today, (), count)])
-        elif count:
-            self.back.add(epoch)
-            self.back_rows += count
+        count = self.erased[epoch]
+        if count or epoch in self.known.keys_gone:
+            self._tell([Line(record.ROWS, self.city.queue, (epoch,), self.today, (), count)])
         del self.erased[epoch]
 
     def _once_a_day(self, recent: Epoch, looked: set[Epoch]) -> None:
-        """The weeks before `recent`, from the first line of the record on, and what has ended in
-        weeks that are live, but for those that were `looked` at today; `recent` stands there for
-        all before it."""
+        """The weeks before `recent`, and what has ended in weeks that are live, but for those that
+        were `looked` at today; `recent` stands there for all before it."""
         if recent not in looked:
             before = len(self.troubles)
-            lines = self.known.lines if self.known else ()
-            first = min((epoch for line in lines for epoch in line.epochs), default=recent)
-            for epoch in self._due(first, recent):
+            for epoch in self._due(FIRST_WEEK, recent):
                 if self._late():
                     return
                 self._destroy([epoch])
@@ -245,7 +252,9 @@ def _read_kept(store: Store, queue: str) -> tuple[_Kept, int]:
     try:
         held = json.loads(raw)
         day, looked = date.fromisoformat(held["day"]), frozenset(map(Epoch.parse, held["looked"]))
-        erased = {Epoch.parse(epoch): int(count) for epoch, count in held["erased"].items()}
+        erased = {Epoch.parse(epoch): count for epoch, count in held["erased"].items()}
+        if any(type(count) is not int or count < 0 for count in erased.values()):
+            raise TypeError("counts")
         return _Kept(day, looked, erased), seq
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return _Kept(), seq  # damaged: written anew

@@ -133,17 +133,20 @@ class Store(Protocol):
         """Let go of files and connections."""
 
 
-def open_store(spec: str, patient: bool = False, create: bool = True) -> Store:
+def open_store(
+    spec: str, patient: bool = False, create: bool = True, destroys: bool = False
+) -> Store:
     """The store that a setting names: `sqlite:PATH`, or `dynamodb:PREFIX` of the tables' names.
 
     A function answers within seconds or says that it cannot; who is `patient`, as the desk is that
     pulls a whole queue, waits longer. Without `create` a file that is not there is an error, not a
-    new and empty store. Raises BadSetting or StoreUnavailable; StoreTooNew is one."""
+    new and empty store. Who `destroys` opens it on a full disk too, in the room that is kept for
+    that. Raises BadSetting or StoreUnavailable; StoreTooNew is one."""
     kind, _, name = spec.partition(":")
     if kind == "sqlite" and name:
         from quietdesk.store.sqlite import Sqlite
 
-        return Sqlite(Path(name), create)
+        return Sqlite(Path(name), create, destroys)
     if kind == "dynamodb" and name:
         # botocore is slow to import, and one machine never needs it.
         from quietdesk.store.dynamodb import DynamoDB

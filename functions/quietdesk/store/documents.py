@@ -1,6 +1,11 @@
-"""A public document and the one before it, as a store writes several of them at once."""
+"""Public documents: which of them destruction writes, and one with the one before it, as a store
+writes several of them at once."""
 
 from dataclasses import dataclass
+
+# With what the names of those begin that destruction writes, also on a full disk: the record, what
+# one sweep tells the next, and that the clock was believed, without which the next one would wait.
+OF_DESTRUCTION = ("record#", "swept#", "clock")
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def forget(at: Here, _: argparse.Namespace) -> int:
 
 def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
-    with closing(at.store()) as store:
+    with closing(at.store(destroys=True)) as store:
         dates, waits = at.dates(store)
         lines = sweep.run(store, at.city, dates.past)
         clock.keep(store, dates)

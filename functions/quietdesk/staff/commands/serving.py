@@ -36,7 +36,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     city = City.from_data(compile_profile(chosen.city, Path("site/words")))
     # Before anything is made or built: another server may be serving that folder.
     reserved = local.reserve(args.host, args.port)
-    store = open_store(chosen.store)
+    store = open_store(chosen.store, destroys=True)
     with closing(store), reserved:
         if city.deployment == DEMO:
             demo.set_up(chosen, city, store)

@@ -40,9 +40,9 @@ class Here:
     def trust(self) -> Trust:
         return self.settings.trust(self.city.deployment)
 
-    def store(self, create: bool = False) -> Store:
+    def store(self, create: bool = False, destroys: bool = False) -> Store:
         """The store. Only who sets a desk up makes one: in a wrong folder the others say so."""
-        return open_store(self.settings.store, patient=True, create=create)
+        return open_store(self.settings.store, patient=True, create=create, destroys=destroys)
 
     def forget(self, ask: bool = True) -> "Here":
         """Deletes the keys of ended weeks from this device's keyring, if there is one, and says

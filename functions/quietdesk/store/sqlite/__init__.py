@@ -25,7 +25,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import NO_KEY, Kid
 from quietdesk.openings import Opening
 from quietdesk.store import typed
-from quietdesk.store.documents import Version
+from quietdesk.store.documents import OF_DESTRUCTION, Version
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.room import Room, may_be_full
 from quietdesk.store.sqlite.rows import COLUMNS, bytes_of, envelope_of
@@ -36,6 +36,7 @@ for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `rows` how they 
     sqlite3.register_adapter(kind, str)
 
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
+MAX_SEQ = 2**63 - 1
 ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
@@ -55,7 +56,7 @@ class Sqlite:
     erasure empties the WAL, where older copies of a page would otherwise stay.
     """
 
-    def __init__(self, path: Path, create: bool = True):
+    def __init__(self, path: Path, create: bool = True, destroys: bool = False):
         if not create and not path.exists():
             raise StoreUnavailable(f"there is no store at {path.absolute()}")
         self._path = path
@@ -72,7 +73,10 @@ class Sqlite:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
                 # On a full disk there is no room even to open it.
-                self._in_kept_room(self._prepare)
+                if destroys:
+                    self._in_kept_room(self._prepare)
+                else:
+                    self._prepare()
             except BaseException:
                 self.close()
                 raise
@@ -156,13 +160,13 @@ class Sqlite:
             if new.opening != old.opening:
                 _swap_seats(db, old.opening, new.opening)
             self._write_row(db, new, digest, old.rev + 1)
-        self.checkpoint()
+        self._traceless(self._empty_wal)
 
     def erase(self, old: Envelope, stub: bool = False) -> None:
         with self._write() as db:
             self._remove(db, old, stub)
             _swap_seats(db, old.opening, None)
-        self.checkpoint()
+        self._traceless(self._empty_wal)
 
     def pull(self, queue: str, epochs: Iterable[Epoch], now: datetime) -> Iterator[Envelope]:
         for epoch in epochs:
@@ -208,7 +212,7 @@ class Sqlite:
         while rows := self._in_kept_room(page):
             last = [rows[-1][0]]
             yield sum(live for _, live in rows)
-        self._traceless(lambda: self._in_kept_room(self._empty_wal))
+        self.checkpoint()
         self._room.make()
 
     def put_keys(self, kid: Kid, server_half: bytes, wraps: Mapping[str, bytes]) -> None:
@@ -253,18 +257,20 @@ class Sqlite:
     def destroy_keys(self, queue: str, epoch: Epoch) -> list[Kid]:
         def destroy() -> list[tuple[object]]:
             with self._write() as db:
+                of_week = f"{queue}.*.{epoch}.*"
+                # A half is asked for by its name: what the column says may be damaged.
                 rows = db.execute(
-                    "SELECT kid FROM keys WHERE queue = ? AND epoch = ? ORDER BY kid",
-                    (queue, epoch),
+                    "SELECT kid FROM keys WHERE queue = ? AND epoch = ? OR kid GLOB ? ORDER BY kid",
+                    (queue, epoch, of_week),
                 ).fetchall()
                 db.executemany("DELETE FROM wraps WHERE kid = ?", rows)
                 # Also one of which the half is gone, as when it was put back.
-                db.execute("DELETE FROM wraps WHERE kid GLOB ?", (f"{queue}.*.{epoch}.*",))
+                db.execute("DELETE FROM wraps WHERE kid GLOB ?", (of_week,))
                 db.executemany("DELETE FROM keys WHERE kid = ?", rows)
                 return rows
 
         rows = self._in_kept_room(destroy)
-        self._traceless(lambda: self._in_kept_room(self._empty_wal))
+        self.checkpoint()
         return [kid for (name,) in rows if (kid := typed.kid(str(name))) != NO_KEY]
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
@@ -272,7 +278,10 @@ class Sqlite:
             with self._write() as db:
                 _publish(db, name, Version(data, expected_seq, expected_seq + 1))
 
-        self._in_kept_room(publish)  # the record of destruction is one
+        if name.startswith(OF_DESTRUCTION):
+            self._in_kept_room(publish)
+        else:
+            publish()
         return expected_seq + 1
 
     def read(self, name: str) -> tuple[bytes, int] | None:
@@ -283,7 +292,8 @@ class Sqlite:
         if row is None:
             return None
         data, seq = row
-        if not isinstance(data, bytes) or not isinstance(seq, int):
+        # There must be a next seq, which is an integer of SQLite too.
+        if not isinstance(data, bytes) or not isinstance(seq, int) or not 0 < seq < MAX_SEQ:
             raise DamagedDocument("a document in the store is damaged")
         return data, seq
 
@@ -291,7 +301,7 @@ class Sqlite:
         """None: a file has no clock but this computer's."""
 
     def checkpoint(self) -> None:
-        self._traceless(self._empty_wal)
+        self._traceless(lambda: self._in_kept_room(self._empty_wal))
 
     def _traceless(self, empty: Callable[[], None]) -> None:
         # What was done before is committed, whatever the disk says now.
@@ -336,14 +346,16 @@ class Sqlite:
         # Looked at before anything is changed: WAL is written into the file, whosever it is. One
         # transaction, or another process that makes the store meanwhile would be half seen.
         self._db.execute("BEGIN")
-        schema.is_new(self._db)
-        self._db.execute("COMMIT")
+        try:
+            schema.is_new(self._db)
+        finally:
+            self._db.rollback()  # nothing was written; it may be tried again in the kept room
         self._use_wal()
         with self._write() as db:
             upgraded = schema.bring_up_to_date(db)
         if upgraded:
             with suppress(StoreUnavailable):  # while somebody reads: the next erasure empties it
-                self.checkpoint()
+                self._traceless(self._empty_wal)
         # A file that was here before us may be open to others, and so may what a kill left of it.
         for end in ("", "-wal", "-shm"):
             file = Path(f"{self._path}{end}")
@@ -363,15 +375,19 @@ class Sqlite:
                 time.sleep(0.02)
 
     def _in_kept_room(self, work: Callable[[], T]) -> T:
-        """What must be possible on a full disk too: then in the room that is kept for it."""
+        """What destruction needs, which must be possible on a full disk too: then in the room that
+        is kept for it. What is left of that is taken back at once, before others take it."""
         try:
             with _named_errors():
                 return work()
         except _Full:
             if not self._room.let_go():
                 raise
-        with _named_errors():
-            return work()
+        try:
+            with _named_errors():
+                return work()
+        finally:
+            self._room.make()
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:

@@ -4,7 +4,7 @@ To delete, SQLite writes first: the changed pages go into the WAL. On a full dis
 destroyed, so there is room in two ways. No envelope is taken while less than KEPT is free: what
 residents send cannot fill the disk. And a file beside the store, RESERVE bytes of nothing, is let
 go of when something must be deleted and the disk is full all the same, of whatever. It is made
-again afterwards, as large as there is room for.
+again at once, as large as there is room for, and made whole by the next sweep that has room.
 """
 
 import os
@@ -49,11 +49,7 @@ class Room:
         with suppress(OSError):  # full again: what was written so far is kept
             os.close(os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600))
             with self._reserve.open("r+b", buffering=0) as file:
-                size = file.seek(0, os.SEEK_END) // CHUNK * CHUNK
+                size = file.seek(0, os.SEEK_END)
                 while size < RESERVE:
-                    file.seek(size)
                     # A file system that compresses would keep no room for zeros.
-                    if file.write(os.urandom(CHUNK)) < CHUNK:
-                        file.truncate(size)
-                        return
-                    size += CHUNK
+                    size += file.write(os.urandom(min(CHUNK, RESERVE - size)))
