@@ -912,6 +912,22 @@ def test_sweep_says_what_it_destroyed_and_what_had_come_back(run, office):
     assert run("sweep", now=later)[1] == "No week's keys were due to be destroyed.\n"
 
 
+def test_sweep_that_is_hindered_keeps_that_its_clock_went_on(run, office, monkeypatch):
+    """It may be the only timer there is."""
+    world, _ = office
+
+    def hindered(*_):
+        raise StoreUnavailable("a document in the store is damaged")
+
+    clock.believe(world.store, NOON)
+    monkeypatch.setattr(sweep, "run", hindered)
+    for hours in (20, 40):
+        status, _, _ = run("sweep", now=NOON + timedelta(hours=hours))
+        assert "damaged" in str(status)
+
+    assert clock.last_believed(world.store) == NOON + timedelta(hours=40)
+
+
 def test_record_that_was_changed_is_not_in_order(run, office):
     world, _ = office
     later = NOON + 3 * WEEK

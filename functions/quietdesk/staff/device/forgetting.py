@@ -75,12 +75,12 @@ def known_day(path: Path) -> date | None:
 
 
 def _remember(path: Path, day: date) -> None:
-    def later(held: bytes | None) -> bytes | None:
-        known = _day(held)
-        return held if known and known >= day else f"{day}\n".encode()
+    def kept(held: bytes | None) -> bytes | None:
+        # Also over a later one: the store says now that it has not begun.
+        return held if _day(held) == day else f"{day}\n".encode()
 
     with suppress(KeyringBusy, NotSaved):  # a full disk keeps no key alive: it is asked again
-        safefile.update(_beside(path), later)
+        safefile.update(_beside(path), kept)
 
 
 def _day(held: bytes | None) -> date | None:
