@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quietdesk import bundles, devices, hpke, weeks
+from quietdesk import bundles, clock, devices, hpke, weeks
 from quietdesk.devices import Device
 from quietdesk.errors import (
     BadRecord,
@@ -529,6 +529,66 @@ def test_what_was_proved_stays_said_when_keys_for_further_weeks_are_uploaded(wor
     upload.top_up(world.store, path, world.device, world.city, NOON + WEEK)
 
     assert uploaded(world).proved == proved != {}
+
+
+AHEAD = NOON + timedelta(days=15)
+
+
+def test_what_a_device_proves_by_a_clock_ahead_has_the_day_of_the_store(world, monkeypatch):
+    monkeypatch.setattr(type(world.store), "date", lambda _: NOON)
+
+    say(world, now=AHEAD)
+
+    assert set(uploaded(world).proved.values()) == {NOON.date()}
+
+
+def test_a_clock_that_moved_proves_nothing_new_where_it_is_the_only_one(world):
+    clock.believe(world.store, NOON)
+
+    say(world, now=AHEAD)
+    assert uploaded(world).proved == {}
+
+    say(world)
+    assert set(uploaded(world).proved.values()) == {NOON.date()}
+
+
+def test_what_fails_by_a_clock_that_moved_is_proved_no_more(world):
+    clock.believe(world.store, NOON)
+    say(world)
+    found = world.opener(world.device).prove(NOON)
+    fails = min(found.proved, key=str)
+
+    upload.say_found(world.store, world.device, world.city, AHEAD, found.proved - {fails}, {fails})
+
+    assert uploaded(world).proved.keys() == found.proved - {fails}
+    assert uploaded(world).failed == {}
+
+
+@pytest.mark.parametrize("kind", ["proved", "failed"])
+def test_a_day_from_the_future_in_an_upload_is_mended_at_the_next_proof(world, kind):
+    found = {kid for epoch in WEEKS[:4] for kid in kids(world, epoch)}
+    both = (found, set()) if kind == "proved" else (set(), found)
+    upload.say_found(world.store, world.device, world.city, NOON, *both)
+    there = uploaded(world)
+    ahead = replace(there, **{kind: dict.fromkeys(found, AHEAD.date())})
+    data = upload.body(ahead, "demo", there.number + 1, AHEAD.date())
+    document = signed_document(data, [world.device.sign("wrap-keys", data)])
+    put_over(world.store, f"wrap-keys#{world.device.id}", document)
+
+    upload.say_found(world.store, world.device, world.city, NOON, *both)
+
+    assert getattr(uploaded(world), kind) == dict.fromkeys(found, NOON.date())
+
+
+def test_an_upload_that_is_damaged_is_written_anew_at_the_next_pull(world, tmp_path):
+    path = tmp_path / "device.keyring"
+    keyring.save(path, keyring.lock(world.device))
+    damage(world, world.device, "not bytes")
+
+    upload.top_up(world.store, path, world.device, world.city, NOON)
+    say(world)
+
+    assert stands(world, WEEKS[0]) == Standing("proved", NOON.date())
 
 
 def test_wrap_that_does_not_open_is_said_and_proved_no_more(world):

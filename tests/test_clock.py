@@ -1,6 +1,8 @@
 """Which dates are reached, though any one clock may be wrong. Every clock is an argument."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from quietdesk import bundles, clock, record, weeks
 from quietdesk.clock import EVENLY, JUMP, NEVER, OFFLINE, Doubt, Evenly, alone, asked, unasked
+from quietdesk.errors import StoreUnavailable
 from quietdesk.signed import signed_document
 from quietdesk.weeks import Epoch, begins
 from quietdesk.wire import b64, unb64
@@ -56,6 +59,20 @@ def test_a_store_that_is_ahead_reaches_nothing_by_itself():
 def test_a_day_from_the_future_reaches_nothing_where_both_clocks_say_otherwise():
     assert not asked(NOON, NOON, NOON + 30 * DAY).reached(KEY_DAY)
     assert asked(NOON, NOON, NOON + 30 * DAY).doubt is Doubt.NONE
+
+
+@pytest.mark.parametrize("known", [NOON + 15 * DAY, KEY_DAY, NOON + 4000 * DAY])
+def test_a_day_from_the_future_proves_nothing_against_the_store_that_answers_now(known):
+    """It lies beside the keyring, unsigned: it may be stale, forged, or of a store that erred."""
+    dates = asked(NOON + 15 * DAY, NOON, known)
+
+    assert (dates.past, dates.doubt) == (NOON, Doubt.AHEAD)
+    assert dates.waits(KEY_DAY)
+
+
+def test_a_clock_behind_a_day_that_the_store_does_not_confirm_still_has_its_say():
+    assert asked(NOON - 15 * DAY, NOON, NOON + DAY).past == NOON - 15 * DAY
+    assert asked(NOON - 15 * DAY, NOON, NOON - DAY).past == NOON
 
 
 @pytest.mark.parametrize("hours", [-26, 26])
@@ -289,10 +306,166 @@ def test_a_new_machine_goes_by_its_clock_and_one_with_something_to_lose_does_not
     assert clock.to_sweep(world.store, world.city, world.trust, late)[0].doubt is Doubt.MOVED
 
 
+# --- A clock that is not believed, over starts ----------------------------------------------------
+
+
+def sighted(world, *starts):
+    """Whether the clock is believed at each of these starts: what a timer of scripts does."""
+    became = []
+    for here in starts:
+        dates, _ = clock.to_sweep(world.store, world.city, world.trust, here)
+        clock.keep(world.store, dates)
+        became.append(not dates.doubt)
+    return became
+
+
+def test_a_clock_that_moved_is_believed_when_it_went_on_for_two_days_of_starts(world):
+    clock.believe(world.store, NOON)
+    there = NOON + 15 * DAY
+
+    assert sighted(world, there, there + DAY, there + 46 * HOUR - timedelta(seconds=1)) == [
+        False,
+        False,
+        False,
+    ]
+    assert sighted(world, there + 46 * HOUR) == [True]
+    assert world.store.read("clock")[0] == str(int((there + 46 * HOUR).timestamp())).encode()
+
+
+def test_a_clock_that_begins_anew_at_each_start_is_never_believed(world):
+    """Its battery is flat."""
+    clock.believe(world.store, NOON)
+    there = NOON - 300 * DAY
+
+    starts = [there + hour * HOUR for _ in range(9) for hour in range(9)]
+
+    assert not any(sighted(world, *starts))
+
+
+def test_a_clock_that_leaps_between_starts_is_not_believed_for_the_days_it_leapt(world):
+    clock.believe(world.store, NOON)
+
+    assert not any(sighted(world, *(NOON + 15 * DAY + n * 27 * HOUR for n in range(9))))
+
+
+def test_what_was_seen_of_a_wrong_clock_does_not_help_it_after_it_was_set_right(world):
+    clock.believe(world.store, NOON)
+    there = NOON + 15 * DAY
+
+    assert sighted(world, there, there + 25 * HOUR) == [False, False]
+    assert sighted(world, NOON + 26 * HOUR) == [True]
+    assert sighted(world, there + 47 * HOUR, there + 48 * HOUR) == [False, False]
+
+
+def test_a_clock_that_was_never_believed_goes_on_too(world):
+    late = NOON + 2 * WEEK
+
+    assert sighted(world, late, late + DAY, late + 2 * DAY) == [False, False, True]
+
+
+# --- Damaged documents ----------------------------------------------------------------------------
+
+DAMAGES = [
+    "data = 'text'",
+    "seq = 'often'",
+    "seq = 9223372036854775807",
+    "seq = -1",
+    "data = x'ff20'",
+    "data = x'3120322033203420'",
+]
+
+
+def damage(world, name, how):
+    with closing(sqlite3.connect(world.spec.partition(":")[2])) as db, db:
+        db.execute(f"UPDATE public SET {how} WHERE name = ?", (name,))  # noqa: S608
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_clock_document_stops_no_sweep_and_is_written_anew(world, how):
+    world.store.publish("clock", b"1", 0)
+    damage(world, "clock", how)
+    assert clock.last_believed(world.store) is None
+
+    dates, _ = clock.to_sweep(world.store, world.city, world.trust, NOON)
+    clock.swept(world.store, world.city, dates)
+
+    assert clock.last_believed(world.store) == NOON
+
+
+@pytest.mark.parametrize("how", ["data = 'text'", "seq = 'often'", "seq = 9223372036854775807"])
+def test_a_damaged_signed_document_proves_nothing_and_hides_no_other(world, how):
+    over(world, "devices", resigned(world, "devices", "devices", day="2026-11-20"))
+    damage(world, bundles.name("main", Epoch(2026, 47)), how)
+    assert newest(world) == date(2026, 11, 20)
+
+    damage(world, "devices", how)
+    assert newest(world) == date(2026, 11, 18)
+
+
+def newest(world):
+    """The newest day that is signed, or the trouble that ended the reading."""
+    try:
+        return day_of(world)
+    except StoreUnavailable as error:
+        return error
+
+
+def test_a_week_whose_document_is_damaged_waits_rather_than_stop_what_is_due(world):
+    clock.believe(world.store, NOON)
+    damage(world, bundles.name("main", Epoch(2026, 47)), "data = 'text'")
+
+    _, waits = clock.to_sweep(world.store, world.city, world.trust, NOON + 2 * WEEK)
+
+    assert [it.epoch for it in waits] == [Epoch(2026, 47)]
+
+
+# --- Signed by a wrong clock ----------------------------------------------------------------------
+
+
+def signed_ahead(world):
+    """Custodians signed by a clock that was a month ahead."""
+    over(world, "devices", resigned(world, "devices", "devices", day="2026-12-18"))
+
+
+def test_after_signing_by_a_clock_ahead_the_right_one_goes_on_by_itself(world):
+    signed_ahead(world)
+
+    assert sighted(world, NOON, NOON + DAY, NOON + 2 * DAY) == [False, False, True]
+    assert sighted(world, NOON + 3 * DAY) == [True]
+
+
+def test_the_day_that_a_person_typed_outvotes_what_was_signed_later_for_good(world):
+    signed_ahead(world)
+    assert sighted(world, NOON) == [False]
+
+    clock.believe(world.store, NOON)
+
+    assert sighted(world, NOON + HOUR, NOON + 20 * HOUR) == [True, True]
+    monday = NOON + 5 * DAY
+    dates, _ = clock.to_sweep(world.store, world.city, world.trust, monday)
+    assert (dates.past, dates.other) == (NOON + 20 * HOUR, NOON + 20 * HOUR)
+
+
+def test_what_a_wrong_clock_signed_destroys_nothing_where_another_was_believed(world):
+    clock.believe(world.store, NOON)
+    signed_ahead(world)
+
+    dates, waits = clock.to_sweep(world.store, world.city, world.trust, NOON + 15 * DAY)
+
+    assert not dates.reached(KEY_DAY)
+    assert [it.epoch for it in waits] == [Epoch(2026, 47)]
+
+
 # --- Whatever the clocks say ---------------------------------------------------------------------
 
 hours = st.integers(-400 * 24, 400 * 24).map(lambda it: it * HOUR)
 within = st.integers(0, 60 * 24).map(lambda it: it * HOUR)
+
+
+@examples(300)
+@given(off=hours, known=hours)
+def test_nothing_that_is_kept_reaches_more_than_the_store_says_while_it_answers(off, known):
+    assert asked(NOON + off, NOON, NOON + known).past <= NOON
 
 
 @examples(300)

@@ -203,6 +203,23 @@ def test_a_clock_that_went_back_is_said_and_believes_nothing(office):
     assert "nothing else says what day it is" in ended.stderr
 
 
+def test_after_keys_were_made_by_a_clock_ahead_the_typed_day_settles_it_for_good(office):
+    """What custodians signed says a day that begins in two weeks."""
+    safefile.save(office.folder / "custodian.keyring", keyring.lock(office.world.custodian))
+    custodian = ("--custodian", str(office.folder / "custodian.keyring"))
+    doubted = office.run(-AHEAD, "sweep")
+
+    code, shown = office.typed(-AHEAD, by_the_clock(office, -AHEAD), "sweep")
+    later = office.run(-AHEAD, "sweep")
+    minted = office.run(-AHEAD, "keys", "mint", "--weeks", "4", *custodian)
+
+    assert "nothing else says what day it is" in doubted.stderr
+    assert code == 0, shown
+    assert (later.returncode, later.stderr) == (0, "")
+    assert "what day it is" not in minted.stderr
+    assert (office.halves, office.waiting) == (2, 1)
+
+
 def test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved(office):
     """Else the clock would vouch for itself: the keys that it mints say its day."""
     clock.believe(office.world.store, datetime.now(UTC))

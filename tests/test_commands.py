@@ -1053,6 +1053,22 @@ def test_sweep_and_no_command_that_reads_opens_the_store_to_destroy(run, office,
     assert opened[-1]
 
 
+def test_sweep_that_is_hindered_keeps_that_its_clock_went_on(run, office, monkeypatch):
+    """It may be the only timer there is."""
+    world, _ = office
+
+    def hindered(*_):
+        raise StoreUnavailable("a document in the store is damaged")
+
+    clock.believe(world.store, NOON)
+    monkeypatch.setattr(sweep, "run", hindered)
+    for hours in (20, 40):
+        status, _, _ = run("sweep", now=NOON + timedelta(hours=hours))
+        assert "damaged" in str(status)
+
+    assert clock.last_believed(world.store) == NOON + timedelta(hours=40)
+
+
 def test_record_that_was_changed_is_not_in_order(run, office):
     world, _ = office
     later = NOON + 3 * WEEK

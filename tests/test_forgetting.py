@@ -159,6 +159,22 @@ def test_an_older_copy_of_what_was_seen_proves_less(path, command, key_day):
     assert held(path) == before
 
 
+@pytest.mark.parametrize("day", ["2026-12-01", "2027-06-01", "9999-12-31"])
+def test_a_forged_day_deletes_nothing_while_the_store_says_otherwise_and_is_mended(
+    path, command, day
+):
+    before, beside = held(path), forgetting._beside(path)
+    beside.write_text(f"{day}\n")
+
+    due = command(NOON + 15 * DAY, Elsewhere(NOON))
+
+    assert held(path) == before
+    assert due.dates.doubt is Doubt.AHEAD
+    assert beside.read_text() == "2026-11-18\n"
+    command(NOON + 300 * DAY, Elsewhere(None))  # nor later, where nobody can be asked
+    assert held(path) == before
+
+
 def test_what_is_kept_beside_the_keyring_is_a_day_and_nothing_else(path, command):
     command(NOON + timedelta(hours=3, minutes=7), Elsewhere(NOON + timedelta(hours=3, minutes=7)))
 

@@ -14,7 +14,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from quietdesk.errors import BadSetting, StoreTooNew, StoreUnavailable, TracesRemain
+from quietdesk.errors import (
+    BadSetting,
+    Conflict,
+    DamagedDocument,
+    StoreTooNew,
+    StoreUnavailable,
+    TracesRemain,
+)
 from quietdesk.hpke import Kid
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import schema
@@ -46,6 +53,23 @@ def test_order_of_arrival_is_kept_nowhere(store, path):
 
     assert len(tables) == 5
     assert all("WITHOUT ROWID" in sql for (sql,) in tables)
+
+
+@pytest.mark.parametrize("how", ["data = 'text'", "seq = 'often'", "seq = -1", "seq = 1 << 62"])
+def test_damaged_document_is_written_anew_as_if_it_were_not_there_and_a_whole_one_is_not(
+    store, path, how
+):
+    store.publish("clock", b"1", 0)
+    with pytest.raises(Conflict):
+        store.publish("clock", b"2", 0)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE public SET {how}")  # noqa: S608
+    with pytest.raises(DamagedDocument):
+        store.read("clock")
+
+    store.publish("clock", b"2", 0)
+
+    assert store.read("clock") == (b"2", 1)
 
 
 # --- What stays on the disk ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietdesk import clock, weeks
+from quietdesk import clock, sweep, weeks
 from quietdesk.clock import Evenly
 from quietdesk.errors import KeyDestroyed, StoreUnavailable
 from quietdesk.staff.commands.serving import swept
@@ -107,6 +107,32 @@ def test_weekend_on_which_the_machine_slept_is_a_jump(world, server):
     assert not server(NOON + 3 * DAY, 1)
 
 
+@pytest.mark.parametrize("hours", [range(9), range(1)], ids=["nine hours a day", "once a day"])
+def test_a_machine_that_is_on_by_day_and_off_at_weekends_destroys_each_week(world, key_day, hours):
+    """Each day is a start: no process is ever up for a day."""
+    begins = key_day - 7 * DAY + 8 * HOUR  # a Monday, the first start
+    clock.believe(world.store, begins - HOUR)
+    for day in (it for it in range(10) if it % 7 < 5):
+        assert lives(world)
+        evenly = Evenly()
+        for hour in hours:
+            here = begins + day * DAY + hour * HOUR
+            so_far = evenly.so_far(here, hour * 3600.0)
+            swept(world.store, world.city, world.trust, here, so_far)
+
+    assert lives(world) == []
+
+
+def test_a_clock_ahead_that_starts_daily_loses_nothing_for_two_days_and_says_what_waits(
+    world, server, capsys
+):
+    for hours in (0, 9, 24, 33, 45):
+        here = NOON + 15 * DAY + hours * HOUR
+        assert not swept(world.store, world.city, world.trust, here)
+    assert lives(world)
+    assert capsys.readouterr().err.count("week 2026-W47, key day 2026-11-30") == 5
+
+
 def test_what_was_due_before_a_jump_still_goes(world, server, key_day):
     """It could not be destroyed on its day; then the clock moved."""
     clock.believe(world.store, key_day + HOUR)
@@ -116,6 +142,24 @@ def test_what_was_due_before_a_jump_still_goes(world, server, key_day):
     assert lives(world) == []
     kid, _ = world.bundle(NOON + 7 * DAY).keys["visit"]
     assert world.store.server_half(kid)
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("damaged"), OverflowError()], ids=repr)
+def test_whatever_hinders_a_sweep_the_clock_that_went_on_stays_believed(
+    world, monkeypatch, trouble
+):
+    def hindered(*_):
+        raise trouble
+
+    clock.believe(world.store, NOON)
+    monkeypatch.setattr(sweep, "run", hindered)
+
+    for hours in (20, 40, 60):
+        dates, _ = clock.to_sweep(world.store, world.city, world.trust, NOON + hours * HOUR)
+        with pytest.raises(type(trouble)):
+            clock.swept(world.store, world.city, dates)
+
+    assert clock.last_believed(world.store) == NOON + 60 * HOUR
 
 
 def test_a_store_too_full_to_destroy_does_not_make_the_clock_doubtful(world, server, monkeypatch):

@@ -1,10 +1,11 @@
 """Which dates are reached, though any one clock may be wrong: nothing is destroyed by the calendar
 on one unchecked clock.
 
-A date is reached when two agree that it is: this computer's clock, and the store's date or a day
-that something signed has named. Only a store on this machine has no date of its own: there a clock
-that went on evenly is believed, and one that moved by more than JUMP since it was last believed is
-not, until it ran evenly for a day or a person said what day it is.
+A date is reached when two agree that it is: this computer's clock, and the store's date; where it
+does not answer, a day that it has shown before. Only a store on this machine has no date of its
+own: there a clock that went on evenly is believed, and one that moved by more than JUMP since it
+was last believed is not, until it ran evenly for a day, went on for two days of starts, or a person
+said what day it is.
 """
 
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ from quietdesk.errors import (
     BadRecord,
     BadSignature,
     Conflict,
+    DamagedDocument,
     KeyDestroyed,
     StoreUnavailable,
 )
+from quietdesk.record import Line
 from quietdesk.signed import Trust
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch, begins
@@ -30,6 +33,7 @@ from quietdesk.weeks import Epoch, begins
 JUMP = timedelta(hours=26)  # a day, and what daylight saving and late timers come to
 OFFLINE = timedelta(days=8)  # so long a key waits where nobody can be asked what day it is
 EVENLY = timedelta(days=1)  # after so long a clock that moved is believed, where it is the only one
+STARTS = timedelta(hours=46)  # as EVENLY, over starts: two days, less what late timers come to
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # before anything of ours
 NAME = "clock"  # the document that says when this machine's clock was last believed
 _AROUND = range(-12, 12)  # weeks whose signed keys may be the newest document
@@ -65,13 +69,10 @@ class Dates:
 
 
 def asked(here: datetime, store: datetime, known: datetime | None = None) -> Dates:
-    """Where the store said its date. `known` is the latest instant that a signed document, or the
-    store before, has shown to be past: a clock that is behind it is wrong, and has no say."""
-    known = known or NEVER
-    if here < known <= store:
-        past = store
-    else:
-        past = min(here, max(store, known))
+    """Where the store said its date. `known` is the latest instant that it has shown to be past
+    before: a clock that is behind it is wrong and has no say, if the store still agrees. It proves
+    nothing against the store, for nobody signs what is kept of it."""
+    past = store if here < (known or NEVER) <= store else min(here, store)
     if here - store > JUMP:
         return Dates(here, past, Doubt.AHEAD, store)
     return Dates(here, past, Doubt.BEHIND if store - here > JUMP else Doubt.NONE, store)
@@ -118,40 +119,86 @@ class Evenly:
 # --- A store on this machine ---------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the document says: when the clock was last believed, and since when and until when one
+    that is not believed was seen to go on."""
+
+    believed: datetime | None = None
+    since: datetime = NEVER
+    until: datetime = NEVER
+
+    def seen(self, here: datetime) -> "_Kept":
+        """With a clock that is not believed seen now. One that was put back, or was not seen for
+        longer than a jump, begins anew: nobody knows how long it stood still."""
+        on = timedelta(0) <= here - self.until <= JUMP
+        return _Kept(self.believed, self.since if on else here, here)
+
+    def write(self) -> bytes:
+        times = [self.believed or NEVER, *([self.since, self.until] if self.since > NEVER else [])]
+        return " ".join(str(int(it.timestamp())) for it in times).encode()
+
+
 def machine(
     store: Store, city: City, trust: Trust | None, here: datetime, evenly: timedelta = timedelta(0)
 ) -> Dates:
-    """The dates of a store that has none of its own. Without `trust` nothing that is signed counts.
-    Raises StoreUnavailable."""
-    believed = last_believed(store)
-    dates = alone(here, believed, None, evenly)
-    if not dates.doubt or trust is None:
-        return dates
-    day = signed_day(store, city, trust, here)
-    return alone(here, believed, begins(day, city.zone) if day else None, evenly)
+    """The dates of a store that has none of its own. What is signed counts only while no clock was
+    ever believed here, and with `trust`: all that is signed on a machine is signed by its clock,
+    maybe by a wrong one, before somebody set it right. Raises StoreUnavailable."""
+    kept, _ = _read(store)
+    if here - kept.seen(here).since >= STARTS:
+        return Dates(here, here)
+    day = signed_day(store, city, trust, here) if trust and kept.believed is None else None
+    return alone(here, kept.believed, begins(day, city.zone) if day else None, evenly)
 
 
 def last_believed(store: Store) -> datetime | None:
     """When this machine's clock was last believed. Raises StoreUnavailable."""
-    held = store.read(NAME)
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(int(held[0]), UTC) if held else None
-    return None
+    return _read(store)[0].believed
 
 
 def believe(store: Store, here: datetime) -> Dates:
     """Keep that the clock is believed now, in whole seconds. Raises StoreUnavailable."""
-    held = store.read(NAME)
-    with suppress(Conflict):  # another process of this machine has just said the same
-        store.publish(NAME, str(int(here.timestamp())).encode(), held[1] if held else 0)
+    _write(store, _Kept(here))
     return Dates(here, here)
 
 
 def keep(store: Store, dates: Dates) -> None:
-    """Keep that the clock is believed, where it is and there is no other. Raises
-    StoreUnavailable."""
-    if not dates.doubt and dates.other is None:
+    """Keep that the clock is believed, where it is and there is no other; or that it goes on, where
+    it is not. Raises StoreUnavailable."""
+    if dates.doubt is Doubt.MOVED:
+        _write(store, _read(store)[0].seen(dates.here))
+    elif not dates.doubt and dates.other is None:
         believe(store, dates.here)
+
+
+def swept(store: Store, city: City, dates: Dates) -> list[Line]:
+    """Destroy what is due by these dates, as sweep.run, and keep what they say of this machine's
+    clock whatever hindered it: a trouble of another kind does not make a clock doubtful."""
+    try:
+        return sweep.run(store, city, dates.past)
+    finally:
+        keep(store, dates)
+
+
+def _read(store: Store) -> tuple[_Kept, int]:
+    """What is kept, and the seq to write over. A damaged document believes no clock, and is written
+    anew."""
+    try:
+        raw, seq = store.read(NAME) or (b"0", 0)
+    except DamagedDocument:
+        return _Kept(), 0
+    try:
+        times = [datetime.fromtimestamp(int(it), UTC) for it in raw.split()]
+        believed, since, until = times if len(times) > 1 else (*times, NEVER, NEVER)
+        return _Kept(believed if believed > NEVER else None, since, until), seq
+    except (ValueError, OverflowError, OSError):
+        return _Kept(), seq
+
+
+def _write(store: Store, kept: _Kept) -> None:
+    with suppress(Conflict):  # another process of this machine has just said the same
+        store.publish(NAME, kept.write(), _read(store)[1])
 
 
 # --- What would be lost --------------------------------------------------------------------------
@@ -205,13 +252,22 @@ def to_sweep(
     return dates, waits
 
 
+def today(store: Store, city: City, trust: Trust, here: datetime) -> date | None:
+    """The day that it is, to say it of something for good: by the store where it tells its date,
+    else by this computer's clock; None where that is not believed. Raises StoreUnavailable."""
+    its = store.date()
+    if its is None and to_sweep(store, city, trust, here)[0].doubt:
+        return None
+    return (its or here).astimezone(city.zone).date()
+
+
 def _has_keys(store: Store, city: City, trust: Trust, epoch: Epoch) -> bool:
-    held = store.read(bundles.name(city.queue, epoch))
-    if held is None:
-        return False
     try:
+        held = store.read(bundles.name(city.queue, epoch))
+        if held is None:
+            return False
         kids = [kid for kid, _ in bundles.signed(held[0], trust, city.queue).keys.values()]
-    except (BadBundle, BadSignature):
+    except (BadBundle, BadSignature, DamagedDocument):
         return True  # nobody can say which keys it names: better asked about than lost
     for kid in kids:
         with suppress(KeyDestroyed):
@@ -234,15 +290,15 @@ def signed_day(store: Store, city: City, trust: Trust, here: datetime) -> date |
 def _signed_days(store: Store, city: City, trust: Trust, here: datetime) -> Iterator[date]:
     current, queue = weeks.epoch_at(here, city.zone), city.queue
     for epoch in (current.plus(n) for n in _AROUND):
-        if held := store.read(bundles.name(queue, epoch)):
-            with suppress(BadBundle, BadSignature):
+        with suppress(BadBundle, BadSignature, DamagedDocument):
+            if held := store.read(bundles.name(queue, epoch)):
                 yield from _day(bundles.signed(held[0], trust, queue).signed_on)
-    if held := store.read(devices.NAME):
-        with suppress(BadSignature):
+    with suppress(BadSignature, DamagedDocument):
+        if held := store.read(devices.NAME):
             yield from _day(devices.read(held[0], trust).signed_on)
     for name in (record.head_name(queue), record.head_name_before(queue)):
-        if held := store.read(name):
-            with suppress(BadRecord, BadSignature):
+        with suppress(BadRecord, BadSignature, DamagedDocument):
+            if held := store.read(name):
                 yield from _day(record.read_head(held[0], trust, queue).signed_on)
 
 

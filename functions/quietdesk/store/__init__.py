@@ -115,7 +115,8 @@ class Store(Protocol):
 
     def publish(self, name: str, data: bytes, expected_seq: int) -> int:
         """Write a public document over the one of that seq (0: there is none); gives its new seq.
-        Raises Conflict when somebody else wrote first."""
+        Raises Conflict when somebody else wrote first. On SQLite a damaged document is written over
+        as if there were none."""
 
     def read(self, name: str) -> tuple[bytes, int] | None:
         """A public document and its seq; None when there is none. Raises DamagedDocument."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, clock, record, sweep, weeks
+from quietdesk import bundles, clock, record, weeks
 from quietdesk.errors import (
     BadBundle,
     BadKeyring,
@@ -173,8 +173,7 @@ def sweep_now(at: Here, _: argparse.Namespace) -> int:
     """Destroy the keys of ended weeks, as the timer does."""
     with closing(at.store(destroys=True)) as store:
         dates, waits = at.dates(store)
-        lines = sweep.run(store, at.city, dates.past)
-        clock.keep(store, dates)
+        lines = clock.swept(store, at.city, dates)
     for line in lines:
         which = ", ".join(map(str, line.epochs))
         erased = f"{line.erased} or a few more" if line.erased else "fewer than 10"

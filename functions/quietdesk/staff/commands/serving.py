@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from quietdesk import bundles, clock, settings, sweep, weeks
+from quietdesk import bundles, clock, settings, weeks
 from quietdesk.city import City
 from quietdesk.clock import Doubt
 from quietdesk.errors import BadCity, BadSetting, BadSignature
@@ -98,11 +98,11 @@ def swept(
     for line in doubted(dates, waits, city.zone):
         complain(line)
     if dates.doubt is Doubt.MOVED:
-        complain("the clock is believed after it has run evenly for a day, or by: quietdesk sweep")
-    try:
-        sweep.run(store, city, dates.past)
-    finally:
-        clock.keep(store, dates)  # also when the store is too full to destroy something
+        complain(
+            "the clock is believed after it has run evenly for a day, or gone on for two over "
+            "starts, or by: quietdesk sweep"
+        )
+    clock.swept(store, city, dates)
     return not dates.doubt
 
 

@@ -1,7 +1,8 @@
 """Forgetting: the keys of ended weeks leave this computer, though its clock may be wrong.
 
-Beside the keyring lies one day, in clear: the newest that the store's date, or a person, has shown
-to have begun. It names nobody, and says no more than that this computer was used on that day.
+Beside the keyring lies one day, in clear: the one that the store's date said last. It names nobody,
+and says no more than that this computer was used on that day. Nobody signs it: while the store
+answers, it proves nothing against it.
 """
 
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def forget(path: Path, city: City, dates: Dates) -> None:
 
 
 def known_day(path: Path) -> date | None:
-    """The newest day that a store has shown to have begun, as it is kept beside the keyring at
+    """The day that a store has shown last to have begun, as it is kept beside the keyring at
     `path`. One that cannot be read proves nothing."""
     try:
         return _day(safefile.read(_beside(path)))
@@ -75,12 +76,12 @@ def known_day(path: Path) -> date | None:
 
 
 def _remember(path: Path, day: date) -> None:
-    def later(held: bytes | None) -> bytes | None:
-        known = _day(held)
-        return held if known and known >= day else f"{day}\n".encode()
+    def kept(held: bytes | None) -> bytes | None:
+        # Also over a later one: the store says now that it has not begun.
+        return held if _day(held) == day else f"{day}\n".encode()
 
     with suppress(KeyringBusy, NotSaved):  # a full disk keeps no key alive: it is asked again
-        safefile.update(_beside(path), later)
+        safefile.update(_beside(path), kept)
 
 
 def _day(held: bytes | None) -> date | None:

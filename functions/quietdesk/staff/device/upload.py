@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from quietdesk import hpke, weeks
+from quietdesk import clock, hpke, weeks
 from quietdesk.city import City
 from quietdesk.errors import BadSignature, Conflict, DamagedDocument, NoKeyring, NoUpload
 from quietdesk.hpke import Kid
@@ -99,21 +99,34 @@ def say_found(
     failed: Collection[Kid],
 ) -> None:
     """Put into the upload which keys the device opens with, and which of its wraps fail, where it
-    says otherwise; its wrap keys stay as they are there. Raises NoUpload when there is none, and
-    Conflict."""
+    says otherwise; its wrap keys stay as they are there. By a clock that is not believed
+    nothing new is said, and a day that has not begun is not left standing: custodians go by it.
+    Raises NoUpload when there is none, StoreUnavailable, and Conflict."""
     of(store, device.public_key, device.trust)
-    today = now.astimezone(city.zone).date()
+
+    def found(day: date | None, there: Upload) -> Upload:
+        """The upload by that day; where nobody knows it, without what is not so any more."""
+        if day is None:
+            return replace(
+                there,
+                proved={kid: at for kid, at in there.proved.items() if kid not in failed},
+                failed={kid: at for kid, at in there.failed.items() if kid not in proved},
+            )
+        return replace(
+            there,
+            proved={kid: min(there.proved.get(kid, day), day) for kid in proved},
+            failed={kid: min(there.failed.get(kid, day), day) for kid in failed},
+        )
+
     for _ in range(_TRIES):
         there, seq = _uploaded(store, device)
-        found = replace(
-            there,
-            proved={kid: there.proved.get(kid, today) for kid in proved},
-            failed={kid: there.failed.get(kid, today) for kid in failed},
-        )
-        if found == there:
+        if found(now.astimezone(city.zone).date(), there) == there:
+            return
+        says = found(clock.today(store, city, device.trust, now), there)
+        if says == there:
             return
         try:
-            _publish(store, device, city, now, found, seq)
+            _publish(store, device, city, now, says, seq)
             return
         except Conflict:
             continue
@@ -200,7 +213,10 @@ def _public(device: Keyring) -> dict[Epoch, bytes]:
 def _uploaded(store: Store, device: Keyring) -> tuple[Upload, int]:
     """This device's upload, an empty one where there is none of its own, and the seq to write
     over."""
-    raw, seq = store.read(_name(device.id)) or (None, 0)
+    try:
+        raw, seq = store.read(_name(device.id)) or (None, 0)
+    except DamagedDocument:
+        raw, seq = None, 0  # it is written anew, where the store can
     if raw is not None:
         try:
             return _read(raw, device.id, device.public_key, device.trust), seq

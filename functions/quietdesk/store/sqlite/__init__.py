@@ -36,10 +36,10 @@ for kind in (Epoch, Kid, Opening):  # how SQLite is given them; `rows` how they 
     sqlite3.register_adapter(kind, str)
 
 PAGE = 200  # envelopes a read transaction, so that a long pull does not keep writers waiting
-MAX_SEQ = 2**63 - 1
 ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
+_MAX_SEQ = 2**53  # no document is published as often: a greater number is damage
 
 T = TypeVar("T")
 
@@ -291,11 +291,9 @@ class Sqlite:
             ).fetchone()
         if row is None:
             return None
-        data, seq = row
-        # There must be a next seq, which is an integer of SQLite too.
-        if not isinstance(data, bytes) or not isinstance(seq, int) or not 0 < seq < MAX_SEQ:
+        if _damaged(*row):
             raise DamagedDocument("a document in the store is damaged")
-        return data, seq
+        return row[0], row[1]
 
     def date(self) -> None:
         """None: a file has no clock but this computer's."""
@@ -468,12 +466,17 @@ def _swap_seats(db: sqlite3.Connection, back: Opening | None, wanted: Opening | 
 
 
 def _publish(db: sqlite3.Connection, name: str, it: Version) -> None:
-    """A public document over the one of that seq. Raises Conflict."""
-    row = db.execute("SELECT seq FROM public WHERE name = ?", (name,)).fetchone()
-    if (row[0] if row else 0) != it.before:
+    """A public document over the one of that seq; a damaged one has none, so that it is written
+    anew as if it were not there. Raises Conflict."""
+    row = db.execute("SELECT data, seq FROM public WHERE name = ?", (name,)).fetchone()
+    if (0 if row is None or _damaged(*row) else row[1]) != it.before:
         raise Conflict("somebody else published first")
     if it.after != it.before:
         db.execute("INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, it.data, it.after))
+
+
+def _damaged(data: object, seq: object) -> bool:
+    return not (isinstance(data, bytes) and isinstance(seq, int) and 0 < seq < _MAX_SEQ)
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
