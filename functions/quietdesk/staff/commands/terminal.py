@@ -64,8 +64,9 @@ class Here:
 
     def sure(self, store: Store) -> None:
         """That it is the day that this computer's clock says: before something is signed with it
-        that others take for a proof, and before seats of days that are over are forgotten. Raises
-        ClockNotBelieved and StoreUnavailable."""
+        that others take for a proof, before seats of days that are over are forgotten, and before a
+        request is sealed to a week or a resident is told a day. Raises ClockNotBelieved and
+        StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
             raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
