@@ -387,14 +387,6 @@ class TooOld(QuietdeskError):
     next = "Find an earlier place for it, or answer that there is none."
 
 
-class NotBegun(QuietdeskError):
-    """By this computer's clock the week in which a request was first sealed has not begun: sealed
-    to a week before that it would never open again."""
-
-    code = "not_begun"
-    next = "Set the date and the time. If they are right, it can be placed in that week or later."
-
-
 class NotSwept(QuietdeskError):
     """The timer could not destroy all that is due."""
 

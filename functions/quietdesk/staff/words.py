@@ -28,8 +28,6 @@ SAID = {
     "gone": "It is not there any more: the person cancelled it, or somebody erased it.",
     "no_day": "Choose a center and a day.",
     "too_old": "The request would be destroyed before that day. Nothing was changed.",
-    "not_begun": "By this computer’s clock the week in which it was sent has not begun. "
-    "Nothing was changed.",
     "too_long": "It is too long to be changed. Nothing was changed.",
     "signature": "Something in the store is not signed by whom it must be.",
     "document": "A signed document in the store is not the one that belongs there.",

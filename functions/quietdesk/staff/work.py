@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from quietdesk import clock
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
@@ -21,11 +20,11 @@ from quietdesk.errors import (
     BadSignature,
     CannotOpen,
     Changed,
+    ClockNotBelieved,
     Conflict,
     Gone,
     NoDay,
     NoSeats,
-    NotBegun,
     QuietdeskError,
     StoreUnavailable,
     TooLong,
@@ -203,13 +202,6 @@ class Work:
         envelope = opener.find(self._store, self._city, id, self._clock())
         return self._tried(envelope) if envelope else None
 
-    def hidden(self) -> int:
-        """How many requests this computer's clock hides, where it is not believed: it calls them
-        over, or their week too far ahead. Raises StoreUnavailable."""
-        now = self._clock()
-        dates, _ = clock.to_sweep(self._store, self._city, self._trust, now)
-        return opener.hidden(self._store, self._city, now) if dates.doubt else 0
-
     def free(self, closing: Closing | None = None) -> dict[Opening, int]:
         """The openings with a seat left, as if that center were closed on that day already."""
         return self.publisher.free(self._clock(), closing)
@@ -309,8 +301,8 @@ class Work:
         except TracesRemain as error:
             return replace(before, did=did, now=None, error=_bare(error))
         except (
-            NoSeats, NoDay, TooOld, NotBegun, TooLong, CannotOpen, BadBundle, BadSignature,
-            StoreUnavailable,
+            NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature, StoreUnavailable,
+            ClockNotBelieved,
         ) as error:  # fmt: skip
             return replace(before, error=_bare(error))
         except Conflict as error:
@@ -363,11 +355,8 @@ class Work:
 
     def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
         sealed = opener.waiting(self._store, self._city, self._clock())
-        return tuple(
-            self._tried(it)
-            for it in sealed
-            if it.opening and (it.opening.center, it.opening.day) == closing
-        )
+        placed = ((it, it.opening) for it in sealed)
+        return tuple(self._tried(it) for it, at in placed if at and (at.center, at.day) == closing)
 
     def _tried(self, envelope: Envelope) -> Opened | Unopened:
         if self._opener is None:

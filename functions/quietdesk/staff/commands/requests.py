@@ -26,10 +26,10 @@ from quietdesk.staff.work import Decision, Outcome
 
 def pull(at: Here, args: argparse.Namespace) -> int:
     """List the opened requests."""
-    with at_the_queue(at) as (work, pulled):
+    with at_the_queue(at) as (_, pulled):
         queue = pulled.queue
         items = list(queue.items.values())
-        hidden = work.hidden()
+        hidden = at.hidden()
         if args.json:
             for item in items:
                 print(

@@ -16,7 +16,7 @@ from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
 from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
-from quietdesk.staff.device import forgetting, keyring
+from quietdesk.staff.device import forgetting, keyring, opener
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.work import Outcome, Work
 from quietdesk.store import Store, open_store
@@ -78,6 +78,13 @@ class Here:
         if not self.declined and may_ask(dates) and vouched(dates, waits, self.city.zone):
             return clock.believe(store, self.now), ()
         return dates, waits
+
+    def hidden(self) -> int:
+        """How many requests this computer's clock hides, where it is not believed: it calls them
+        over, or their week too far ahead. Raises StoreUnavailable."""
+        with closing(self.store()) as store:
+            dates, _ = clock.to_sweep(store, self.city, self.trust, self.now)
+            return opener.hidden(store, self.city, self.now) if dates.doubt else 0
 
     def _trust(self) -> Trust | None:
         try:

@@ -69,7 +69,7 @@ def in_words(item: Opened, number: str, city: City) -> str:
 
 
 def counted(pulled: Pulled, hidden: int = 0) -> str:
-    """How many requests are in each state; `hidden` as in Work.hidden."""
+    """How many requests are in each state; `hidden` as in Here.hidden."""
     if not pulled.items and pulled.shut:
         return f"{len(pulled.shut)} requests wait. This computer can open none of them."
     if not pulled.items and hidden:

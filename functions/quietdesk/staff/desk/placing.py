@@ -13,6 +13,7 @@ from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     CannotOpen,
+    ClockNotBelieved,
     ClockWrong,
     Conflict,
     NoDay,
@@ -20,7 +21,6 @@ from quietdesk.errors import (
     NoKeyYet,
     NoSeats,
     NotAllowed,
-    NotBegun,
     StoreRefused,
     StoreTooNew,
     StoreUnavailable,
@@ -69,9 +69,9 @@ class Placing:
     def place(self, item: Opened, opening: Opening, now: datetime) -> Opened:
         """Give the request that opening: a seat is taken, the request sealed to the visit's week
         and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
-        since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, NotBegun
-        when the visit's week is before that of its first sealing, and NoKeyYet or BadBundle when
-        the visit's week has no key."""
+        since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit,
+        ClockNotBelieved when the visit's week is before that of its first sealing, and NoKeyYet or
+        BadBundle when the visit's week has no key."""
         self._refuse_past(opening, now)
         if self._last_day(opening.epoch, item) < opening.day:
             raise TooOld("the request would be destroyed before the visit")
@@ -80,8 +80,8 @@ class Placing:
     def wait(self, item: Opened, now: datetime) -> Opened:
         """Keep the request for another week, in its order, and tell the person when to look again.
         It is sealed to this week, or to the next where this one's key day comes before that day. A
-        seat it had goes back. Raises TooOld when its 60 days end before that day, and NotBegun when
-        its first week has not begun."""
+        seat it had goes back. Raises TooOld when its 60 days end before that day, and
+        ClockNotBelieved when its first week has not begun."""
         again = weeks.answer_day(now, self._city.zone, self._city.answer_by_days)
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
@@ -91,7 +91,7 @@ class Placing:
 
     def refuse(self, item: Opened, now: datetime) -> Opened:
         """Answer that there is no place: the person may ask again, or call. A seat it had goes
-        back. Raises NotBegun when it had one and its first week has not begun."""
+        back. Raises ClockNotBelieved when it had one and its first week has not begun."""
         answer = replies.Reply("none")
         if item.envelope.opening:
             return self._write(item, None, weeks.epoch_at(now, self._city.zone), answer, now)
@@ -177,7 +177,9 @@ class Placing:
     ) -> Opened:
         born = item.envelope.born
         if epoch < born:  # no right clock comes to that, and nobody would open it again
-            raise NotBegun(f"it was first sealed in week {born}, which has not begun")
+            raise ClockNotBelieved(
+                f"it was first sealed in week {born}, which has not begun by this clock"
+            )
         asked = replace(item.request, opening=opening)
         parts = request.pack(asked, item.reply_key, item.rest)
         bundle = self._bundle(epoch, now)
