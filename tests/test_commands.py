@@ -164,6 +164,17 @@ def test_what_a_clock_that_is_behind_hides_is_counted_beside_what_it_shows(offic
     assert "1 requests are over or too far ahead" in told
 
 
+def test_who_was_sent_by_a_clock_that_was_ahead_stops_nobody_else(office, run):
+    world, _ = office
+    world.store.put(world.sealed(NOON + WEEK, name=["Ana"]))
+    ask(world, "Ben")
+
+    status, out, told = run("wait", "--all")
+
+    assert (status, out.splitlines()[-1]) == (1, "Answered 1.")
+    assert "Ana: it was first sealed in week 2026-W48, which has not begun by this clock" in told
+
+
 def test_what_is_over_by_a_clock_that_is_right_is_hidden_from_nobody(office, run):
     """The timer has not come yet."""
     world, _ = office
@@ -355,6 +366,7 @@ def test_request_at_the_end_of_its_60_days_is_not_kept(office, run):
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
         assert run("wait", id, now=now)[0] == 0
         now += WEEK
+        clock.believe(world.store, now)
 
     status, out, err = run("wait", id, now=now)
 
@@ -1430,6 +1442,7 @@ def test_computer_that_opens_some_ends_with_0(office, run, mint, new_computer):
     ask(world, "Ana")
     later = replace(world, device=new_computer)
     later.store.put(later.sealed(NOON + 4 * WEEK, name=["Ben"]))
+    clock.believe(world.store, NOON + 3 * WEEK)
 
     status, out, told = pull_there(run, now=NOON + 3 * WEEK)
 
