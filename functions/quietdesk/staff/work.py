@@ -291,7 +291,9 @@ class Work:
         became = Answered(envelope.id.hex(), had=envelope.opening)
         try:
             now = self._placing.put_back(envelope, self._tried, self._clock())
-        except (Gone, KeyDestroyed, NoKeyYet, TooLong, BadBundle, BadSignature) as error:
+        except (
+            Gone, KeyDestroyed, NoKeyYet, TooLong, BadBundle, BadSignature, ClockNotBelieved,
+        ) as error:  # fmt: skip
             return replace(became, error=_bare(error))
         except StoreUnavailable as error:
             return replace(became, error=_bare(error))

@@ -196,7 +196,7 @@ class Placing:
                 return self.wait(item, now)
             except TooOld:
                 return self.refuse(item, now)
-        except (NoKeyYet, TooLong, BadBundle, BadSignature):  # then all is as it was
+        except (NoKeyYet, TooLong, BadBundle, BadSignature, ClockNotBelieved):  # all is as it was
             with suppress(TracesRemain):
                 self.erase(item.envelope)
             raise
