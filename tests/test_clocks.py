@@ -294,6 +294,18 @@ def test_where_the_store_tells_its_date_nobody_is_asked_and_the_wrong_clock_is_s
 
 
 @pytest.mark.parametrize("store_spec", ["moto"], indirect=True)
+def test_where_the_store_tells_its_date_a_wrong_clock_hides_nothing_and_seals_nothing(office):
+    pulled = office.run(AHEAD, "pull")
+    kept = office.run(AHEAD, "wait", "--all")
+
+    assert (pulled.returncode, kept.returncode) == (1, 1)
+    assert "No requests are waiting" not in pulled.stdout
+    assert "1 requests are over or too far ahead" in pulled.stderr
+    assert "Answered" not in kept.stdout
+    assert "this computer's clock is wrong: 15 days after the store's date" in kept.stderr
+
+
+@pytest.mark.parametrize("store_spec", ["moto"], indirect=True)
 def test_where_the_store_is_gone_the_weeks_that_wait_are_named(office, monkeypatch):
     office.run(0, "keys", "forget")
     before = office.keys

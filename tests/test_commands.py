@@ -44,7 +44,7 @@ from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
 from tests.test_silence import leaks
-from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
+from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
 CODE = "7K3M-9QXT-2B6H-W3ZD"
 PLANTED = "besideplant81"
@@ -105,6 +105,86 @@ def told(world, item):
     """What the resident reads with the code, by the key in the request."""
     held = opened(world, item.request.name).envelope
     return replies.read(envelopes.open_reply(held.reply, item.reply_key, held.id))
+
+
+# --- A clock that is not believed -----------------------------------------------------------------
+
+SOMEBODY = json.dumps(ASKED)
+
+
+@pytest.mark.parametrize("days", [3, -3])
+@pytest.mark.parametrize("words", ["place ID --yes", "wait ID", "reply no-place ID", "enter"])
+def test_nothing_is_sealed_by_a_clock_that_moved(office, run, words, days):
+    """To a week whose keys are gone, perhaps, or with a day to look again that is over."""
+    world, _ = office
+    (id,) = ask(world, "Ana")
+    clock.believe(world.store, NOON)
+    before = opened(world, "Ana").envelope
+
+    status, out, _ = run(
+        *words.replace("ID", id).split(), stdin=SOMEBODY, now=NOON + timedelta(days=days)
+    )
+
+    assert "this computer's clock is 3 days away" in str(status)
+    assert "Code:" not in out
+    assert [it.envelope for it in world.desk().pull(NOON)] == [before]
+
+
+def test_what_is_dealt_with_is_erased_whatever_the_clock_says(office, run):
+    world, _ = office
+    (id,) = ask(world, "Ana")
+    clock.believe(world.store, NOON)
+
+    status, _, _ = run("done", id, "--yes", now=NOON + timedelta(days=3))
+
+    assert (status, list(world.desk().pull(NOON))) == (0, [])
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=" ".join)
+def test_what_a_clock_that_is_ahead_hides_is_counted(office, run, more):
+    world, _ = office
+    ask(world, "Ana", "Ben")
+    clock.believe(world.store, NOON)
+
+    status, out, told = run("pull", *more, now=NOON + timedelta(days=15))
+
+    assert status == 1
+    assert "No requests are waiting" not in out
+    assert "2 requests are over or too far ahead" in told
+    assert "that clock is not believed" in told
+
+
+def test_what_a_clock_that_is_behind_hides_is_counted_beside_what_it_shows(office, run):
+    world, _ = office
+    ask(world, "Ana")
+    world.store.put(world.sealed(NOON + 3 * WEEK, name=["Ben"]))
+    clock.believe(world.store, NOON)
+
+    status, out, told = run("pull", now=NOON - 2 * WEEK)
+
+    assert (status, out.splitlines()[-1]) == (1, "1 waiting.")
+    assert "1 requests are over or too far ahead" in told
+
+
+def test_who_was_sent_by_a_clock_that_was_ahead_stops_nobody_else(office, run):
+    world, _ = office
+    world.store.put(world.sealed(NOON + WEEK, name=["Ana"]))
+    ask(world, "Ben")
+
+    status, out, told = run("wait", "--all")
+
+    assert (status, out.splitlines()[-1]) == (1, "Answered 1.")
+    assert "Ana: it was first sealed in week 2026-W48, which has not begun by this clock" in told
+
+
+def test_what_is_over_by_a_clock_that_is_right_is_hidden_from_nobody(office, run):
+    """The timer has not come yet."""
+    world, _ = office
+    ask(world, "Ana")
+    there = NOON + timedelta(days=15)
+    clock.believe(world.store, there)
+
+    assert run("pull", now=there)[:2] == (0, "No requests are waiting.\n")
 
 
 # --- Placing -------------------------------------------------------------------------------------
@@ -288,6 +368,7 @@ def test_request_at_the_end_of_its_60_days_is_not_kept(office, run):
         ceremony.mint(world.store, world.city, world.trust, [world.custodian], 3, now)
         assert run("wait", id, now=now)[0] == 0
         now += WEEK
+        clock.believe(world.store, now)
 
     status, out, err = run("wait", id, now=now)
 
@@ -1475,6 +1556,31 @@ def test_new_computer_says_that_it_opens_none_and_from_when_on(office, run, mint
     assert "not admitted" not in told
 
 
+@pytest.mark.parametrize("words", ["place --all --yes", "wait --all"])
+def test_all_that_wait_are_not_said_to_be_none_where_none_opens(office, run, new_computer, words):
+    world, _ = office
+    ask(world, "Ana", "Ben")
+
+    status, _, told = run(*words.split(), keyring="new.keyring")
+
+    assert status == 1
+    assert "cannot open 2 of 2 requests" in told
+    assert "it opens requests of week 2026-W51" in told
+
+
+@pytest.mark.parametrize("words", ["place --all --yes", "wait --all"])
+def test_all_that_wait_are_done_though_another_does_not_open_and_that_is_said(office, run, words):
+    world, _ = office
+    ask(world, "Ana")
+    fail_half(world)
+    world.store.put(world.sealed(NOON + WEEK, name=["Ben"]))
+
+    status, _, told = run(*words.split())
+
+    assert status == 0
+    assert "cannot open 1 of 2 requests" in told
+
+
 def test_computer_that_nobody_admitted_says_so(office, run):
     world, folder = office
     ask(world, "Ana")
@@ -1493,6 +1599,7 @@ def test_computer_that_opens_some_ends_with_0(office, run, mint, new_computer):
     ask(world, "Ana")
     later = replace(world, device=new_computer)
     later.store.put(later.sealed(NOON + 4 * WEEK, name=["Ben"]))
+    clock.believe(world.store, NOON + 3 * WEEK)
 
     status, out, told = pull_there(run, now=NOON + 3 * WEEK)
 

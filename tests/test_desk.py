@@ -19,6 +19,7 @@ from quietdesk.envelopes import Parts, SealedPart
 from quietdesk.errors import (
     BadSignature,
     CannotOpen,
+    ClockNotBelieved,
     Conflict,
     Invalid,
     NoKeyNow,
@@ -326,6 +327,43 @@ def test_longest_request_the_form_allows_can_be_placed(world):
     seats(world, {OTHER: 1})
 
     world.desk().place(only(world), OTHER, NOON)
+
+    assert only(world).opening == OTHER
+
+
+# --- By a clock that is behind --------------------------------------------------------------------
+
+
+@every_store
+def test_nobody_is_kept_in_a_week_before_that_of_their_first_sealing(world):
+    """What is sealed so never opens again: its header names a week after its own."""
+    asks(world, NOON + 2 * WEEK)
+
+    with pytest.raises(ClockNotBelieved, match="week 2026-W49"):
+        world.desk().wait(only(world), NOON + WEEK)
+
+    assert only(world, NOON + 2 * WEEK).envelope.rev == 1
+
+
+def test_nobody_is_placed_in_a_week_before_that_of_their_first_sealing(world):
+    asks(world, NOON + 2 * WEEK)
+    before = Opening(date(2026, 11, 26), "09:30", "corona")
+    seats(world, {before: 1})
+
+    with pytest.raises(ClockNotBelieved):
+        world.desk().place(only(world), before, NOON)
+
+    assert only(world).opening is None
+    assert left(world, before) == [1]
+
+
+def test_whose_place_is_taken_back_is_sealed_to_no_week_before_that_of_their_first_sealing(world):
+    asks(world, NOON + WEEK)
+    seats(world, {OTHER: 1})
+    placed = world.desk().place(only(world), OTHER, NOON + WEEK)
+
+    with pytest.raises(ClockNotBelieved):
+        world.desk().refuse(placed, NOON)
 
     assert only(world).opening == OTHER
 

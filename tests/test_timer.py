@@ -1,15 +1,21 @@
 """The timer of one machine, whose clock is the only one there is."""
 
-from contextlib import suppress
-from datetime import timedelta
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from quietdesk import clock, sweep, weeks
+from quietdesk import clock, local, settings, sweep, weeks
 from quietdesk.clock import Evenly
-from quietdesk.errors import KeyDestroyed, StoreUnavailable
-from quietdesk.staff.commands.serving import swept
+from quietdesk.errors import BadBundle, BadEnvelope, KeyDestroyed, StoreUnavailable
+from quietdesk.intake import entry
+from quietdesk.staff.commands import serving
+from quietdesk.staff.commands.serving import NotBefore, swept
+from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
+from tests.process import environment
+from tests.waiting import free_port
 from tests.world import NOON
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -100,6 +106,72 @@ def test_a_clock_that_went_back_is_said_and_is_believed_after_a_day(world, serve
     assert "30 days away from 2026-11-18" in capsys.readouterr().err
 
     assert server(NOON - 29 * DAY, 25)
+
+
+def served(world, here):
+    """What residents are answered for by a machine whose clock says that."""
+    residents = NotBefore(lambda: here)
+    residents.look(world.store)
+    return world.programme(residents.now)
+
+
+def test_no_request_is_taken_for_a_week_that_is_over_by_what_was_believed(world, server, key_day):
+    """The clock went back: its keys are destroyed, and nobody would ever open it."""
+    sealed = world.sealed()
+    assert entry.admitted(served(world, NOON), sealed)
+    clock.believe(world.store, key_day)
+
+    with pytest.raises(BadEnvelope):
+        entry.admitted(served(world, NOON), sealed)
+
+
+def test_no_key_of_a_week_that_is_over_by_what_was_believed_is_sealed_to(world, server, key_day):
+    assert entry.bundle(served(world, NOON), THIS).epoch == THIS
+    clock.believe(world.store, key_day)
+
+    with pytest.raises(BadBundle):
+        entry.bundle(served(world, NOON), THIS)
+
+
+def test_residents_are_served_by_a_clock_that_is_set_right_as_soon_as_it_is_believed(world, server):
+    clock.believe(world.store, NOON + 15 * DAY)
+    assert served(world, NOON).clock() == NOON + 15 * DAY
+
+    clock.believe(world.store, NOON)
+
+    assert served(world, NOON).clock() == NOON
+
+
+def test_server_of_one_machine_serves_by_no_clock_that_went_back(tmp_path, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def programme():
+        """What `quietdesk run` would answer for; nothing is built or served."""
+        made = []
+
+        def stop(programme):
+            made.append(programme)
+            raise Stop
+
+        monkeypatch.setattr(local, "functions", stop)
+        monkeypatch.setattr(local, "compress", lambda _: None)
+        monkeypatch.setattr(
+            serving.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0)
+        )
+        with pytest.raises(Stop):
+            serving.run(settings.read(told), SimpleNamespace(host="127.0.0.1", port=free_port()))
+        return made[0]
+
+    told = environment(tmp_path)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert programme().clock() - datetime.now(UTC) < HOUR
+    later = (datetime.now(UTC) + 15 * DAY).replace(microsecond=0)
+    with closing(open_store(settings.read(told).store)) as store:
+        clock.believe(store, later)
+
+    assert programme().clock() == later
 
 
 def test_weekend_on_which_the_machine_slept_is_a_jump(world, server):

@@ -14,6 +14,7 @@ import pytest
 from quietdesk import codes, envelopes, hpke, replies
 from quietdesk.errors import (
     Changed,
+    ClockNotBelieved,
     Conflict,
     Gone,
     NoDay,
@@ -796,6 +797,20 @@ def test_desk_that_holds_the_erased_one_gives_no_seat_back_twice(work, world, pu
     outcome = work.erase([envelope])
 
     assert isinstance(outcome.answered[0].error, Changed)
+    assert world.store.seats([VISIT])[VISIT] == 0
+
+
+def test_nobody_is_put_back_in_a_week_before_that_of_their_first_sealing(work, world, published):
+    world.store.set_seats({VISIT: 1})
+    envelope = world.taken(VISIT, NOON + 2 * WEEK)
+    world.store.take(envelope)
+    work.erase([envelope])
+    world.store.take(world.taken(VISIT))
+
+    (answered,) = work.put_back([envelope]).answered
+
+    assert isinstance(answered.error, ClockNotBelieved)
+    assert envelope.id.hex() not in [it.id for it in world.desk().pull(NOON)]
     assert world.store.seats([VISIT])[VISIT] == 0
 
 

@@ -432,6 +432,55 @@ def test_nothing_is_published_by_a_clock_that_moved(office, world, clock, publis
     assert before[day] > 0
 
 
+@pytest.mark.parametrize("days", [3, -3])
+def test_nothing_is_sealed_by_a_clock_that_moved(office, world, clock, days):
+    staff, _ = office
+    sealed = world.sealed()
+    world.store.put(sealed)
+    believe(world.store, NOON)
+    clock.now += timedelta(days=days)
+    staff.unlock()
+    id = sealed.id.hex()
+
+    for page in (
+        staff.post("/answer", id=id, do="wait"),
+        staff.post("/answer", id=id, do="none"),
+        staff.post("/answer", id=id, do="corona.2026-12-03.1300.desk"),
+        staff.post("/propose", id=id),
+        staff.post("/enter", form="1", **ASKED),
+    ):
+        assert "clock has moved" in page.text
+    assert [it.envelope for it in world.desk().pull(NOON)] == [sealed]
+
+
+def test_what_is_dealt_with_is_erased_whatever_the_clock_says(office, world, clock):
+    staff, _ = office
+    sealed = world.sealed()
+    world.store.put(sealed)
+    believe(world.store, NOON)
+    clock.now += timedelta(days=3)
+    staff.unlock()
+
+    staff.post("/answer", id=sealed.id.hex(), do="erase")
+    page = staff.ask("GET", "/sure?n=1")
+    staff.post("/sure", number=page.fields("number"))
+
+    assert list(world.desk().pull(NOON)) == []
+
+
+@pytest.mark.parametrize("days", [15, -60])
+def test_what_a_clock_that_moved_hides_is_not_said_to_be_nothing(office, world, clock, days):
+    staff, _ = office
+    world.store.put(world.sealed())
+    believe(world.store, NOON)
+    clock.now += timedelta(days=days)
+
+    page = staff.unlock()
+
+    assert "No requests are waiting" not in page.text
+    assert "clock has moved" in page.text
+
+
 def test_unlocking_by_a_clock_that_goes_on_deletes_what_is_over_and_says_nothing(
     office, world, clock
 ):

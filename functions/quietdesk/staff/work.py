@@ -18,6 +18,7 @@ from quietdesk.errors import (
     BadSignature,
     CannotOpen,
     Changed,
+    ClockNotBelieved,
     Conflict,
     Gone,
     KeyDestroyed,
@@ -235,6 +236,7 @@ class Work:
             return replace(before, did=did, now=None, error=_bare(error))
         except (
             NoSeats, NoDay, TooOld, TooLong, CannotOpen, BadBundle, BadSignature, StoreUnavailable,
+            ClockNotBelieved,
         ) as error:  # fmt: skip
             return replace(before, error=_bare(error))
         except Conflict as error:
@@ -288,7 +290,9 @@ class Work:
         became = Answered(envelope.id.hex(), had=envelope.opening)
         try:
             now = self._placing.put_back(envelope, self._tried, self._clock())
-        except (Gone, KeyDestroyed, NoKeyYet, TooLong, BadBundle, BadSignature) as error:
+        except (
+            Gone, KeyDestroyed, NoKeyYet, TooLong, BadBundle, BadSignature, ClockNotBelieved,
+        ) as error:  # fmt: skip
             return replace(became, error=_bare(error))
         except StoreUnavailable as error:
             return replace(became, error=_bare(error))
@@ -298,11 +302,8 @@ class Work:
 
     def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
         sealed = opener.waiting(self._store, self._city, self._clock())
-        return tuple(
-            self._tried(it)
-            for it in sealed
-            if it.opening and (it.opening.center, it.opening.day) == closing
-        )
+        placed = ((it, it.opening) for it in sealed)
+        return tuple(self._tried(it) for it, at in placed if at and (at.center, at.day) == closing)
 
     def _tried(self, envelope: Envelope) -> Opened | Unopened:
         if self._opener is None:

@@ -20,7 +20,7 @@ from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import Here, agreed, at_the_queue, at_work, complain
 from quietdesk.staff.desk.queue import Proposal
 from quietdesk.staff.device.opener import Opened
-from quietdesk.staff.outcome import Decision
+from quietdesk.staff.outcome import Decision, Outcome
 from quietdesk.staff.words import shown
 
 
@@ -29,6 +29,7 @@ def pull(at: Here, args: argparse.Namespace) -> int:
     with at_the_queue(at) as (_, pulled):
         queue = pulled.queue
         items = list(queue.items.values())
+        hidden = at.hidden()
         if args.json:
             for item in items:
                 print(
@@ -37,20 +38,22 @@ def pull(at: Here, args: argparse.Namespace) -> int:
         else:
             for number, item in enumerate(items, 1):
                 print(wording.in_words(item, f"{number} of {len(items)}", at.city))
-            print(wording.counted(queue))
+            print(wording.counted(queue, hidden))
         wording.nag(items, at.city, at.now)
         wording.unopened(queue.shut, len(items) + len(queue.shut))
         none_opens = bool(queue.shut) and not items
         if none_opens:
             wording.opens_none(pulled.proofs)
-    return 1 if none_opens else 0
+        wording.hidden(hidden)
+    return 1 if none_opens or hidden else 0
 
 
 def place(at: Here, args: argparse.Namespace) -> int:
     """Give requests a time: the proposed one, or the one staff name."""
-    with at_the_queue(at) as (work, pulled):
+    with at_the_queue(at, sure=True) as (work, pulled):
         queue = pulled.queue
         chosen = naming.chosen(queue, args.id, args.all)
+        shut = _say_shut(pulled, args.all)
         if args.at:
             proposals = [Proposal(_only(chosen), _free(args.at, work.free()))]
         else:
@@ -60,7 +63,7 @@ def place(at: Here, args: argparse.Namespace) -> int:
         fitting = [(it.item, it.opening) for it in proposals if it.opening]
         if not fitting:
             print("Nothing was placed.", file=sys.stderr)
-            return 0 if not proposals else 1
+            return 1 if proposals or shut else 0
         if not args.yes and not agreed(f"Place {len(fitting)}?"):
             print("Nothing was placed.", file=sys.stderr)
             return 1
@@ -138,7 +141,7 @@ def enter(at: Here, _: argparse.Namespace) -> int:
             complain(f"{shown(field)}: {problem}")
         return 1
     typed = {field: [str(it) for it in _listed(value)] for field, value in values.items()}
-    with at_work(at) as work:
+    with at_work(at, sure=True) as work:
         code = codes.new()
         try:
             entered = work.enter(typed, code).entered
@@ -160,15 +163,28 @@ def enter(at: Here, _: argparse.Namespace) -> int:
 
 
 def _each(at: Here, args: argparse.Namespace, answer: Decision) -> int:
-    with at_the_queue(at) as (work, pulled):
+    with at_the_queue(at, sure=True) as (work, pulled):
         queue = pulled.queue
         chosen = naming.chosen(queue, args.id, args.all)
+        shut = _say_shut(pulled, args.all)
         todo = [(item.id, answer) for item in chosen]
         outcome = work.answer(queue, todo, wording.each(wording.answered(at.city)))
         answered = wording.ended(outcome, [wording.name(item) for item in chosen])
         print(f"Answered {answered}.")
         wording.fail(outcome)
-    return 0 if answered == len(chosen) else 1
+    return 0 if answered == len(chosen) and (chosen or not shut) else 1
+
+
+def _say_shut(pulled: Outcome, everybody: bool) -> int:
+    """How many requests do not open, where everybody who waits is meant. Says so, and why: they may
+    be waiting."""
+    queue = pulled.queue
+    if not everybody:
+        return 0
+    wording.unopened(queue.shut, len(queue.items) + len(queue.shut))
+    if queue.shut and not queue.items:
+        wording.opens_none(pulled.proofs)
+    return len(queue.shut)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -44,12 +44,16 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             chosen = replace(chosen, custodians=demo_keys)
         trust = chosen.trust(city.deployment)
 
-        evenly = clock.Evenly()
+        evenly, residents = clock.Evenly(), NotBefore(lambda: datetime.now(UTC))
 
         def upkeep() -> None:
             now = datetime.now(UTC)
             so_far = evenly.so_far(now, time.monotonic())
-            if not swept(store, city, trust, now, so_far):
+            try:
+                believed = swept(store, city, trust, now, so_far)
+            finally:
+                residents.look(store)
+            if not believed:
                 return  # nor is anything signed by a clock that is not believed
             if city.deployment == DEMO:
                 demo.keep_minted(chosen, store, city, trust, now)
@@ -72,7 +76,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
             raise BadCity("the site does not build; what is wrong stands above")
         local.compress(chosen.site)
         pages = Pages(city, trust.custodians, trust.threshold)
-        programme = Programme(city, store, trust, pages, lambda: datetime.now(UTC), chosen.address)
+        programme = Programme(city, store, trust, pages, residents.now, chosen.address)
         functions = local.functions(programme)
         app = local.application(chosen.site.resolve(), pages, functions)
 
@@ -88,6 +92,24 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         local.serve(server, upkeep)
     print("Stopped. Requests and keys are kept for the next start.")
     return 0
+
+
+class NotBefore:
+    """The time by which residents are served: this machine's clock, and never earlier than it was
+    last believed. Else one that went back would take requests for weeks whose keys are destroyed.
+    A clock that is ahead has no such end: what it takes is sealed to a later week's keys, and
+    opens."""
+
+    def __init__(self, here: Callable[[], datetime]):
+        self._here = here
+        self._believed = clock.NEVER
+
+    def look(self, store: Store) -> None:
+        """Look when it was last believed. Raises StoreUnavailable."""
+        self._believed = clock.last_believed(store) or clock.NEVER
+
+    def now(self) -> datetime:
+        return max(self._here(), self._believed)
 
 
 def swept(

@@ -16,7 +16,7 @@ from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
 from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
-from quietdesk.staff.device import forgetting, keyring
+from quietdesk.staff.device import forgetting, keyring, opener
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.outcome import Outcome
 from quietdesk.staff.work import Work
@@ -65,8 +65,9 @@ class Here:
 
     def sure(self, store: Store) -> None:
         """That it is the day that this computer's clock says: before something is signed with it
-        that others take for a proof, and before seats of days that are over are forgotten. Raises
-        ClockNotBelieved and StoreUnavailable."""
+        that others take for a proof, before seats of days that are over are forgotten, and before a
+        request is sealed to a week or a resident is told a day. Raises ClockNotBelieved and
+        StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
             raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
@@ -78,6 +79,13 @@ class Here:
         if not self.declined and may_ask(dates) and vouched(dates, waits, self.city.zone):
             return clock.believe(store, self.now), ()
         return dates, waits
+
+    def hidden(self) -> int:
+        """How many requests this computer's clock hides, where it is not believed: it calls them
+        over, or their week too far ahead. Raises StoreUnavailable."""
+        with closing(self.store()) as store:
+            dates, _ = clock.to_sweep(store, self.city, self.trust, self.now)
+            return opener.hidden(store, self.city, self.now) if dates.doubt else 0
 
     def _trust(self) -> Trust | None:
         try:

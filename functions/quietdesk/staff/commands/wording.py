@@ -5,7 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 from quietdesk.city import City
-from quietdesk.errors import KeyDestroyed, NoDeviceReady, NotAdmitted, StoreUnavailable
+from quietdesk.errors import (
+    ClockNotBelieved,
+    KeyDestroyed,
+    NoDeviceReady,
+    NotAdmitted,
+    StoreUnavailable,
+)
 from quietdesk.openings import Opening
 from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import complain, hint
@@ -62,10 +68,14 @@ def in_words(item: Opened, number: str, city: City) -> str:
     return "\n".join(lines) + "\n"
 
 
-def counted(pulled: Pulled) -> str:
-    """How many requests are in each state."""
+def counted(pulled: Pulled, hidden: int = 0) -> str:
+    """How many requests are in each state; `hidden` as in Here.hidden."""
     if not pulled.items and pulled.shut:
         return f"{len(pulled.shut)} requests wait. This computer can open none of them."
+    if not pulled.items and hidden:
+        return (
+            f"{hidden} requests are kept. By this computer's clock none of them is to be read now."
+        )
     if not pulled.items:
         return "No requests are waiting."
     said = f"{pulled.counts['waiting']} waiting"
@@ -94,6 +104,14 @@ def unopened(shut: Sequence[Unopened], total: int) -> None:
         complain(f"cannot open {len(items)} of {total} requests: {reason}")
         if isinstance(items[0].reason, KeyDestroyed):
             hint(items[0].reason)
+
+
+def hidden(count: int) -> None:
+    """Say how many requests a clock that is not believed hides, if it hides any."""
+    if count:
+        complain(f"by this computer's clock {count} requests are over or too far ahead")
+        complain("that clock is not believed, and no request is erased by it alone")
+        hint(ClockNotBelieved(""))
 
 
 def shut(item: Unopened) -> dict[str, object]:

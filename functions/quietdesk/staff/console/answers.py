@@ -22,6 +22,8 @@ def answer(at: At, sent: Sent) -> Answer:
     if not items or not text:
         return at.to_queue("nobody")
     wanted = choice(text)
+    if wanted is not Decision.ERASE:
+        at.sure()
     ids = tuple(item.id for item in items)
     at = queue.to_row(at, ids)
     if isinstance(wanted, Decision) and (
@@ -67,6 +69,7 @@ def sure(at: At, sent: Sent) -> Answer:
 
 def propose(at: At, sent: Sent) -> Answer:
     """A place for each that is ticked and has none."""
+    at.sure()
     session = at.session()
     items = [item for item in queue.chosen(at, session, sent) if item.state != "placed"]
     if not items:

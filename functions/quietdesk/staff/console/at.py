@@ -36,8 +36,9 @@ class At:
         return self.desk.read(self.clock())
 
     def sure(self) -> None:
-        """That this computer's clock was believed when the desk was unlocked, before something is
-        published: seats of days that are over are then forgotten. Raises ClockNotBelieved."""
+        """That this computer's clock was believed when the desk was unlocked: before something is
+        published, since seats of days that are over are then forgotten, and before a request is
+        sealed to a week or a resident is told a day. Raises ClockNotBelieved."""
         if self.session().doubt not in (Doubt.NONE, Doubt.UNASKED):
             raise ClockNotBelieved("this computer's clock is not believed")
 

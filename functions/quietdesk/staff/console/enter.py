@@ -83,6 +83,7 @@ def _enter(at: At, session: Session, sent: Sent, form: str) -> Answer:
         code, tried = (known.code, known.tried) if known else (codes.new(), ())
         typed = {name: values for name, values in sent.form.items() if name in FIELDS}
         try:
+            at.sure()
             entered = session.work.enter(typed, code, tried).entered
         except QuietdeskError as error:
             draft = _draft(session, sent, error.with_traceback(None), code)

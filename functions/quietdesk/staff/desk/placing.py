@@ -15,6 +15,7 @@ from quietdesk.errors import (
     BadBundle,
     BadSignature,
     CannotOpen,
+    ClockNotBelieved,
     ClockWrong,
     Conflict,
     Gone,
@@ -77,8 +78,9 @@ class Placing:
     ) -> Opened:
         """Give the request that opening: a seat is taken, the request sealed to the visit's week
         and the reply written, all or nothing. Raises Conflict when it was cancelled or changed
-        since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit, and
-        NoKeyYet or BadBundle when the visit's week has no key.
+        since it was opened, NoSeats, NoDay, TooOld when its 60 days end before the visit,
+        ClockNotBelieved when the visit's week is before that of its first sealing, and NoKeyYet or
+        BadBundle when the visit's week has no key.
 
         `was`, here and below: the closed day on which they had a time, when they have to be told.
         Whoever has to be told of an earlier one stays so until `told`."""
@@ -90,7 +92,8 @@ class Placing:
     def wait(self, item: Opened, now: datetime, was: date | None = None) -> Opened:
         """Keep the request for another week, in its order, and tell the person when to look again.
         It is sealed to this week, or to the next where this one's key day comes before that day. A
-        seat it had goes back. Raises TooOld when its 60 days end before that day."""
+        seat it had goes back. Raises TooOld when its 60 days end before that day, and
+        ClockNotBelieved when its first week has not begun."""
         again = weeks.answer_day(now, self._city.zone, self._city.answer_by_days)
         current = weeks.epoch_at(now, self._city.zone)
         for epoch in (current, current.plus(1)):
@@ -100,7 +103,7 @@ class Placing:
 
     def refuse(self, item: Opened, now: datetime, was: date | None = None) -> Opened:
         """Answer that there is no place: the person may ask again, or call. A seat it had goes
-        back."""
+        back. Raises ClockNotBelieved when it had one and its first week has not begun."""
         answer = replies.Reply("none")
         if item.envelope.opening:
             return self._write(item, None, weeks.epoch_at(now, self._city.zone), answer, now, was)
@@ -204,7 +207,7 @@ class Placing:
                 return self.wait(item, now)
             except TooOld:
                 return self.refuse(item, now)
-        except (NoKeyYet, TooLong, BadBundle, BadSignature):  # then all is as it was
+        except (NoKeyYet, TooLong, BadBundle, BadSignature, ClockNotBelieved):  # all is as it was
             with suppress(TracesRemain):
                 self.erase(item.envelope)
             raise
@@ -234,6 +237,11 @@ class Placing:
         now: datetime,
         was: date | None,
     ) -> Opened:
+        born = item.envelope.born
+        if epoch < born:  # no right clock comes to that, and nobody would open it again
+            raise ClockNotBelieved(
+                f"it was first sealed in week {born}, which has not begun by this clock"
+            )
         answer = self._still(item, answer, now, was)
         asked = replace(item.request, opening=opening)
         parts = request.pack(asked, item.reply_key, item.rest)

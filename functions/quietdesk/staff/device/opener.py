@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from quietdesk import bundles, devices, envelopes, hpke, replies, request, weeks
 from quietdesk.city import City
+from quietdesk.clock import NEVER
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
     BadBundle,
@@ -27,6 +28,7 @@ from quietdesk.signed import Trust
 from quietdesk.staff.device import upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store
+from quietdesk.sweep import LOOK_BACK_WEEKS
 from quietdesk.weeks import NO_WEEK, Epoch
 
 
@@ -254,6 +256,15 @@ class Opener:
 def waiting(store: Store, city: City, now: datetime) -> Iterator[Envelope]:
     """Every live envelope of the queue, still sealed."""
     return store.pull(city.queue, _live(city, now), now)
+
+
+def hidden(store: Store, city: City, now: datetime) -> int:
+    """How many envelopes of the queue are not live by this clock, in the weeks around it that a
+    store may hold."""
+    current = weeks.epoch_at(now, city.zone)
+    around = (current.plus(n) for n in range(-LOOK_BACK_WEEKS, LOOK_BACK_WEEKS))
+    every = sum(1 for _ in store.pull(city.queue, around, NEVER))
+    return every - sum(1 for _ in waiting(store, city, now))
 
 
 def find(store: Store, city: City, id: bytes, now: datetime) -> Envelope | None:
