@@ -7,7 +7,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -15,8 +15,8 @@ import pytest
 from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
 from quietdesk.errors import (
     BadCustodian,
-    BadKeyring,
     BadSetting,
+    KeyringBusy,
     NoDeviceReady,
     QuietdeskError,
     StoreUnavailable,
@@ -35,7 +35,7 @@ from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
-from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device import keyring, safefile, upload
 from quietdesk.staff.words import shown
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.weeks import Epoch
@@ -961,6 +961,101 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
 
 
 @pytest.fixture
+def at_key_day(office, monkeypatch, capsys):
+    """Runs a command line as it is typed, when the keys of two weeks are due; gives its exit code,
+    output and complaints."""
+    world, folder = office
+    key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return key_day.astimezone(tz)
+
+    monkeypatch.setattr("quietdesk.staff.commands.main.datetime", Clock)
+    clock.believe(world.store, key_day - timedelta(hours=1))  # as the server does every hour
+    for name, value in {
+        "STORE": world.spec,
+        "KEYRING": str(folder / "device.keyring"),
+        "CUSTODIANS": b64(world.custodian.public_key),
+        "PASSPHRASE_FILE": str(folder / "pass"),
+    }.items():
+        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+
+    def run(*words):
+        capsys.readouterr()
+        return main(words), *capsys.readouterr()
+
+    return run
+
+
+def unusable(path, how, monkeypatch):
+    """A keyring that does not let its ended weeks be deleted."""
+
+    def refuses(error):
+        def save(*_):
+            raise error
+
+        monkeypatch.setattr(safefile, "save", save)
+
+    whole = json.loads(path.read_text())
+    match how:
+        case "cut":
+            path.write_bytes(path.read_bytes()[:300])
+        case "empty":
+            path.write_bytes(b"")
+        case "newer":
+            path.write_text(json.dumps(whole | {"v": 2}))
+        case "an odd week":
+            path.write_text(json.dumps(whole | {"boxes": whole["boxes"] | {"2026-W5O": "AAAA"}}))
+        case "full disk":
+            refuses(OSError(errno.ENOSPC, "No space left on device"))
+        case "locked":
+            refuses(KeyringBusy("another process does not let go of the keyring"))
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "newer", "an odd week", "full disk", "locked"])
+def test_keyring_that_cannot_be_used_keeps_no_key_in_the_store(
+    office, at_key_day, monkeypatch, how
+):
+    world, folder = office
+    unusable(folder / "device.keyring", how, monkeypatch)
+
+    status, out, err = at_key_day("sweep")
+
+    assert "Week 2026-W47: keys destroyed." in out
+    assert world.store.destroy_keys("main", Epoch(2026, 47)) == [], "none was left"
+    assert status == 1
+    assert "keyring" in err and "hint: " in err
+
+
+@pytest.mark.parametrize("words", [("record",), ("keys", "list"), ("openings", "list")])
+def test_what_hinders_forgetting_stops_nobody_who_needs_no_keyring(office, at_key_day, words):
+    world, folder = office
+    sweep.run(world.store, world.city, NOON + 3 * WEEK)
+    out = at_key_day(*words)[1]
+    (folder / "device.keyring").write_bytes(b"junk")
+
+    hindered = at_key_day(*words)
+
+    assert hindered[:2] == (1, out)
+    assert "keyring file is damaged" in hindered[2] and "quietdesk device new" in hindered[2]
+
+
+@pytest.mark.parametrize("words", [("pull",), ("keys", "forget"), ("desk", "--no-browser")])
+def test_what_hinders_forgetting_stops_who_needs_the_keyring_and_is_said_once(
+    office, at_key_day, words
+):
+    _, folder = office
+    (folder / "device.keyring").write_bytes(b"junk")
+
+    status, out, err = at_key_day(*words)
+
+    assert (status, out) == (1, "")
+    assert err.count("the keyring file is damaged") == 1
+
+
+@pytest.fixture
 def cheap(monkeypatch):
     """New keyrings whose passphrase is stretched no longer than a test likes to wait."""
     monkeypatch.setattr(keyring, "new", partial(keyring.new, cost=CHEAP))
@@ -977,10 +1072,9 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     whole = path.read_bytes()
     bad = {"empty": b"", "cut": whole[:-200], "zeros": bytes(len(whole))}.get(how, b'{"v": 0}')
     path.write_bytes(bad)
-    with pytest.raises(BadKeyring) as said:
-        Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget()
-    assert str(path) in str(said.value)
-    assert said.value.next.endswith("quietdesk device new")
+    said = Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget().hindered
+    assert str(path) in str(said)
+    assert said.next.endswith("quietdesk device new")
 
     status, out, err = run("device", "new", "--deployment", "demo")
 

@@ -199,6 +199,12 @@ class BadCustodian(BadKeyring):
     next = "Name the custodian’s own file with --custodian, or put a copy of it back."
 
 
+class DemoLost(QuietdeskError):
+    """A keyring of the demo is gone or damaged, and what the store holds hangs on it."""
+
+    code = "demo_lost"
+
+
 class NotSaved(QuietdeskError):
     """The keyring could not be written. The old file is whole."""
 

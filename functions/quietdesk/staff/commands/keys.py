@@ -159,6 +159,7 @@ def forget(at: Here, _: argparse.Namespace) -> int:
     """Say what is left in the keyring: the ended weeks were deleted before this began, as before
     nearly every command, or wait until it is sure that they are over. It exists for a computer's
     own timer, which hears of those by the exit code."""
+    at.unhindered()
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
     left = keyring.epochs(at.settings.keyring.read_bytes())

@@ -11,7 +11,14 @@ from pathlib import Path
 from quietdesk import clock, textfile
 from quietdesk.city import City
 from quietdesk.clock import Dates, Doubt, Loss
-from quietdesk.errors import BadSetting, ClockNotBelieved, QuietdeskError, WrongPassphrase
+from quietdesk.errors import (
+    BadKeyring,
+    BadSetting,
+    ClockNotBelieved,
+    NotSaved,
+    QuietdeskError,
+    WrongPassphrase,
+)
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
@@ -26,14 +33,16 @@ MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where and when a command runs; `doubt` is why its clock is not believed, and `declined` that
-    whoever is there was asked, and did not say that it is right."""
+    """Where and when a command runs; `doubt` is why its clock is not believed, `declined` that
+    whoever is there was asked, and did not say that it is right, and `hindered` what kept the keys
+    of ended weeks in this device's keyring."""
 
     settings: Settings
     city: City
     now: datetime
     doubt: Doubt = Doubt.NONE
     declined: bool = False
+    hindered: BadKeyring | NotSaved | None = None
 
     @property
     def trust(self) -> Trust:
@@ -45,7 +54,14 @@ class Here:
 
     def forget(self, ask: bool = True) -> "Here":
         """Deletes the keys of ended weeks from this device's keyring, if there is one, and says
-        when this computer's clock is not believed. Where there is no other clock it may `ask`."""
+        when this computer's clock is not believed. Where there is no other clock it may `ask`. A
+        keyring that does not let it is no reason not to destroy in the store."""
+        try:
+            return self._forget(ask)
+        except (BadKeyring, NotSaved) as error:
+            return replace(self, hindered=error)
+
+    def _forget(self, ask: bool) -> "Here":
         path = self.settings.keyring
         due = forgetting.due(path, self.city, self.now, self.store, self._trust())
         if due is None:
@@ -84,8 +100,14 @@ class Here:
         except BadSetting:  # which a command says that needs it
             return None
 
+    def unhindered(self) -> None:
+        """For who needs this device's keyring. Raises what hindered forgetting."""
+        if self.hindered is not None:
+            raise self.hindered
+
     def unlocked(self, typed: str | None = None) -> Keyring:
         """This device's keyring, for the deployment in use. Without the passphrase it asks."""
+        self.unhindered()
         device = unlock(self, self.settings.keyring, "device", "Passphrase: ", typed)
         # What the keyring was told when it was made stands above what a setting says today.
         if device.trust != self.trust:
