@@ -18,6 +18,7 @@ from quietdesk.errors import (
     BadSetting,
     KeyringBusy,
     NoDeviceReady,
+    PassphraseUnfit,
     QuietdeskError,
     StoreUnavailable,
     TooOld,
@@ -41,6 +42,7 @@ from quietdesk.store.sqlite import Sqlite
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
+from tests.test_keyring import DAMAGE, damaged
 from tests.test_silence import leaks
 from tests.world import CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
@@ -1086,6 +1088,44 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     assert run("pull")[0] == 0
 
 
+@pytest.mark.parametrize("how", DAMAGE)
+def test_device_new_replaces_what_no_passphrase_unlocks(office, cheap, run, how):
+    _, folder = office
+    path = folder / "device.keyring"
+    path.write_bytes(bad := damaged(path.read_bytes(), how))
+    assert "damaged" in run("pull")[0]
+
+    assert run("device", "new", "--deployment", "demo")[0] == 0
+
+    (aside,) = folder.glob("device.keyring.damaged-*[0-9a-f]")
+    assert aside.read_bytes() == bad
+    assert run("pull")[0] == 0
+
+
+def test_way_out_of_damage_that_only_the_passphrase_shows_works(office, cheap, run):
+    _, folder = office
+    path = folder / "device.keyring"
+    doc = json.loads(path.read_text())
+    doc["boxes"]["main"] = next(box for name, box in doc["boxes"].items() if name != "main")
+    path.write_text(json.dumps(doc))
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
+        assert "damaged" in run(*command)[0]
+
+    path.rename(folder / "away")  # as the hint says
+
+    assert run("device", "new", "--deployment", "demo")[0] == 0
+    assert run("pull")[0] == 0
+
+
+def test_custodians_damaged_keyring_is_not_put_aside_for_a_devices(office, cheap, run):
+    world, folder = office
+    path = folder / "device.keyring"
+    path.write_bytes(theirs := damaged(keyring.lock(world.custodian), "an empty main"))
+
+    assert "it is not a device's keyring" in run("device", "new", "--deployment", "demo")[0]
+    assert path.read_bytes() == theirs
+
+
 def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, monkeypatch, capsys):
     """Every command forgets first; the one that makes a new keyring does not stumble over it."""
     world, folder = office
@@ -1561,7 +1601,7 @@ def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monk
 
     monkeypatch.setattr("getpass.getpass", typed)
 
-    with suppress(WrongPassphrase):
+    with suppress(PassphraseUnfit):
         keys.custodians(at, paths)
     assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
     assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings

@@ -23,6 +23,7 @@ from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.killed import killed_at_each
+from tests.test_keyring import damaged
 from tests.world import CHEAP, BrokenStore, World
 
 START = datetime(2026, 10, 28, 15, 0, tzinfo=UTC)
@@ -242,7 +243,7 @@ def test_start_that_an_older_release_left_half_made_is_finished(city, tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["device.keyring", "custodian.keyring"])
-@pytest.mark.parametrize("how", ["gone", "empty", "cut", "another"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "another", "an empty main", "no salt"])
 def test_keyring_that_was_lost_is_said_and_the_way_out_works(city, tmp_path, name, how):
     folder = tmp_path / "var"
     folder.mkdir()
@@ -250,7 +251,8 @@ def test_keyring_that_was_lost_is_said_and_the_way_out_works(city, tmp_path, nam
     start(city, spec)
     whole = path.read_bytes()
     other = keyring.new("device", Trust((), 1, "elsewhere"), demo.PASSPHRASE, CHEAP)
-    bad = {"empty": b"", "cut": whole[:300], "another": keyring.lock(other), "gone": b""}[how]
+    bad = {"empty": b"", "cut": whole[:300], "another": keyring.lock(other), "gone": b""}
+    bad = bad[how] if how in bad else damaged(whole, how)
     path.write_bytes(bad)
     if how == "gone":
         path.unlink()

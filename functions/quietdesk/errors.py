@@ -154,6 +154,13 @@ class WrongPassphrase(QuietdeskError):
     """The passphrase does not unlock this keyring."""
 
     code = "passphrase"
+    next = "Type it again. If it is right, put a copy of the keyring back, or move it away."
+
+
+class PassphraseUnfit(QuietdeskError):
+    """A passphrase for a new keyring is too short, or was not typed the same twice."""
+
+    code = "passphrase_unfit"
     next = "Type it again."
 
 
@@ -162,6 +169,14 @@ class BadKeyring(QuietdeskError):
 
     code = "keyring"
     next = "Put a copy of it back, or make a new one with: quietdesk device new"
+
+
+class DamagedInside(BadKeyring):
+    """The keyring file is damaged where only its passphrase shows it: `device new`, which asks for
+    none before it makes a new one, would leave that file in its place."""
+
+    code = "keyring_inside"
+    next = "Put a copy of it back, or move it away and run: quietdesk device new"
 
 
 class NoKeyring(BadKeyring):

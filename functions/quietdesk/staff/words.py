@@ -12,6 +12,7 @@ SAID = {
     "passphrase": "The passphrase does not unlock this computer’s keyring.",
     "no_keyring": "There is no keyring on this computer.",
     "keyring": "This computer’s keyring is damaged.",
+    "keyring_inside": "This computer’s keyring is damaged.",
     "foreign_keyring": "The keyring on this computer is a custodian’s, or for another programme.",
     "keyring_too_new": "This computer’s keyring was written by a newer Quietdesk.",
     "keyring_changed": "This computer’s keyring, or its passphrase, was changed meanwhile.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from quietdesk import bundles, clock, record, sweep, weeks
 from quietdesk.errors import (
     BadBundle,
+    BadCustodian,
     BadKeyring,
     BadSetting,
     BadSignature,
@@ -70,9 +71,10 @@ def _made(path: Path, made: Keyring, held: bytes | None) -> bytes:
 
 
 def _damaged(data: bytes) -> bool:
+    """Whether a file is a device's keyring that no passphrase unlocks."""
     try:
-        keyring.made_for(data)
-    except KeyringTooNew:
+        keyring.check(data)
+    except (KeyringTooNew, BadCustodian):  # which stay, whoever's place they are in
         return False
     except BadKeyring:
         return True

@@ -16,8 +16,8 @@ from quietdesk.errors import (
     BadSetting,
     ClockNotBelieved,
     NotSaved,
+    PassphraseUnfit,
     QuietdeskError,
-    WrongPassphrase,
 )
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
@@ -175,12 +175,12 @@ def typed_passphrase(prompt: str) -> str:
 
 
 def new_passphrase(chosen: Settings) -> str:
-    """A passphrase for a new keyring, typed twice. Raises WrongPassphrase."""
+    """A passphrase for a new keyring, typed twice. Raises PassphraseUnfit."""
     words = passphrase(chosen, "New passphrase (five words or more are good): ")
     if len(words) < MIN_PASSPHRASE:
-        raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
+        raise PassphraseUnfit(f"a passphrase has at least {MIN_PASSPHRASE} letters")
     if chosen.passphrase_file is None and typed_passphrase("Again: ") != words:
-        raise WrongPassphrase("the two passphrases differ")
+        raise PassphraseUnfit("the two passphrases differ")
     return words
 
 
