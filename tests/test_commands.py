@@ -13,14 +13,19 @@ from functools import partial
 import pytest
 
 from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
+from quietdesk.clock import Dates, Doubt
 from quietdesk.errors import (
     BadCustodian,
     BadSetting,
+    ClockNotBelieved,
     KeyringBusy,
     NoDeviceReady,
+    NoStore,
+    NoSuchDevice,
     PassphraseUnfit,
     QuietdeskError,
     StoreUnavailable,
+    TooFewCustodians,
     TooOld,
     TracesRemain,
     WrongPassphrase,
@@ -925,6 +930,100 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     )
 
     assert "record" in run("record", now=later)[0]
+
+
+# --- Hints that fit ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [["a"], ["a", "a"], ["a", "stranger"]])
+@pytest.mark.parametrize("words", [["keys", "mint"], ["device", "admit", "--yes"]])
+def test_too_few_custodians_are_told_to_name_each_once(office, capsys, monkeypatch, named, words):
+    world, folder = office
+    made = {}
+    for name in ("a", "b", "stranger"):
+        made[name] = keyring.new("custodian", Trust((), 1, "demo"), PASSPHRASE, CHEAP)
+        keyring.save(folder / f"{name}.keyring", keyring.lock(made[name]))
+    believed = " ".join(b64(made[it].public_key) for it in ("a", "b"))
+    told = {"QUIETDESK_CUSTODIANS": believed, "QUIETDESK_THRESHOLD": "2"}
+    at = Here(settings.read(told | {"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    for name in named:
+        words = [*words, "--custodian", str(folder / f"{name}.keyring")]
+        words += ["--passphrase-file", str(folder / "pass")]
+    words[2:2] = [world.device.id] * ("admit" in words)
+    args = build_parser().parse_args(words)
+
+    with pytest.raises(TooFewCustodians, match=r"1 of the custodians .* and 2 must") as said:
+        args.run(at, args)
+
+    assert "--custodian" in said.value.next
+
+
+def test_device_is_admitted_by_its_digits_in_capitals_too(office, run):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    named = ("--yes", "--custodian", folder / "custodian.keyring")
+
+    assert run("device", "admit", world.device.id.upper(), *named)[0] == 0
+
+
+@pytest.mark.parametrize("digits", ["0011223344556677", "O011", "0011-2233-4455-6677"])
+def test_mistyped_digits_are_said_and_not_that_a_device_uploaded_nothing(
+    office, monkeypatch, digits
+):
+    world, _ = office
+    at = Here(settings.read({"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    args = build_parser().parse_args(["device", "admit", digits])
+
+    with pytest.raises(NoSuchDevice, match=digits.lower()) as said:
+        args.run(at, args)
+
+    assert "Compare the 16 digits" in said.value.next
+
+
+def test_mistyped_store_is_no_trouble_of_the_disk(office, tmp_path):
+    world, _ = office
+    typed = {"QUIETDESK_STORE": f"sqlite:{tmp_path / 'requets.db'}"}
+
+    with pytest.raises(NoStore, match="there is no store at") as said:
+        Here(settings.read(typed), world.city, NOON).store()
+
+    assert "--store" in said.value.next and "network" not in said.value.next
+
+
+def test_custodians_in_another_order_are_the_same_custodians():
+    one, other = Trust((b"a", b"b"), 2, "here"), Trust((b"b", b"a"), 2, "here")
+
+    assert one.same_as(other)
+    assert not one.same_as(replace(other, threshold=1))
+    assert not one.same_as(replace(other, deployment="there"))
+    assert not one.same_as(replace(other, custodians=(b"a",)))
+    assert not one.same_as(replace(other, custodians=(b"a", b"c")))
+
+
+def test_keyring_is_unlocked_whatever_order_the_custodians_are_named_in(office):
+    world, folder = office
+    spkis = (world.custodian.public_key, world.device.public_key)
+    made = keyring.new("device", Trust(spkis, 1, world.city.deployment), PASSPHRASE, CHEAP)
+    keyring.save(folder / "two.keyring", keyring.lock(made))
+    named = " ".join(map(b64, reversed(spkis)))
+    told = {"QUIETDESK_CUSTODIANS": named, "QUIETDESK_KEYRING": str(folder / "two.keyring")}
+
+    assert Here(settings.read(told), world.city, NOON).unlocked(PASSPHRASE) == made
+
+
+@pytest.mark.parametrize("doubt", [Doubt.AHEAD, Doubt.BEHIND, Doubt.MOVED])
+def test_only_where_nothing_else_tells_is_somebody_sent_to_the_sweep_that_asks(
+    office, monkeypatch, doubt
+):
+    world, _ = office
+    at = Here(settings.read({"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    dates = Dates(NOON, NOON + WEEK, doubt=doubt, other=NOON + WEEK)
+    monkeypatch.setattr(Here, "dates", lambda *_: (dates, ()))
+
+    with pytest.raises(ClockNotBelieved) as said:
+        at.sure(world.store)
+
+    assert ("quietdesk sweep" in said.value.next) is (doubt is Doubt.MOVED)
 
 
 # --- This computer -------------------------------------------------------------------------------

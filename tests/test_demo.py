@@ -318,6 +318,7 @@ def test_keyring_that_cannot_be_used_stops_neither_the_timer_nor_the_site(
         path.unlink()
     if how == "a folder":
         path.mkdir()
+    others = {it: it.read_bytes() for it in tmp_path.glob("*.keyring") if it != path}
     swept, built = [], []
     monkeypatch.setenv("QUIETDESK_CUSTODIANS", f"file:{tmp_path / 'custodians.txt'}")
     monkeypatch.setattr(serving, "swept", lambda *_: swept.append(1) or True)
@@ -329,6 +330,8 @@ def test_keyring_that_cannot_be_used_stops_neither_the_timer_nor_the_site(
         serving.run(settings_in(tmp_path), Namespace(host="127.0.0.1", port=0))
 
     assert (swept, built) == ([1], [1])
+    assert {it: it.read_bytes() for it in tmp_path.glob("*.keyring") if it != path} == others
+    assert path.exists() is (how != "gone"), "no new one is made in its place"
     err = capsys.readouterr().err
     assert name in err or "the passphrase does not unlock" in err
     assert "no keys are made and no times published" in err

@@ -51,8 +51,10 @@ SAID = {
     "clock alone are kept until it does.",
     "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
     "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep.",
+    "clock_disagrees": "This computer’s clock is wrong.",
     "damaged_document": "A document in the store is damaged.",
     "store": "The store does not answer. It is not known whether this was done.",
+    "no_store": "There is no store of Quietdesk at that place.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
     "destroyed": "the key of its week is destroyed; the person has to ask again",
     "moved": "the time outside is not the one inside; somebody may have changed it",

@@ -14,6 +14,7 @@ from quietdesk.clock import Dates, Doubt, Loss
 from quietdesk.errors import (
     BadKeyring,
     BadSetting,
+    ClockDisagrees,
     ClockNotBelieved,
     NotSaved,
     PassphraseUnfit,
@@ -84,7 +85,8 @@ class Here:
         ClockNotBelieved and StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
-            raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
+            kind = ClockNotBelieved if dates.doubt is Doubt.MOVED else ClockDisagrees
+            raise kind(doubted(dates, (), self.city.zone)[0])
 
     def dates(self, store: Store) -> tuple[Dates, Sequence[Loss]]:
         """What is known of the time where that store is, and what waits in it for more to be known.
@@ -110,7 +112,7 @@ class Here:
         self.unhindered()
         device = unlock(self, self.settings.keyring, "device", "Passphrase: ", typed)
         # What the keyring was told when it was made stands above what a setting says today.
-        if device.trust != self.trust:
+        if not device.trust.same_as(self.trust):
             raise BadSetting("QUIETDESK_CUSTODIANS are not the custodians this keyring believes")
         return device
 
