@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -38,7 +40,7 @@ from quietdesk.staff.commands import keys, openings, requests
 from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
-from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.commands.terminal import Here, passphrase_in
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device import keyring, safefile, upload
@@ -930,6 +932,34 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     )
 
     assert "record" in run("record", now=later)[0]
+
+
+# --- Passphrases ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff\r\n", "\n" + PASSPHRASE])
+def test_empty_passphrase_file_is_said_and_not_to_be_typed_again(tmp_path, text):
+    file = tmp_path / "pass"
+    file.write_text(text)
+
+    with pytest.raises(BadSetting, match=r"first line of .* is empty") as said:
+        passphrase_in(file, "QUIETDESK_PASSPHRASE_FILE")
+
+    assert "QUIETDESK_PASSPHRASE_FILE" in str(said.value)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("piped", ["", PASSPHRASE + "\n"])
+def test_without_a_terminal_no_passphrase_is_read_or_shown(piped):
+    script = "from quietdesk.staff.commands.terminal import typed_passphrase as typed; typed('? ')"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=piped, capture_output=True, text=True, timeout=120, start_new_session=True,
+    )  # fmt: skip
+
+    assert "nobody typed a passphrase" in done.stderr.splitlines()[-1]
+    assert "echo" not in done.stderr and "\nGetPassWarning" not in done.stderr
 
 
 # --- Hints that fit ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from inspect import signature
+from unicodedata import normalize
 
 import pytest
 
@@ -46,6 +47,17 @@ def test_keyring_is_unlocked_as_it_was_locked(device):
 def test_wrong_passphrase_does_not_unlock(device):
     with pytest.raises(WrongPassphrase):
         keyring.unlock(keyring.lock(device), PASSPHRASE + "!")
+
+
+@pytest.mark.parametrize("made", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("words", ["contraseña del mostrador", "한국어 비밀번호 여러 단어"])
+def test_passphrase_unlocks_however_a_keyboard_writes_its_letters(made, typed, words):
+    file = keyring.lock(keyring.new("device", TRUST, normalize(made, words), CHEAP))
+
+    assert keyring.unlock(file, normalize(typed, words)).trust == TRUST
+    with pytest.raises(WrongPassphrase):
+        keyring.unlock(file, words[:-1])
 
 
 def test_nothing_private_is_in_the_file(device):

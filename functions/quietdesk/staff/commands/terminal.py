@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -160,17 +161,23 @@ def passphrase(chosen: Settings, prompt: str) -> str:
 def passphrase_in(path: Path, name: str) -> str:
     """The passphrase in a file, which `name` stands for. Raises BadSetting."""
     try:
-        return textfile.read(path).split("\n", 1)[0]
+        words = textfile.read(path).split("\n", 1)[0]
     except OSError:
         raise BadSetting(f"{name} cannot be read") from None
     except ValueError:
         raise BadSetting(f"{name} is no text in UTF-8; save it as UTF-8 in your editor") from None
+    if not words:
+        raise BadSetting(f"the first line of {name} is empty")
+    return words
 
 
 def typed_passphrase(prompt: str) -> str:
     try:
-        return getpass.getpass(prompt, stream=sys.stderr)
-    except EOFError:
+        # Without a terminal getpass would warn, and then show what is typed.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt, stream=sys.stderr)
+    except (EOFError, getpass.GetPassWarning):
         raise BadSetting(
             "nobody typed a passphrase; scripts set QUIETDESK_PASSPHRASE_FILE"
         ) from None

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -162,16 +163,18 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
     unlocked. A week whose box is damaged is left out, and the others open. Raises WrongPassphrase
     or BadKeyring; DamagedInside, or BadCustodian, for damage that `check` cannot see."""
     clear, boxes, cost, salt = _whole(data)
-    box_key = _stretch(passphrase, salt, cost)
-    try:
-        return _opened(clear, boxes, cost, salt, box_key)
-    except InvalidTag:
-        if not _seeds(clear, boxes, box_key):
-            raise WrongPassphrase("the passphrase does not unlock this keyring") from None
-        # A week opens: so the passphrase is right.
-        raise _damaged(clear["kind"], DamagedInside) from None
-    except (ValueError, TypeError, KeyError, OverflowError):
-        raise _damaged(clear["kind"], DamagedInside) from None
+    for typed in _forms(passphrase):
+        box_key = _stretch(typed, salt, cost)
+        try:
+            return _opened(clear, boxes, cost, salt, box_key)
+        except InvalidTag:
+            if not _seeds(clear, boxes, box_key):
+                continue
+            # A week opens: so the passphrase is right.
+            raise _damaged(clear["kind"], DamagedInside) from None
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise _damaged(clear["kind"], DamagedInside) from None
+    raise WrongPassphrase("the passphrase does not unlock this keyring")
 
 
 def reread(data: bytes, unlocked: Keyring) -> Keyring:
@@ -275,6 +278,12 @@ def fingerprint(spki: bytes) -> str:
     from mnemonic import Mnemonic
 
     return str(Mnemonic("english").to_mnemonic(hashlib.sha256(spki).digest()[:16]))
+
+
+def _forms(passphrase: str) -> dict[str, None]:
+    """A passphrase as it was typed, and with its accents composed and apart: keyboards and editors
+    differ, and nobody sees it. Most have one form only."""
+    return dict.fromkeys([passphrase, normalize("NFC", passphrase), normalize("NFD", passphrase)])
 
 
 def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
