@@ -780,7 +780,7 @@ BREAKS: tuple[Break, ...] = (
           ("tests/test_keyring.py::test_file_is_written_whole_and_for_its_owner_only",)),
     Break("keyring-nonce-reused", "no two boxes of a keyring share a nonce",
           "functions/quietdesk/staff/device/keyring.py",
-          "    nonce = secrets.token_bytes(12)\n",
+          "    nonce = secrets.token_bytes(_NONCE_BYTES)\n",
           "    nonce = bytes(12)\n",
           ("tests/test_keyring.py::test_no_two_boxes_share_a_nonce_and_no_two_keyrings_a_key",)),
     Break("one-salt-for-all", "two keyrings of one passphrase have two keys",
@@ -1392,9 +1392,9 @@ BREAKS: tuple[Break, ...] = (
     Break("clock-vouches-for-itself", "a clock that moved signs nothing that proves a day",
           "functions/quietdesk/staff/commands/keys.py",
           "        at.sure(store)\n"
-          "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
+          "        signers = _signers(at, args)\n"
           "        minting",
-          "        signers = custodians(at, args.custodian, args.passphrase_file)\n"
+          "        signers = _signers(at, args)\n"
           "        minting",
           ("tests/test_clocks.py::test_nothing_that_proves_a_day_is_signed_by_a_clock_that_moved",)),
     Break("seats-forgotten-by-a-wrong-clock", "a clock that moved publishes nothing",
