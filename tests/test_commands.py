@@ -80,7 +80,8 @@ def run(office, capsys, monkeypatch):
             "QUIETDESK_PASSPHRASE_FILE": str(folder / "pass"),
         }
         at = Here(settings.read(os.environ | told), world.city, now)
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        typed = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8"))
         args = build_parser().parse_args([*map(str, words)])
         capsys.readouterr()
         try:
@@ -932,6 +933,23 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     )
 
     assert "record" in run("record", now=later)[0]
+
+
+@pytest.mark.parametrize("saved", ["utf-8", "utf-8-sig", "utf-16"])
+def test_enter_reads_what_an_editor_or_powershell_saved(office, run, saved):
+    world, _ = office
+
+    status, _, _ = run("enter", stdin=json.dumps(ASKED | {"name": "Núñez"}).encode(saved))
+
+    assert status == 0
+    assert opened(world, "Núñez").request.name == "Núñez"
+
+
+@pytest.mark.parametrize("bad", [b"\xff\xff{}", b"\xe9", "{}".encode("utf-16-le")])
+def test_enter_says_what_it_needs_where_nothing_can_be_read(run, bad):
+    status, _, err = run("enter", stdin=bad)
+
+    assert status == 1 and "one JSON object" in err
 
 
 # --- Passphrases ---------------------------------------------------------------------------------
