@@ -111,6 +111,13 @@ def sealed_reply(world: World, reply: Mapping[str, Any] = WAITING) -> Envelope:
     return _admitted(world, envelopes.seal(parts, world.bundle(), key, reply=reply))
 
 
+def spoiled(envelope: Envelope) -> Envelope:
+    """The envelope with another byte in what is sealed: of the right size, and nobody opens it."""
+    sealed = envelope.visit.sealed
+    flipped = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    return replace(envelope, visit=replace(envelope.visit, sealed=flipped))
+
+
 def malformed(world: World) -> dict[str, Envelope]:
     """Envelopes that hold no request, by what is wrong with them."""
     good = sealed_with(world, "name", "Benign")

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from quietdesk.pages.english import MENU, MORE
 from quietdesk.staff.device.keyring import Keyring
 from tests.glyphs import missing
+from tests.hostile import spoiled
 from tests.serving import CHROMIUM_ARGS, build_site, chromium, desk_open, serving
 from tests.waiting import CEILING
 from tests.world import (
@@ -201,6 +202,7 @@ def desk_visits(
     """The desk's pages, through a short day: two requests wait, one gets a place."""
     for name in ("রহিমা", "Ana María de los Ángeles Fernández"):
         world.store.put(world.sealed(name=[name], centers=["any"], windows=["any"]))
+    world.store.put(spoiled(world.sealed()))
     context = new_context(browser, viewport={"width": width, "height": 800})
     context.clock.install(time=NOON)
     page = context.new_page()
@@ -224,6 +226,8 @@ def desk_visits(
         yield "placed", page
         page.goto(f"{desk.url}/openings")
         yield "openings", page
+        page.goto(f"{desk.url}/junk")
+        yield "junk", page
         page.goto(f"{desk.url}/enter")
         yield "enter", page
         fill_in(page)

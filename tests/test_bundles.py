@@ -35,6 +35,15 @@ def test_bundle_of_this_week_is_believed(world):
     assert (bundle.epoch, set(bundle.keys)) == (Epoch(2026, 47), {"visit", "contact"})
 
 
+def test_keys_are_signed_for_their_week_and_the_24_hours_after_it(world):
+    """A phone goes by nothing else: with a later end it would lock requests to a key that goes."""
+    week = Epoch(2026, 47)
+    body = json.loads(unb64(json.loads(world.raw_bundle(week))["body"]))
+
+    assert body["not_before"] == week.start(NEW_YORK).timestamp()
+    assert body["not_after"] == (week.end(NEW_YORK) + timedelta(hours=24)).timestamp()
+
+
 def reason(world, raw, **more):
     with pytest.raises(BadBundle) as refused:
         verify(world, raw, **more)

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from quietdesk import codes
@@ -14,6 +16,16 @@ def test_code_has_four_groups_of_four_from_the_crockford_alphabet():
 
 def test_no_two_codes_are_alike():
     assert len({codes.new() for _ in range(500)}) == 500
+
+
+def test_no_code_comes_again_for_who_knows_where_its_numbers_began():
+    """As with numbers that only look random: who sees a few draws the others too."""
+    drawn = []
+    for _ in range(2):
+        random.seed(1)
+        drawn.append(codes.new())
+
+    assert drawn[0] != drawn[1]
 
 
 def test_each_of_the_80_bits_of_a_code_is_drawn():

@@ -345,6 +345,75 @@ def test_done_names_who_changed_meanwhile_and_erases_the_others(office, run, mon
     assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
 
 
+def junk(world, opening=None):
+    envelope = hostile.spoiled(world.taken(Opening.parse(opening)) if opening else world.sealed())
+    (world.store.take if opening else world.store.put)(envelope)
+    return envelope.id.hex()
+
+
+def test_junk_is_listed_with_its_week_its_reason_and_its_seat(office, run):
+    world, _ = office
+    ask(world, "Ana")
+    free, held = junk(world), junk(world, "corona.2026-12-03.1300")
+
+    status, out, _ = run("junk", "list")
+    read = [json.loads(line) for line in run("junk", "list", "--json")[1].splitlines()]
+
+    assert status == 0 and f"{free[:8]}  week 2026-W47, holds no seat; " in out
+    assert f"{held[:8]}  week 2026-W49, holds a seat: 2026-12-03 13:00" in out
+    assert "No computer opens 2; seats they hold: 1. Others: 0." in out
+    assert [(it["id"], it["junk"]) for it in read] == [(free, True), (held, True)]
+    assert read[1]["seat"] == {"center": "corona", "day": "2026-12-03", "time": "13:00"}
+
+
+def test_junk_erase_asks_with_the_seats_and_gives_them_back(office, run):
+    world, _ = office
+    ask(world, "Ana")
+    before = seats(world, "corona.2026-12-03.1300")
+    ids = [junk(world), junk(world, "corona.2026-12-03.1300")]
+
+    refused = run("junk", "erase", "--all", stdin="n\n")
+    assert refused[0] == 1 and "Nothing was erased." in refused[2]
+    assert "Erase 2 that no computer opens? Seats that come back: 1." in refused[2]
+    assert "It cannot be taken back." in refused[2]
+    assert seats(world, "corona.2026-12-03.1300") == before - 1
+    one = run("junk", "erase", ids[0][:8], stdin="y\n")
+    rest = run("junk", "erase", "--all", "--yes")
+
+    assert one[:2] == (0, f"Erased {ids[0][:8]}.\nErased 1. Seats that came back: 0.\n")
+    assert rest[:2] == (0, f"Erased {ids[1][:8]}.\nErased 1. Seats that came back: 1.\n")
+    assert seats(world, "corona.2026-12-03.1300") == before
+    assert [item.request.name for item in world.desk().pull(NOON)] == ["Ana"]
+    assert run("junk", "erase", "--all", "--yes")[0] == 0  # nothing is left
+
+
+def test_junk_erase_leaves_what_only_this_computer_does_not_open(office, run):
+    world, folder = office
+    (id,) = ask(world, "Ana")
+    device = another_device(world)
+    keyring.save(folder / "new.keyring", keyring.lock(device))
+    here = {"keyring": "new.keyring"}
+
+    listed, named = run("junk", "list", **here), run("junk", "erase", id, "--yes", **here)
+
+    assert "not erased here" in listed[1] and "No computer opens 0; " in listed[1]
+    assert named[0] == 1 and "another computer may open it" in named[2]
+    assert run("junk", "erase", "--all", "--yes", **here)[0] == 0
+    assert opened(world, "Ana").id.startswith(id)
+
+
+def test_junk_erase_says_at_which_one_the_store_went_away(office, run, monkeypatch):
+    world, _ = office
+    for _ in range(3):
+        junk(world)
+    fail_at_the_second(monkeypatch, "erase")
+
+    status, out, err = run("junk", "erase", "--all", "--yes")
+
+    assert (status, out.splitlines()[-1]) == ("down", "Erased 1. Seats that came back: 0.")
+    assert "1 were done, 1 are as they were" in err and "not known whether this was done" in err
+
+
 @pytest.mark.parametrize("verb", ["reply", "wait"])
 def test_what_was_answered_is_said_also_when_the_store_goes_away(office, run, monkeypatch, verb):
     world, _ = office

@@ -432,6 +432,17 @@ def test_too_old_to_be_kept_can_still_be_refused_or_placed(world):
     assert list(world.desk().pull(datetime(2027, 1, 15, 5, tzinfo=UTC))) == []
 
 
+def test_who_is_kept_waiting_stays_before_those_of_the_same_week_who_were_not(world):
+    for _ in range(4):
+        asks(world)
+    first, *others = queue.ordered(world.desk().pull(NOON))
+
+    world.desk().wait(first, NOON)
+
+    again = queue.ordered(world.desk().pull(NOON))
+    assert [item.id for item in again] == [item.id for item in (first, *others)]
+
+
 def test_order_of_who_is_kept_is_that_of_the_first_week(world):
     asks(world, name=["old"])
     now = NOON + WEEK
@@ -748,6 +759,15 @@ def reason(world):
     assert [item.request.name for item in pulled if isinstance(item, Opened)] == ["good"]
     (bad,) = (item for item in pulled if isinstance(item, Unopened))
     return bad.reason
+
+
+def test_why_a_request_does_not_open_holds_nothing_of_what_was_read_on_the_way(world):
+    """The reason is shown for as long as the desk is open; its trace would hold the parts."""
+    forged(world, str(VISIT), str(OTHER))
+
+    why = reason(world)
+
+    assert (why.__traceback__, why.__context__, why.__cause__) == (None, None, None)
 
 
 @pytest.mark.parametrize(

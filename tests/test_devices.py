@@ -286,3 +286,14 @@ def test_device_that_was_removed_is_admitted_anew(world):
 
     assert read(world).removed == ()
     assert read(world).admitted[-1] == Device(back.public_key, "scheduler", (NOON + WEEK).date())
+
+
+def test_who_was_removed_stays_on_record_when_others_are_admitted(world):
+    gone = another_device(world)
+    row = {"spki": b64(gone.public_key), "day": "2026-11-16"}
+    says = json.loads(unb64(json.loads(listed(world))["body"])) | {"removed": [row]}
+    put(world, says)
+
+    admit(world, uploaded(world))
+
+    assert read(world).removed == (Removed(gone.public_key, date(2026, 11, 16)),)

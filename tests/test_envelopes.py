@@ -123,6 +123,35 @@ def test_missing_or_extra_byte_does_not_open_and_is_not_read(world, change):
     assert refused.value.code == "size"
 
 
+@pytest.mark.parametrize("size", [1023, 1025])
+def test_part_that_was_sealed_in_another_size_does_not_open(world, size):
+    envelope = world.sealed()
+    kid, public_key = world.bundle().keys["visit"]
+    info = f"quietdesk/1|part|{kid}|{b64(envelope.id)}|{envelope.born}".encode()
+    visit = SealedPart(kid, hpke.seal_to(public_key, info, b"{}".ljust(size)))
+
+    with pytest.raises(CannotOpen, match="wrong size"):
+        envelopes.unseal(replace(envelope, visit=visit), private_keys(world, envelope))
+
+
+@pytest.mark.parametrize(
+    ("kid", "code"),
+    [
+        ("main.contact.2026-W48.00000000", "epoch"),
+        ("other.contact.2026-W47.00000000", "queue"),
+        ("main.visit.2026-W47.00000000", "malformed"),
+    ],
+)
+def test_parts_of_two_weeks_or_queues_are_no_envelope(world, kid, code):
+    doc = json.loads(envelopes.write(world.sealed()))
+    doc["contact"]["kid"] = kid
+
+    with pytest.raises(BadEnvelope) as refused:
+        envelopes.read(json.dumps(doc).encode())
+
+    assert refused.value.code == code
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])
 def test_unknown_version_is_refused(world, version):
     doc = json.loads(envelopes.write(world.sealed())) | {"v": version}

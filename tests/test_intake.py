@@ -292,6 +292,28 @@ def test_form_sent_again_after_monday_midnight_is_stored_once(world):
     assert len(stored(world, monday)) == 1
 
 
+def test_form_sent_again_when_its_week_is_long_over_is_answered_as_the_first_time(world):
+    """Else one person would wait twice, under one code: in that week and in this one."""
+    sent = {"code": [codes.new()], "week": ["2026-W47"]}
+    first = fill_in(submit(world), "send", **sent)
+
+    again = fill_in(submit(world, NOON + WEEK), "send", **sent)
+
+    assert [it["statusCode"] for it in (first, again)] == [201, 201]
+    assert sent["code"][0] in text(again)
+    assert [it.envelope.epoch for it in stored(world, NOON + WEEK)] == [Epoch(2026, 47)]
+
+
+def test_time_that_a_store_has_for_an_answer_begins_with_each_of_them(world, monkeypatch):
+    begun = []
+    monkeypatch.setattr(world.store, "begin", lambda: begun.append(1))
+    handler = submit(world)
+
+    for count in (1, 2):
+        fill_in(handler, "review")
+        assert len(begun) == count
+
+
 @pytest.mark.parametrize("week", ["", "2026-W10", "2026-W48", "junk"])
 def test_week_that_is_not_accepted_is_replaced_by_the_current_one(world, week):
     answer = fill_in(submit(world), "send", code=[codes.new()], week=[week])

@@ -3,6 +3,8 @@ import fcntl
 import json
 import os
 import re
+import stat
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -199,6 +201,27 @@ def test_file_is_written_whole_and_for_its_owner_only(device, tmp_path):
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no folders that can be synced")
+def test_file_and_then_its_name_are_on_the_disk_before_anybody_goes_on(tmp_path, monkeypatch):
+    """What is uploaded next must not name keys that a power cut takes."""
+    path, done = tmp_path / "device.keyring", []
+    fsync, rename = os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def renamed(*names):
+        done.append("name")
+        rename(*names)
+
+    monkeypatch.setattr(safefile.os, "fsync", synced)
+    monkeypatch.setattr(safefile.os, "replace", renamed)
+    keyring.save(path, b"one")
+
+    assert done == ["file", "name", "folder"]
 
 
 def test_fingerprint_is_twelve_words(device):

@@ -124,9 +124,10 @@ STAFF_ROOMS = {
     "device": [],
     "desk": ["device"],
     "custodian": ["device"],
-    "work": ["desk", "device"],
-    "console": ["work", "desk", "device", "words"],
-    "commands": ["console", "work", "custodian", "desk", "device", "words"],
+    "outcome": ["desk", "device"],
+    "work": ["outcome", "desk", "device"],
+    "console": ["work", "outcome", "desk", "device", "words"],
+    "commands": ["console", "work", "outcome", "custodian", "desk", "device", "words"],
 }
 
 

@@ -5,10 +5,12 @@ import http.client
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from threading import Event, Thread
 
 import pytest
+from waitress import buffers
 
 from quietdesk import local
 from quietdesk.errors import BadRecord, StoreUnavailable
@@ -148,6 +150,27 @@ def test_what_breaks_while_an_answer_is_sent_is_in_the_log(log, capfd):
     line = json.loads(log.getvalue())
     assert (line["level"], line["error"], line["status"]) == ("ERROR", "Foreign", 500)
     assert "planted" not in "".join(capfd.readouterr()) + log.getvalue()
+
+
+@pytest.mark.parametrize("size", [local.BODY_BYTES, 600 * 1024, 4 * 1024 * 1024])
+def test_nothing_that_is_posted_waits_in_a_file(monkeypatch, size):
+    """The server would put a long body into one: readable, if it is the form without scripts."""
+    files = []
+
+    def filed(*_):
+        files.append(1)
+        raise AssertionError("a body in a file")
+
+    monkeypatch.setattr(buffers, "TempfileBasedBuffer", filed)
+    server = local.listen(lambda *_: [], local.reserve("127.0.0.1", 0))
+    with beside(server):
+        with socket.create_connection(("127.0.0.1", server.effective_port), CEILING) as raw:
+            head = f"POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+            with suppress(ConnectionError):  # it need not read what it refuses
+                raw.sendall(head.encode() + b"a" * size)
+                raw.recv(1)
+
+    assert files == []
 
 
 class Waiting:

@@ -224,3 +224,12 @@ def test_form_of_another_site_with_a_body_that_is_also_json_is_read_as_a_form(wo
     answer = post(submit(world), b'{"v":1,"=": ""}', FORM, {"Sec-Fetch-Site": "cross-site"})
 
     assert answer["statusCode"] == 400
+
+
+@pytest.mark.parametrize("field", ["note", "email", "Name", "name "])
+def test_form_with_a_field_that_is_not_ours_is_not_read(world, field):
+    """No page of ours sends one, and nobody decided to be told it."""
+    page = fill_in(submit(world), "send", code=[PLANTED], said=OURS, **{field: ["planted"]})
+
+    assert (page["statusCode"], stored(world)) == (400, {})
+    assert "planted" not in page["body"] and ASKED["name"][0] not in page["body"]

@@ -39,9 +39,12 @@ def opened(born=WEEK, lane="P", opening=None, reply=None, expires=0, id=None, **
     return Opened(envelope, replace(asked, opening=opening), bytes(32), reply)
 
 
+NOBODYS = {"reach": [], "phone": [], "phone_owner": []}
+
+
 def unreachable(**more):
     """Somebody who only looks with the code."""
-    return opened(reach=[], phone=[], phone_owner=[], **more)
+    return opened(**NOBODYS, **more)
 
 
 def at(day, time="09:30", center="corona", path=""):
@@ -52,7 +55,7 @@ def at(day, time="09:30", center="corona", path=""):
 
 
 def test_request_that_does_not_open_is_counted_once_however_often_it_is_met():
-    item = Unopened("ab" * 16, CannotOpen("no"))
+    item = Unopened(opened().envelope, CannotOpen("no"))
     before = queue.Pulled.of(NOON, [], [item])
 
     after = before.changed({item.id: item}).changed({item.id: item})
@@ -67,7 +70,7 @@ def rev(item, number):
 
 
 ITEM = opened(id=1)
-SHUT = Unopened(ITEM.id, CannotOpen("no"))
+SHUT = Unopened(ITEM.envelope, CannotOpen("no"))
 # What was here when the pull began, what staff made of it since, and what the pull found.
 DURING_A_PULL = {
     "entered": (None, ITEM, None, ITEM),
@@ -128,8 +131,8 @@ def test_older_look_at_a_request_does_not_overwrite_a_newer_one():
 
 
 def test_request_is_open_or_shut_or_gone_but_never_two_of_these():
-    item, other = opened(), Unopened("cd" * 16, CannotOpen("no"))
-    shut = Unopened(item.id, CannotOpen("no"))
+    item, other = opened(id=1), Unopened(opened(id=2).envelope, CannotOpen("no"))
+    shut = Unopened(item.envelope, CannotOpen("no"))
     before = queue.Pulled.of(NOON, [], [shut, other])
 
     opens = before.changed({item.id: item})
@@ -247,6 +250,51 @@ def test_phones_in_more_than_one_request_are_told():
     assert queue.shared_phones(items) == {"7185550123"}
     assert queue.shared_phones(items[1:]) == set()
     assert queue.shared_phones([]) == set()
+
+
+FAR = "212 555 0177"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ({"name": ["Ana"]}, {"name": ["Eva"]}, True),  # the same phone
+        ({"phone": ["718 555 0199"], "name": ["Ana"]}, {"name": ["Eva"]}, True),  # counted up
+        ({"phone": [FAR], "name": ["Test 1"]}, {"name": ["test-22"]}, True),
+        ({"phone": [FAR], "name": ["Test"]}, {"name": ["Tess"]}, False),
+        ({"phone": [FAR], "name": ["\u09b0\u09bf"]}, {"name": ["\u09b0\u09be"]}, False),  # ri, ra
+        ({**NOBODYS, "name": ["Ana"]}, {**NOBODYS, "name": ["Eva"]}, False),  # no phone is no mark
+        ({**NOBODYS, "name": ["1"]}, {**NOBODYS, "name": ["2"]}, False),  # nor is no letter
+    ],
+)
+def test_requests_of_one_phone_name_or_pattern_belong_together(one, other, together):
+    items = [opened(id=1, **one), opened(id=2, **other)]
+
+    assert [it.count for it in queue.alike(items)] == ([2] if together else [])
+
+
+def test_flood_draws_in_nobody_whose_phone_is_near_one_that_it_made_up():
+    """Marks are not chained. The largest group comes first."""
+    flood = [opened(id=it, name=[f"Bot {it}"], phone=[f"212 555 {it}100"]) for it in (1, 2, 3)]
+    near = opened(id=4, name=["Ana"], phone=["212 555 1177"])
+
+    by_name, by_phone = queue.alike([near, *flood])
+
+    assert (by_name.by, by_name.others) == ("name", tuple(flood))
+    assert (by_phone.by, by_phone.others) == ("phone", (flood[0], near))
+
+
+def test_who_share_name_and_phone_are_shown_once():
+    assert [it.count for it in queue.alike([opened(id=1), opened(id=2)])] == [2]
+
+
+def test_who_has_a_place_or_is_vouched_for_stands_apart():
+    plain = opened(id=1)
+    placed, vouched = opened(id=2, opening=at("2026-11-30")), opened(id=3, lane="V")
+
+    (group,) = queue.alike([placed, plain, vouched])
+
+    assert group.others == (plain,) and set(group.apart) == {placed, vouched}
 
 
 def test_due_are_those_who_wait_and_end_within_three_days():

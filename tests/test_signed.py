@@ -3,6 +3,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from quietdesk.errors import BadSignature, QuietdeskError, WrongDocument
 from quietdesk.signed import (
@@ -11,6 +15,7 @@ from quietdesk.signed import (
     key_id,
     own_key,
     read_signed,
+    signed_bytes,
     signed_document,
 )
 from quietdesk.staff.device import keyring
@@ -50,6 +55,22 @@ def test_repeated_signature_counts_once(world):
 
     with pytest.raises(BadSignature, match="1 of 2"):
         verify(world, raw, trust=two)
+
+
+def test_key_of_another_curve_signs_nothing_however_good_its_signature(world):
+    """Of 256 bits too, so that its signatures have the size of ours."""
+    private = ec.generate_private_key(ec.SECP256K1())
+    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    body = unb64(json.loads(world.raw_bundle(Epoch(2026, 47)))["body"])
+    signature = private.sign(signed_bytes("bundle", body), ec.ECDSA(SHA256()))
+    halves = b"".join(half.to_bytes(32, "big") for half in decode_dss_signature(signature))
+
+    with pytest.raises(BadSignature, match="not on the curve P-256"):
+        verify(
+            world,
+            signed_document(body, [(key_id(spki), halves)]),
+            trust=replace(world.trust, custodians=(spki,)),
+        )
 
 
 def test_foreign_signer_is_refused(world):

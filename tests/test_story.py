@@ -125,7 +125,8 @@ def test_story(world, served, browser, tmp_path):
     assert [opened[name].envelope.lane for name in ("রহিমা", "陈美玲")] == ["P", "N"]
 
     # One is dealt with, and gone.
-    world.store.erase(naming.find(world.store, world.city, opened["রহিমা"].id[:8], NOON))
+    (dealt_with,) = naming.find(world.store, world.city, [opened["রহিমা"].id[:8]], NOON)
+    world.store.erase(dealt_with)
     (left,) = world.desk().pull(NOON)
     assert left.request.name == "陈美玲"
 

@@ -15,6 +15,7 @@ from infra import rules, template
 
 from quietdesk import local, sweep
 from quietdesk.hpke import Kid
+from quietdesk.intake.answers import CACHE_SECONDS
 from quietdesk.intake.posted import FORM_BYTES
 from quietdesk.store import dynamodb
 from quietdesk.store.dynamodb import items
@@ -564,3 +565,18 @@ def test_headers_policy_adds_what_only_https_has(rendered):
 
     assert transport["AccessControlMaxAgeSec"] == 2 * 365 * 86400
     assert rules.headers_of(policy) == HEADERS
+
+
+def test_edge_keeps_of_the_functions_answers_only_what_they_call_public(rendered):
+    """Also where an answer says nothing: a page with a code is of nobody else's concern."""
+    made = rendered["Resources"]["TimesCache"]["Properties"]["CachePolicyConfig"]
+
+    assert (made["MinTTL"], made["DefaultTTL"], made["MaxTTL"]) == (0, 0, CACHE_SECONDS)
+
+
+def test_files_of_the_site_are_read_over_encrypted_connections_only(rendered):
+    said = only(rendered, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    (denied,) = (it for it in said if it["Effect"] == "Deny")
+
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (denied["Principal"], denied["Action"]) == ("*", "s3:*")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from quietdesk import codes
+from quietdesk import codes, hpke
 from quietdesk.errors import (
     Changed,
     Conflict,
@@ -23,14 +23,20 @@ from quietdesk.errors import (
     Unsure,
 )
 from quietdesk.openings import DESK, Opening
+from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device import keyring
 from quietdesk.staff.device.opener import Opened, Opener, Unopened
-from quietdesk.staff.work import Answered, Decision, Outcome, Started, Work, choice
-from tests.world import ASKED, NOON, WEEK
+from quietdesk.staff.outcome import Answered, Decision, Outcome, Started, choice
+from quietdesk.staff.work import Work
+from quietdesk.store.sqlite import Sqlite
+from quietdesk.weeks import Epoch
+from tests.hostile import spoiled
+from tests.world import ASKED, NOON, WEEK, another_device
 
 VISIT = Opening(date(2026, 12, 3), "13:00", "corona", DESK)
 CLOSED = ("corona", VISIT.day)
+WEEK_47 = Epoch(2026, 47)
 NO_PHONE = {"reach": [], "phone": [], "phone_owner": []}
 
 
@@ -462,3 +468,142 @@ def test_nothing_is_said_of_what_a_work_has_nothing_to_do_with():
 
     assert (outcome.counts, outcome.not_done, outcome.traces) == ({}, (), None)
     assert not outcome.changes and outcome.queue.at is None and outcome.entered.code == ""
+
+
+# --- Junk ----------------------------------------------------------------------------------------
+
+
+def junk(world):
+    envelope = spoiled(world.taken(VISIT))
+    world.store.take(envelope)
+    return envelope.id.hex()
+
+
+def another_computer(world):
+    """The work on a computer that was never admitted: it opens nothing."""
+    device = another_device(world)
+    return Work(world.store, world.city, world.trust, lambda: NOON, device), device
+
+
+def test_junk_is_erased_and_its_seat_comes_back(work, world, path, published):
+    id, (good,) = junk(world), ask(world, "Ana")
+    queue = queue_of(work, path)
+    left = world.store.seats([VISIT])[VISIT]
+
+    outcome = work.erase_junk(queue, [id])
+
+    assert [it.id for it in queue.junk] == [id]
+    assert (outcome.counts, outcome.seats_back) == ({"erase": 1}, 1)
+    assert world.store.seats([VISIT])[VISIT] == left + 1 and opened(world).keys() == {good}
+
+
+def test_good_request_that_only_this_computer_does_not_open_is_not_junk(world, tmp_path):
+    (id,) = ask(world, "Ana")
+    work, device = another_computer(world)
+    keyring.save(tmp_path / "new.keyring", keyring.lock(device))
+    queue = queue_of(work, tmp_path / "new.keyring")
+
+    outcome = work.erase_junk(queue, [id])
+
+    assert [it.reason.code for it in queue.shut] == ["early"] and queue.junk == ()
+    assert outcome.answered[0].error.code == "may_open" and opened(world).keys() == {id}
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("code", ["foreign", "no_key", "cannot_open"])
+def test_half_that_does_not_open_makes_no_junk(world, path, part, code):
+    """ "foreign" is also what an envelope of somebody else's making says: it does not tell."""
+    (id,) = ask(world, "Ana")
+    kid = ceremony.kids_of(world.raw_bundle(WEEK_47), world.trust, "main")[part]
+    device, held = world.device, world.store.wrap(kid, world.device.id)
+    if code == "no_key":
+        seeds = {it: seed for it, seed in device.wrap_seeds.items() if it != WEEK_47}
+        device = replace(device, wrap_seeds=seeds)
+    else:
+        info = keyring.wrap_info(kid, device.id)
+        mine = hpke.public_key(device.wrap_seeds[WEEK_47])
+        another = hpke.seal_to(mine, info, bytes(32)) if code == "cannot_open" else b"x" * 1168
+        world.store.put_wrap(kid, device.id, another, over=held)
+    work = Work(world.store, world.city, world.trust, lambda: NOON, device)
+
+    item = work.look(bytes.fromhex(id))
+
+    assert isinstance(item, Unopened) and item.reason.code == code and not item.junk
+
+
+def test_request_sent_in_two_weeks_is_not_junk(work, world, path):
+    code = codes.new()
+    for now in (NOON, NOON + WEEK):
+        world.store.put(world.sealed(code=code, now=now))
+
+    queue = queue_of(work, path)
+
+    assert [it.reason.code for it in queue.shut] == ["twice"] and queue.junk == ()
+
+
+def test_envelope_whose_row_is_damaged_is_junk_where_it_can_be_found(work, world, path):
+    contact, visit = world.sealed(), world.sealed()
+    for envelope, name in ((contact, "contact"), (visit, "visit")):
+        world.store.put(envelope)
+        with world.store._write() as db:
+            db.execute(f"UPDATE requests SET {name}_kid = 'x' WHERE id = ?", (envelope.id,))  # noqa: S608
+
+    queue = queue_of(work, path)
+
+    assert {it.id: it.junk for it in queue.shut} == {contact.id.hex(): True, visit.id.hex(): False}
+    assert work.erase_junk(queue, [it.id for it in queue.junk]).counts == {"erase": 1}
+
+
+def test_put_back_whose_answer_was_lost_takes_no_second_seat(
+    work, world, path, published, monkeypatch
+):
+    junk(world)
+    (item,) = queue_of(work, path).junk
+    left = world.store.seats([VISIT])[VISIT]
+    work.erase([item.envelope])
+    take = Sqlite.take
+
+    def lost(*args):
+        take(*args)
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(Sqlite, "take", lost)
+    first = work.put_back([item.envelope])
+    monkeypatch.undo()
+    second = work.put_back([item.envelope])
+
+    assert first.doubtful and second.counts == {"back": 1}
+    assert world.store.seats([VISIT])[VISIT] == left
+
+
+def test_desk_that_holds_the_erased_one_gives_no_seat_back_twice(work, world, published):
+    """It was erased, its seat was taken, and it was put back without one."""
+    world.store.set_seats({VISIT: 1})
+    envelope = spoiled(world.taken(VISIT))
+    world.store.take(envelope)
+    work.erase([envelope])
+    world.store.take(world.taken(VISIT))
+    assert work.put_back([envelope]).counts == {"seatless": 1}
+
+    outcome = work.erase([envelope])
+
+    assert isinstance(outcome.answered[0].error, Changed)
+    assert world.store.seats([VISIT])[VISIT] == 0
+
+
+def test_person_who_moved_weeks_is_put_back_waiting_also_where_a_stub_lies(
+    work, world, path, published
+):
+    """Placed in another week, erased, and the seat taken since: in the week in which this person
+    now waits lies the stub of the first post."""
+    world.store.set_seats({VISIT: 1})
+    (id,) = ask(world, "Ana")
+    queue = queue_of(work, path)
+    placed = work.answer(queue, [(id, VISIT)]).answered[0].now
+    work.answer(queue.changed({id: placed}), [(id, Decision.ERASE)])
+    world.store.take(world.taken(VISIT))
+
+    outcome = work.put_back([placed.envelope])
+
+    assert outcome.counts == {"seatless": 1} and outcome.answered[0].now.state == "waiting"
+    assert opened(world)[id].state == "waiting"

@@ -108,7 +108,7 @@ class BadRecord(QuietdeskError):
 
 class CannotOpen(QuietdeskError):
     """Nothing on this keyring opens the envelope. `code` says why, where there are words for it:
-    damaged, foreign, malformed, early (this device was admitted later), no_key, twice."""
+    damaged, foreign, malformed, early (this device was admitted later), no_key, may_open, twice."""
 
     code = "cannot_open"
 

@@ -50,7 +50,8 @@ def measure_emulator(quick: bool) -> list[Row]:
         create_tables(prefix)
         store = DynamoDB(prefix, calls.PATIENT)
         for chunk in _chunks(count):
-            store._calls.batch_put(store._requests, map(items.item_of, chunk))
+            puts = [{"PutRequest": {"Item": items.item_of(it)}} for it in chunk]
+            store._calls._batch_write(store._requests, puts)
         store.close()
         return _rows("DynamoDB on ministack", f"dynamodb:{prefix}", count)
 

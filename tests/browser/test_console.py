@@ -11,7 +11,7 @@ from quietdesk import codes
 from quietdesk.staff.device.opener import Opened
 from quietdesk.staff.device.opener import Opener as StaffDesk
 from tests.browser.test_every_page import CONTRAST
-from tests.hostile import FIELDS, PAYLOADS, sealed_with
+from tests.hostile import FIELDS, PAYLOADS, sealed_with, spoiled
 from tests.serving import desk_open
 from tests.waiting import CEILING
 from tests.world import NOON, PASSPHRASE
@@ -487,6 +487,8 @@ def test_hostile_texts_run_nothing_and_stay_in_their_place(visit, desk, world):
         page.goto(f"{desk.url}/?page={number}")
         assert page.locator(TABLE).count() in (50, len(PAYLOADS) * len(FIELDS) % 50)
         look()
+    page.goto(f"{desk.url}/junk")
+    look()
     for number in range(1, pages + 1, 2):
         page.goto(f"{desk.url}/?page={number}")
         page.click("tbody button >> nth=0")
@@ -508,12 +510,13 @@ TOO_TALL = """() => [...document.querySelectorAll('.told')].filter((it) => {
 def test_desk_in_spanish_fits_its_screen(visit, world, open_world, tmp_path):
     for number in range(3):
         put(world, name=[f"Persona {number}"], windows=["any"])
+    world.store.put(spoiled(world.sealed()))
     with desk_open(world, tmp_path, "es") as desk:
         page = visit()
         unlock(page, desk)
         expect(page.locator("h1")).to_have_text("Lista de espera")
 
-        for path in ("/", "/openings", "/enter"):
+        for path in ("/", "/openings", "/junk", "/enter"):
             page.goto(desk.url + path)
             for width in screens(page, 320, 768):
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -24,12 +24,13 @@ from quietdesk.openings import Opening
 from quietdesk.staff import words
 from quietdesk.staff.commands.serving import unlocking
 from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.console.entrance import Entrance
 from quietdesk.staff.console.forms import Sent
 from quietdesk.staff.console.server import Console
 from quietdesk.staff.device import keyring, safefile
 from quietdesk.web import Call
 from quietdesk.weeks import Epoch
-from quietdesk.wire import b64
+from quietdesk.wire import b64, unb64
 from tests.console.staff import (
     HOST,
     ORIGIN,
@@ -106,6 +107,18 @@ def test_without_the_token_there_is_nothing(console, token, path):
 
     assert answer.status == 404
     assert "Queue" not in answer.body and TOKEN not in answer.body
+
+
+def test_word_and_token_are_of_256_bits_and_others_each_time():
+    """What is short is tried out by another program of this computer within the day."""
+    entrance = Entrance(lambda: NOON)
+    words, tokens = set(), set()
+    for _ in range(3):
+        words.add(word := entrance.word())
+        assert entrance.exchange(word)
+        tokens.add(entrance.token)
+
+    assert [len(unb64(it)) for it in words | tokens] == [32] * 6
 
 
 def test_unknown_paths_and_methods_are_not_found(staff):
@@ -281,13 +294,14 @@ def test_idle_desk_is_locked_even_before_its_timer_looks(staff, world, clock):
 
 @pytest.mark.parametrize(("path", "method", "stays"), [
     ("/", "GET", True), ("/openings", "GET", True), ("/touch", "POST", True),
-    ("/look", "GET", False), ("/assets/desk.css", "GET", False), ("/nothing", "GET", False),
+    ("/look", "GET", False), ("/sending", "GET", False),
+    ("/assets/desk.css", "GET", False), ("/nothing", "GET", False),
 ])  # fmt: skip
 def test_only_people_keep_the_desk_open(staff, world, clock, path, method, stays):
     staff.unlock()
     for _ in range(2):
         clock.now += timedelta(minutes=world.city.lock_minutes - 1)
-        staff.ask(method, path)
+        staff.ask(method, path, follow=False)  # and not to a page that somebody is shown
 
     assert staff.console.locked is not stays
 

@@ -21,7 +21,8 @@ from quietdesk.staff.console.session import Unlocked
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device.opener import Opener
-from quietdesk.staff.work import Decision, Work
+from quietdesk.staff.outcome import Decision
+from quietdesk.staff.work import Work
 from tests.console.staff import TOKEN, Failing, opened, put, readable, unlocked
 from tests.console.test_enter import TYPED, code_on
 from tests.serving import beside

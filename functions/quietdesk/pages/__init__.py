@@ -37,7 +37,7 @@ _TEMPLATES = Environment(
 # In every form that posts. Chromium writes what was posted into the files it restores tabs from,
 # but not of a form with a password in it that is not empty, whatever it is. Without a name, hidden
 # and disabled, it is neither sent nor taken for a sign-in (docs/decisions/0020).
-UNKEPT = Markup('<input type="password" value="x" hidden disabled>')
+UNKEPT = Markup('<input type="password" value="x" autocomplete="off" hidden disabled>')
 _TEMPLATES.globals["unkept"] = UNKEPT
 
 # Where "Leave this page" goes: a page that says nothing about the person.

@@ -65,6 +65,7 @@ SAID = {
     "no_key": "this computer has no key for its week",
     "damaged": "its row in the store is damaged",
     "cannot_open": "it does not open on this computer",
+    "may_open": "Another computer may open it. It was not erased.",
     "corrected": "It had been entered the first time. What is written now has taken its place.",
     "answered": "It had been entered the first time, and somebody has answered it since. "
     "What was corrected is not stored.",

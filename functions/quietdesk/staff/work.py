@@ -5,11 +5,9 @@ request, what was not and why, whom to call, and what is left. What concerns the
 raised. What fails for one request stops no other, unless the store is gone.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +20,9 @@ from quietdesk.errors import (
     Changed,
     Conflict,
     Gone,
+    KeyDestroyed,
     NoDay,
+    NoKeyYet,
     NoSeats,
     QuietdeskError,
     StoreUnavailable,
@@ -34,118 +34,28 @@ from quietdesk.errors import (
 from quietdesk.openings import Opening
 from quietdesk.signed import Trust
 from quietdesk.staff.desk import queue as queues
-from quietdesk.staff.desk.placing import NOBODY, Entered, Placing
-from quietdesk.staff.desk.publisher import UNCHANGED, Changes, Publisher, check_day
-from quietdesk.staff.desk.queue import NOTHING, Proposal, Pulled
+from quietdesk.staff.desk.placing import Placing
+from quietdesk.staff.desk.publisher import Publisher, check_day
+from quietdesk.staff.desk.queue import Proposal, Pulled
 from quietdesk.staff.device import opener, upload
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.staff.device.opener import NO_PROOFS, Opened, Opener, Proofs, Unopened
+from quietdesk.staff.outcome import (
+    Answered,
+    Choice,
+    Closing,
+    Decision,
+    Outcome,
+    Seen,
+    Started,
+    unseen,
+)
 from quietdesk.store import Store
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 
 Typed = Mapping[str, Sequence[str]]
-Closing = tuple[str, date]  # a center, and the day that it is closed
-
-
-class Decision(StrEnum):
-    """What a request may be answered with, beside an opening."""
-
-    WAIT = "wait"
-    NONE = "none"
-    ERASE = "erase"
-
-
-Choice = Opening | Decision
-
-
-def choice(text: str) -> Choice:
-    """An answer as forms write it: wait, none, erase or the id of an opening. Raises ValueError."""
-    return Decision(text) if text in list(Decision) else Opening.parse(text)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Answered:
-    """What became of one request. `did` is placed, wait, none or erase; it is "" with the `error`
-    that stood in the way. `name` is None when nobody had opened it. `now` is how it stands, None
-    when it is gone; `had` is the visit it had. `tell` is how who had a time on a closed day hears
-    of it: call; door when they may come in vain; "" when they look with the code in time."""
-
-    id: str
-    name: str | None = None
-    did: str = ""
-    now: Opened | Unopened | None = None
-    had: Opening | None = None
-    tell: str = ""
-    error: QuietdeskError | None = None
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Outcome:
-    """What became of one piece of work; what it has nothing to do with is empty. `stopped` is why
-    the store ended it: `doubtful` is then the request of which it is not known whether it has its
-    answer, the last of those `answered`, and `untried` others are left as they were. `left` is who
-    still has a place on the day that was closed, None when nobody could look. `unready` is why this
-    device could not get keys for coming weeks, or not say which keys it opens with; `proofs` are
-    those. It has no repr."""
-
-    queue: Pulled = NOTHING
-    unready: Exception | None = None
-    proofs: Proofs = NO_PROOFS
-    answered: tuple[Answered, ...] = ()
-    stopped: StoreUnavailable | None = None
-    untried: int = 0
-    closing: Closing | None = None
-    changes: Changes = UNCHANGED
-    left: tuple[Opened | Unopened, ...] | None = ()
-    entered: Entered = NOBODY
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many were answered in each way."""
-        return Counter(it.did for it in self.answered if it.did)
-
-    @property
-    def doubtful(self) -> Answered | None:
-        """The request at which the store did not answer, if it was at one."""
-        last = self.answered[-1] if self.answered else None
-        return last if last and not last.did and _lost(last.error) else None
-
-    @property
-    def not_done(self) -> tuple[Answered, ...]:
-        """Those that did not get their answer, as far as anybody knows."""
-        return tuple(it for it in self.answered if not it.did)
-
-    @property
-    def traces(self) -> QuietdeskError | None:
-        """That erased bytes stay for a while, if they do."""
-        return next((it.error for it in self.answered if it.did and it.error), None)
-
-    def told(self, how: str) -> tuple[Answered, ...]:
-        """Those who hear of it by a call, or nowhere but at the door."""
-        return tuple(it for it in self.answered if it.tell == how)
-
-    @property
-    def became(self) -> Mapping[str, Opened | Unopened | None]:
-        """How the requests stand that were touched, for the queue."""
-        return {it.id: it.now for it in self.answered} | {it.id: it for it in self.left or ()}
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Work on so many requests begins; `changes` is what was published first."""
-
-    total: int
-    changes: Changes | None = None
-
-
-Step = Started | Opened | Unopened | Answered
-Seen = Callable[[Step], None]  # told each step; what it raises ends the work there
-
-
-def unseen(_: Step) -> None:
-    """For who only wants the outcome."""
 
 
 class Work:
@@ -188,7 +98,8 @@ class Work:
             if not isinstance(item, Opened) or item.envelope != envelope:
                 item = self._tried(envelope)
             if item.id in opened and isinstance(item, Opened):
-                item = Unopened(item.id, CannotOpen("it was sent in two weeks", "twice"))
+                # It does open: whatever it holds is not junk.
+                item = Unopened(envelope, CannotOpen("it was sent in two weeks", "twice"))
             if isinstance(item, Opened):
                 opened[item.id] = item
             else:
@@ -230,6 +141,27 @@ class Work:
         """Erase requests that are dealt with, without opening them."""
         seen(Started(len(sealed)))
         return self._in_turn(sealed, self._erase, seen)
+
+    def erase_junk(self, queue: Pulled, ids: Sequence[str], seen: Seen = unseen) -> Outcome:
+        """Erase requests that no computer opens, and give their seats back. What only this computer
+        does not open is left as it is (CannotOpen, may_open), whoever names it."""
+        seen(Started(len(ids)))
+        junk = {it.id: it.envelope for it in queue.junk}
+        shut = {it.id for it in queue.shut}
+
+        def one(id: str) -> Answered:
+            if id in junk:
+                return self._erase(junk[id])
+            why = CannotOpen("another computer may open it", "may_open")
+            return Answered(id, error=why if id in shut else Gone("it is not there"))
+
+        return self._in_turn(ids, one, seen)
+
+    def put_back(self, erased: Sequence[Envelope], seen: Seen = unseen) -> Outcome:
+        """Put back what was erased, each as it was. Whose seat somebody else has by now waits
+        again, or is told that there is no place where it can wait no longer."""
+        seen(Started(len(erased)))
+        return self._in_turn(erased, self._put_back, seen)
 
     def close_day(
         self,
@@ -293,8 +225,9 @@ class Work:
         item = queue.items.get(id)
         if item is None:
             return Answered(id, error=Gone("it is not in the queue any more"))
-        before = Answered(id, item.request.name, now=item, had=item.opening)
         did = wanted.value if isinstance(wanted, Decision) else "placed"
+        meant = did if wanted is Decision.ERASE else ""
+        before = Answered(id, item.request.name, now=item, had=item.opening, meant=meant)
         try:
             return replace(before, did=did, now=self._write(item, wanted))
         except TracesRemain as error:
@@ -336,7 +269,8 @@ class Work:
         return replace(became, tell="door" if became.had.day < knows else "")
 
     def _erase(self, envelope: Envelope) -> Answered:
-        became = Answered(envelope.id.hex())
+        meant = Decision.ERASE.value
+        became = Answered(envelope.id.hex(), had=envelope.opening, meant=meant)
         try:
             self._placing.erase(envelope)
         except TracesRemain as error:
@@ -350,6 +284,18 @@ class Work:
                 return replace(became, error=_bare(error))
             return replace(became, error=_conflict(now is not None))
         return replace(became, did=Decision.ERASE.value)
+
+    def _put_back(self, envelope: Envelope) -> Answered:
+        became = Answered(envelope.id.hex(), had=envelope.opening)
+        try:
+            now = self._placing.put_back(envelope, self._tried, self._clock())
+        except (Gone, KeyDestroyed, NoKeyYet, TooLong, BadBundle, BadSignature) as error:
+            return replace(became, error=_bare(error))
+        except StoreUnavailable as error:
+            return replace(became, error=_bare(error))
+        except Conflict:
+            return replace(became, error=Changed("another has its id by now"))
+        return replace(became, did="back" if now.opening == became.had else "seatless", now=now)
 
     def _still_there(self, closing: Closing) -> tuple[Opened | Unopened, ...]:
         sealed = opener.waiting(self._store, self._city, self._clock())
@@ -388,10 +334,6 @@ class Work:
 
 def _conflict(there: bool) -> Conflict:
     return Changed("somebody else changed it") if there else Gone("it was cancelled or erased")
-
-
-def _lost(error: QuietdeskError | None) -> bool:
-    return isinstance(error, StoreUnavailable) and not isinstance(error, TracesRemain)
 
 
 def _bare(error: E) -> E:

@@ -22,6 +22,15 @@ def chosen(queue: Pulled, ids: Sequence[str], everybody: bool) -> list[Opened]:
     return _named(queue.items.values(), lambda it: it.id, ids, "no request that opens has that id")
 
 
+def shut(queue: Pulled, ids: Sequence[str], everything: bool) -> list[str]:
+    """The ids in full of those that do not open, each once, or of all that is junk. Raises
+    QuietdeskError."""
+    if everything:
+        return list(dict.fromkeys(it.id for it in queue.junk))
+    found = _named(queue.shut, lambda it: it.id, ids, "nothing that does not open has that id")
+    return [it.id for it in found]
+
+
 def find(store: Store, city: City, ids: Sequence[str], now: datetime) -> list[Envelope]:
     """The envelopes of these ids, each once, still sealed: the queue is read once, and no more of
     it kept. Raises QuietdeskError when one is not there, or more than one id begins so."""

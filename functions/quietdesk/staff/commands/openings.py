@@ -11,7 +11,7 @@ from quietdesk.staff.commands.terminal import Here, agreed, at_the_queue, at_wor
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.desk.publisher import Publisher, check_day
 from quietdesk.staff.device.opener import Unopened
-from quietdesk.staff.work import Decision, Outcome
+from quietdesk.staff.outcome import Decision, Outcome
 
 _TAKING_OFF = "Nobody can take times: the form asks when people can come."
 

@@ -79,6 +79,19 @@ def _requests(verbs: "Verbs") -> None:
     done.add_argument("--yes", action="store_true", help="do not ask")
     done.set_defaults(run=requests.done)
 
+    junk = verbs.add_parser("junk", help="what no computer opens").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listing = junk.add_parser("list", help="list what does not open, why, and the seats it holds")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.set_defaults(run=requests.junk_list)
+    erase = junk.add_parser("erase", help="erase what no computer opens; its seats come back")
+    which = erase.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="ID", nargs="*", default=[], help=_ID_HELP)
+    which.add_argument("--all", action="store_true", help="all that no computer opens")
+    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.set_defaults(run=requests.junk_erase)
+
     enter = verbs.add_parser("enter", help="ask for somebody: the form's fields as JSON on stdin")
     enter.set_defaults(run=requests.enter)
 

@@ -1,4 +1,4 @@
-"""The desk's verbs for requests: pull, place, wait, reply, done, enter.
+"""The desk's verbs for requests: pull, place, wait, reply, done, junk, enter.
 
 What fails for one request is said on stderr and stops no other; then the exit code is 1.
 """
@@ -20,8 +20,8 @@ from quietdesk.staff.commands.naming import MIN_ID
 from quietdesk.staff.commands.terminal import Here, agreed, at_the_queue, at_work, complain
 from quietdesk.staff.desk.queue import Proposal
 from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.outcome import Decision
 from quietdesk.staff.words import shown
-from quietdesk.staff.work import Decision
 
 
 def pull(at: Here, args: argparse.Namespace) -> int:
@@ -94,6 +94,34 @@ def done(at: Here, args: argparse.Namespace) -> int:
         erased = wording.ended(outcome, names)
         wording.fail(outcome)
     return 0 if erased == len(chosen) else 1
+
+
+def junk_list(at: Here, args: argparse.Namespace) -> int:
+    """List what does not open, week by week: what no computer opens, then the rest."""
+    with at_the_queue(at) as (_, pulled):
+        for item in sorted(pulled.queue.shut, key=lambda it: (not it.junk, it.week, it.id)):
+            print(json.dumps(wording.shut(item)) if args.json else wording.shut_line(item, at.city))
+        if not args.json:
+            print(wording.junk_counted(pulled.queue))
+    return 0
+
+
+def junk_erase(at: Here, args: argparse.Namespace) -> int:
+    """Erase what no computer opens."""
+    with at_the_queue(at) as (work, pulled):
+        queue = pulled.queue
+        ids = naming.shut(queue, args.id, args.all)
+        junk = [it for it in queue.junk if it.id in ids]
+        seats = sum(it.opening is not None for it in junk)
+        sure = f"Erase {len(junk)} that no computer opens? Seats that come back: {seats}."
+        if junk and not args.yes and not agreed(f"{sure} It cannot be taken back."):
+            print("Nothing was erased.", file=sys.stderr)
+            return 1
+        outcome = work.erase_junk(queue, ids, wording.each(wording.erased))
+        erased = wording.ended(outcome, [id[:MIN_ID] for id in ids])
+        print(f"Erased {erased}. Seats that came back: {outcome.seats_back}.")
+        wording.fail(outcome)
+    return 0 if erased == len(ids) else 1
 
 
 def enter(at: Here, _: argparse.Namespace) -> int:

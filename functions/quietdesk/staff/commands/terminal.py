@@ -27,7 +27,8 @@ from quietdesk.staff import words
 from quietdesk.staff.commands.clocks import doubted, may_ask, vouched
 from quietdesk.staff.device import forgetting, keyring
 from quietdesk.staff.device.keyring import Keyring
-from quietdesk.staff.work import Outcome, Work
+from quietdesk.staff.outcome import Outcome
+from quietdesk.staff.work import Work
 from quietdesk.store import Store, open_store
 
 MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes them many

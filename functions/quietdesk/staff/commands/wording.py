@@ -14,9 +14,9 @@ from quietdesk.staff.desk import queue
 from quietdesk.staff.desk.publisher import Changes
 from quietdesk.staff.desk.queue import Proposal, Pulled
 from quietdesk.staff.device.opener import Opened, Proofs, Unopened
+from quietdesk.staff.outcome import Answered, Outcome, Seen, Started, Step
 from quietdesk.staff.words import shown
-from quietdesk.staff.work import Answered, Outcome, Seen, Started, Step
-from quietdesk.weeks import Epoch
+from quietdesk.weeks import NO_WEEK, Epoch
 
 
 def name(item: Opened) -> str:
@@ -94,6 +94,30 @@ def unopened(shut: Sequence[Unopened], total: int) -> None:
         complain(f"cannot open {len(items)} of {total} requests: {reason}")
         if isinstance(items[0].reason, KeyDestroyed):
             hint(items[0].reason)
+
+
+def shut(item: Unopened) -> dict[str, object]:
+    """One that does not open, as a program reads it."""
+    seat = item.opening
+    held = {"center": seat.center, "day": str(seat.day), "time": seat.at} if seat else None
+    week = "" if item.week == NO_WEEK else str(item.week)
+    why = str(item.reason)
+    return {"id": item.id, "week": week, "why": why, "junk": item.junk, "seat": held}
+
+
+def shut_line(item: Unopened, city: City) -> str:
+    """One that does not open, in words."""
+    week = "no week" if item.week == NO_WEEK else f"week {item.week}"
+    seat = f"holds a seat: {where(item.opening, city)}" if item.opening else "holds no seat"
+    kept = "" if item.junk else "; not erased here"
+    return f"{item.id[:MIN_ID]}  {week}, {seat}; {item.reason}{kept}"
+
+
+def junk_counted(pulled: Pulled) -> str:
+    """How many no computer opens, and how many only this one does not."""
+    seats = sum(it.opening is not None for it in pulled.junk)
+    others = len(pulled.shut) - len(pulled.junk)
+    return f"No computer opens {len(pulled.junk)}; seats they hold: {seats}. Others: {others}."
 
 
 # --- What became of keys -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from quietdesk.staff.console.queue import ROWS, TIMES
 from quietdesk.staff.console.session import LEAVE, Asked, Plan, Session
 from quietdesk.staff.desk import queue as queues
 from quietdesk.staff.device.opener import Opened
-from quietdesk.staff.work import Choice, Closing, Decision, choice
+from quietdesk.staff.outcome import Choice, Closing, Decision, choice
 from quietdesk.web import Answer
 
 
@@ -42,6 +42,10 @@ def question(at: At, sent: Sent) -> Answer:
     asked = session.asked
     if asked is None or one(sent.query, "n") != str(asked.number):
         return at.to_queue("old_page")
+    if asked.junk:
+        shut = [it for it in session.queue.junk if it.id in {*asked.ids}]
+        seats = sum(it.opening is not None for it in shut)
+        return at.page("sure.html", asked=asked, seats=seats, items=shut[:ROWS])
     items = [session.items[id] for id in asked.ids if id in session.items]
     placed = sum(item.state == "placed" for item in items)
     return at.page("sure.html", asked=asked, placed=placed, items=items[:ROWS])
@@ -52,6 +56,12 @@ def sure(at: At, sent: Sent) -> Answer:
     asked = at.desk.swap(lambda it: replace(it, asked=None)).asked
     if asked is None or one(sent.form, "number") != str(asked.number):
         return at.to_queue("old_page")
+    if asked.junk:
+        return at.start(
+            "answer",
+            len(asked.ids),
+            lambda session, seen: session.work.erase_junk(session.queue, asked.ids, seen),
+        )
     return _answer_all(at, [(id, asked.answer) for id in asked.ids])
 
 

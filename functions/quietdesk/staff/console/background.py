@@ -4,7 +4,7 @@ It builds, and then swaps in what came of it. The lock ends it before the next r
 is swapped in, and after the lock nothing can be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -12,9 +12,10 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Literal
 
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import Locked
 from quietdesk.staff.console.session import Job, Session, Unlocked
-from quietdesk.staff.work import Answered, Outcome, Seen, Started, Step
+from quietdesk.staff.outcome import Answered, Decision, Outcome, Seen, Started, Step
 
 AT_ONCE = 20  # so many are answered without a page that shows the progress
 
@@ -87,7 +88,8 @@ def _with(session: Session, outcome: Outcome, began: Session) -> Session:
     what staff did since it began: then proposals and questions about the old one mean nothing any
     more."""
     if outcome.queue.at is None:
-        return replace(session, queue=session.queue.changed(outcome.became))
+        erased = _erased(session, outcome, began)
+        return replace(session, queue=session.queue.changed(outcome.became), erased=erased)
     return replace(
         session,
         queue=outcome.queue.keeping(began.queue, session.queue),
@@ -96,3 +98,15 @@ def _with(session: Session, outcome: Outcome, began: Session) -> Session:
         plan=None,
         asked=None,
     )
+
+
+def _erased(session: Session, outcome: Outcome, began: Session) -> Mapping[str, Envelope]:
+    """What was erased and is not back. One of which it is not known whether it was erased is among
+    it: put back while it is still there, it stays as it is."""
+    erased, before = dict(session.erased), began.queue.envelopes
+    for it in outcome.answered:
+        if it.did in ("back", "seatless"):
+            erased.pop(it.id, None)
+        elif it.meant == Decision.ERASE and (it.did or it is outcome.doubtful):
+            erased[it.id] = before[it.id]
+    return erased

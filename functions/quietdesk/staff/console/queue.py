@@ -62,7 +62,8 @@ def show(at: At, _: Sent) -> Answer:
         unready=session.unready,
         proofs=session.proofs,
         doubt=session.doubt,
-        unopened=Counter(_why(item) for item in session.queue.shut),
+        unopened=reasons(session.queue.shut),
+        junk=len(session.queue.junk),
         rows=matching[(page - 1) * ROWS : page * ROWS],
         matching=len(matching),
         total=len(everything),
@@ -130,19 +131,29 @@ def to_row(at: At, ids: Iterable[str]) -> At:
 
 
 def chosen(at: At, session: Session, sent: Sent) -> list[Opened]:
-    """The requests that a form is about: due, promised, all that match, or those ticked."""
+    """The requests that a form is about: due, promised, all that match, all of a
+    group that belong together but those that stand apart, or those ticked."""
     items, now = session.items, at.clock()
     if one(sent.form, "due"):
         return queues.due(items.values(), now)
     if one(sent.form, "promised"):
         return queues.promised(items.values(), at.city, now)
+    if group := one(sent.form, "group"):
+        by, _, id = group.partition(".")  # of each kind, a request is in one group at most
+        alike = [it.others for it in queues.alike(items.values()) if it.by == by]
+        return [it for them in alike if id in {it.id for it in them} for it in them]
     if one(sent.form, "all"):
         taken = filter_in(sent.form, at.city)
         return [item for item in items.values() if taken.takes(item)]
     return [items[id] for id in sent.form.get("id", ()) if id in items]
 
 
-def _why(item: Unopened) -> tuple[str, str]:
+def reasons(shut: Iterable[Unopened]) -> Counter[tuple[str, str]]:
+    """How many do not open for each reason."""
+    return Counter(why(item) for item in shut)
+
+
+def why(item: Unopened) -> tuple[str, str]:
     """A code of SAID, and the week if its key is destroyed."""
     error = item.reason
     code = error.code if error.code in words.SAID else type(error).code

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quietdesk.staff.console import answers, enter, openings, queue
+from quietdesk.staff.console import answers, enter, junk, openings, queue
 from quietdesk.staff.console.at import View
 
 
@@ -36,6 +36,9 @@ LINES = (
     Line("POST", "/propose", answers.propose),
     Line("GET", "/plan", answers.plan),
     Line("POST", "/accept", answers.accept),
+    Line("GET", "/junk", junk.show),
+    Line("POST", "/erase-junk", junk.erase),
+    Line("POST", "/put-back", junk.put_back),
     Line("GET", "/openings", openings.show),
     Line("GET", "/stop", openings.stop),
     Line("POST", "/publish", openings.publish),

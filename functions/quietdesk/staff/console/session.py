@@ -12,12 +12,14 @@ from typing import Literal
 
 from quietdesk.city import City
 from quietdesk.clock import Doubt
+from quietdesk.envelopes import Envelope
 from quietdesk.errors import Locked, QuietdeskError
 from quietdesk.staff.console.forms import Form
 from quietdesk.staff.desk.placing import Entered
 from quietdesk.staff.desk.queue import NOTHING, Pulled
 from quietdesk.staff.device.opener import NO_PROOFS, Opened, Proofs
-from quietdesk.staff.work import Choice, Closing, Outcome, Work
+from quietdesk.staff.outcome import Choice, Closing, Outcome
+from quietdesk.staff.work import Work
 from quietdesk.weeks import destroyed_at, live
 
 LEAVE: Literal["leave"] = "leave"  # in a plan: answer nothing
@@ -34,11 +36,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer to many requests that takes something away, and waits for a yes."""
+    """An answer to many requests that takes something away, and waits for a yes; `junk`: to some
+    that do not open."""
 
     number: int
     answer: Choice
     ids: tuple[str, ...]
+    junk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,9 @@ class Session:
     `proofs` as in work.Outcome. `doubt`: why this computer's clock was not believed when it was
     unlocked. `number` is the last by which a page was told from an older one. `entering` is the
     number of the form that is being sent, None when none is. `unsure` are the forms, by their
-    numbers, of which nobody knows whether they were kept. `notice`, a code of SAID, and `problem`
-    are shown once. It has no repr."""
+    numbers, of which nobody knows whether they were kept. `erased` is what was erased here, by its
+    id and still sealed, so that it can be put back until the desk locks. `notice`, a code of SAID,
+    and `problem` are shown once. It has no repr."""
 
     work: Work
     queue: Pulled = NOTHING
@@ -104,6 +109,7 @@ class Session:
     draft: Draft | None = None
     entering: str | None = None
     unsure: Mapping[str, Draft] = field(default_factory=dict)
+    erased: Mapping[str, Envelope] = field(default_factory=dict)
     looks: Mapping[int, Look] = field(default_factory=dict)
     notice: str = ""
     problem: Exception | None = None

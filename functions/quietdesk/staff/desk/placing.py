@@ -2,7 +2,7 @@
 week of the visit or of the waiting, with the reply that the code opens. No private key is needed.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -12,9 +12,13 @@ from quietdesk.bundles import Bundle
 from quietdesk.city import City
 from quietdesk.envelopes import Envelope
 from quietdesk.errors import (
+    BadBundle,
+    BadSignature,
     CannotOpen,
     ClockWrong,
     Conflict,
+    Gone,
+    KeyDestroyed,
     NoDay,
     NoKeyNow,
     NoKeyYet,
@@ -24,6 +28,7 @@ from quietdesk.errors import (
     StoreTooNew,
     StoreUnavailable,
     TimeOver,
+    TooLong,
     TooOld,
     TracesRemain,
     Unsure,
@@ -33,9 +38,11 @@ from quietdesk.replies import Reply
 from quietdesk.request import Request
 from quietdesk.signed import Trust
 from quietdesk.staff.device import opener
-from quietdesk.staff.device.opener import Opened
+from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store import Store
 from quietdesk.weeks import Epoch
+
+Tried = Callable[[Envelope], Opened | Unopened]
 
 KIOSK = "K"  # the lane of what staff typed in for somebody
 
@@ -158,6 +165,44 @@ class Placing:
         """Erase a request that is dealt with. Raises Conflict when it changed since it was read,
         and TracesRemain as the store does."""
         self._store.erase(envelope)
+
+    def put_back(self, envelope: Envelope, tried: Tried, now: datetime) -> Opened | Unopened:
+        """Keep an envelope that was erased again, as it was and with the seat it had; gives how it
+        stands. Once more changes nothing. Whose seat somebody else has by now waits again, or is
+        told that there is no place where it can wait no longer. Raises Conflict when another has
+        its id by now, Gone when it was erased again, and KeyDestroyed when its week is over."""
+        self._refuse_over(envelope, now)
+        try:
+            self._kept(envelope)
+        except NoSeats:
+            # Another state has another rev: who still holds the one that was erased cannot give
+            # its seat back a second time.
+            self._store.put(replace(envelope, opening=None, rev=envelope.rev + 1))
+        held = opener.find(self._store, self._city, envelope.id, now)
+        if held is None:
+            raise Gone("it is not there")
+        stands, before = tried(held), tried(envelope)
+        if held.opening is None and isinstance(before, Opened) and isinstance(stands, Unopened):
+            return self._wait_again(replace(before, envelope=held), now)
+        return stands
+
+    def _wait_again(self, item: Opened, now: datetime) -> Opened:
+        """Seal it anew: inside is still the time that it had."""
+        try:
+            try:
+                return self.wait(item, now)
+            except TooOld:
+                return self.refuse(item, now)
+        except (NoKeyYet, TooLong, BadBundle, BadSignature):  # then all is as it was
+            with suppress(TracesRemain):
+                self.erase(item.envelope)
+            raise
+
+    def _refuse_over(self, envelope: Envelope, now: datetime) -> None:
+        live = weeks.live(now, self._city.zone, self._city.serve_days)
+        if envelope.epoch not in live or envelope.expires <= now.timestamp():
+            raise KeyDestroyed(str(envelope.epoch))
+        self._store.server_half(envelope.visit.kid)  # which says so if it was destroyed already
 
     def _refuse_past(self, opening: Opening, now: datetime) -> None:
         if opening.starts(self._city.zone) <= now:

@@ -1,9 +1,11 @@
-"""The opened queue in memory: order, filters, who is due, and which place fits whom.
+"""The opened queue in memory: order, filters, what belongs together, who is due, and which place
+fits whom.
 
 Nothing here reads or writes anything. Requests are told apart by what they say only on this
 computer; the store sees none of it.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from typing import Self
 
 from quietdesk import weeks
 from quietdesk.city import City
+from quietdesk.envelopes import Envelope
 from quietdesk.openings import DESK, Opening
-from quietdesk.request import ANY, DAYS
+from quietdesk.request import ANY, DAYS, Request
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.weeks import Epoch
 
-LANES = "VPKN"  # the order in which the desk reads them
+VOUCHED = "V"
+LANES = f"{VOUCHED}PKN"  # the order in which the desk reads them
 NAG_DAYS = 3
 
 
@@ -100,8 +104,34 @@ class Pulled:
         touched = [id for id in before | after if before.get(id) is not after.get(id)]
         return self.changed({id: after.get(id) for id in touched})
 
+    @property
+    def junk(self) -> tuple[Unopened, ...]:
+        """What no computer opens, week by week."""
+        return tuple(sorted((it for it in self.shut if it.junk), key=lambda it: (it.week, it.id)))
+
+    @property
+    def envelopes(self) -> dict[str, Envelope]:
+        """The envelopes by id, as they were pulled."""
+        return {id: it.envelope for id, it in self._all().items()}
+
     def _all(self) -> dict[str, Opened | Unopened]:
         return {it.id: it for it in self.shut} | dict(self.items)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Alike:
+    """Requests that belong together `by` name or phone. `apart` are those of them with a place, and
+    vouched ones: they are the last that somebody invented, so they are not among the `others`. It
+    has no repr."""
+
+    by: str
+    others: tuple[Opened, ...]
+    apart: tuple[Opened, ...]
+
+    @property
+    def count(self) -> int:
+        """How many belong together."""
+        return len(self.others) + len(self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +171,38 @@ def shared_phones(items: Iterable[Opened]) -> set[str]:
     """The phone numbers that stand in more than one request."""
     counts = Counter(item.request.phone for item in items if item.request.phone)
     return {phone for phone, count in counts.items() if count > 1}
+
+
+def alike(items: Iterable[Opened]) -> list[Alike]:
+    """The requests that belong together, the most first; who is like nobody is in none.
+
+    They share a mark: the letters of the name (the same name, or one with a number put to it), or
+    the phone without its last two digits (the same phone, or one of a row that was counted up). A
+    family or a shelter shares such marks too: this shows, and decides nothing. Marks are not
+    chained: else a flood would draw in everybody whose phone is near one that it made up."""
+    of: dict[tuple[str, str], list[Opened]] = {}
+    for item in items:
+        for mark in _marks(item.request):
+            of.setdefault(mark, []).append(item)
+    # Who share both marks are shown once.
+    once = {frozenset(it.id for it in its): (by, its) for (by, _), its in of.items()}
+    groups = [_parted(by, its) for by, its in once.values() if len(its) > 1]
+    return sorted(groups, key=lambda it: -it.count)
+
+
+def _marks(asked: Request) -> list[tuple[str, str]]:
+    name = unicodedata.normalize("NFKC", asked.name).casefold()
+    # Vowel signs of Bengali are marks: without them different names would be one.
+    letters = "".join(it for it in name if unicodedata.category(it)[0] in "LM")
+    row = "".join(it for it in asked.phone if it.isdecimal())[:-2]
+    return [mark for mark in (("name", letters), ("phone", row)) if mark[1]]
+
+
+def _parted(by: str, group: Iterable[Opened]) -> Alike:
+    parted: dict[bool, list[Opened]] = {False: [], True: []}
+    for it in ordered(group):
+        parted[it.state == "placed" or it.envelope.lane == VOUCHED].append(it)
+    return Alike(by, tuple(parted[False]), tuple(parted[True]))
 
 
 def due(items: Iterable[Opened], now: datetime) -> list[Opened]:

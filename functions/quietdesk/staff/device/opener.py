@@ -64,10 +64,28 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Unopened:
-    """An envelope that does not open, and why."""
+    """An envelope that does not open, and why. It is `junk` when no computer opens it: this one has
+    proved both keys that it is sealed to, or its row is damaged. Any other may be a good request
+    that opens where those keys are."""
 
-    id: str
+    envelope: Envelope
     reason: CannotOpen
+    junk: bool = False
+
+    @property
+    def id(self) -> str:
+        """How staff name the request: 32 hex digits."""
+        return self.envelope.id.hex()
+
+    @property
+    def opening(self) -> Opening | None:
+        """The seat that it holds, if it holds one."""
+        return self.envelope.opening
+
+    @property
+    def week(self) -> Epoch:
+        """The week in which it lies; NO_WEEK when its row does not say."""
+        return self.envelope.visit.kid.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +139,16 @@ class Opener:
             return self.open(envelope)
         except CannotOpen as error:
             error.__traceback__ = error.__context__ = None  # they hold what was read on the way
-            return Unopened(envelope.id.hex(), error)
+            return Unopened(envelope, error, self._opens_nowhere(envelope))
+
+    def _opens_nowhere(self, envelope: Envelope) -> bool:
+        """Whether an envelope that did not open here is junk. Why it did not open does not tell:
+        "foreign" is also a wrap for another computer's key, around which a good request waits."""
+        kids = {envelope.visit.kid, envelope.contact.kid}
+        if envelope.visit.kid == NO_KEY:
+            return False  # nobody can say where it lies, so it cannot be erased before its week is
+        # Only what made the very key that custodians signed is among the private keys.
+        return NO_KEY in kids or kids <= self._private_keys.keys()
 
     def open(self, envelope: Envelope) -> Opened:
         """The request in an envelope. Raises CannotOpen, KeyDestroyed or OpeningMismatch."""
