@@ -5,22 +5,30 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from quietdesk import clock, codes, envelopes, record, replies, settings, sweep, weeks
+from quietdesk.clock import Dates, Doubt
 from quietdesk.errors import (
     BadCustodian,
-    BadKeyring,
     BadSetting,
+    ClockNotBelieved,
     Conflict,
+    KeyringBusy,
     NoDeviceReady,
+    NoStore,
+    NoSuchDevice,
+    PassphraseUnfit,
     QuietdeskError,
     StoreUnavailable,
+    TooFewCustodians,
     TooOld,
     TracesRemain,
     WrongPassphrase,
@@ -33,16 +41,17 @@ from quietdesk.staff.commands import keys, openings, requests, terminal
 from quietdesk.staff.commands.keys import custodians
 from quietdesk.staff.commands.main import main
 from quietdesk.staff.commands.parser import build_parser
-from quietdesk.staff.commands.terminal import Here
+from quietdesk.staff.commands.terminal import Here, passphrase_in
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.placing import Placing
-from quietdesk.staff.device import keyring, upload
+from quietdesk.staff.device import keyring, safefile, upload
 from quietdesk.staff.words import shown
 from quietdesk.store import open_store
 from quietdesk.store.sqlite import Sqlite
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests import hostile
+from tests.test_keyring import DAMAGE, damaged
 from tests.test_silence import leaks
 from tests.world import ASKED, CHEAP, NOON, PASSPHRASE, WEEK, another_device, put_over
 
@@ -73,7 +82,8 @@ def run(office, capsys, monkeypatch):
             "QUIETDESK_PASSPHRASE_FILE": str(folder / "pass"),
         }
         at = Here(settings.read(os.environ | told), world.city, now)
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        typed = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8"))
         args = build_parser().parse_args([*map(str, words)])
         capsys.readouterr()
         try:
@@ -1163,6 +1173,145 @@ def test_record_that_was_changed_is_not_in_order(run, office):
     assert "record" in run("record", now=later)[0]
 
 
+@pytest.mark.parametrize("saved", ["utf-8", "utf-8-sig", "utf-16"])
+def test_enter_reads_what_an_editor_or_powershell_saved(office, run, saved):
+    world, _ = office
+
+    status, _, _ = run("enter", stdin=json.dumps(ASKED | {"name": "Núñez"}).encode(saved))
+
+    assert status == 0
+    assert opened(world, "Núñez").request.name == "Núñez"
+
+
+@pytest.mark.parametrize("bad", [b"\xff\xff{}", b"\xe9", "{}".encode("utf-16-le")])
+def test_enter_says_what_it_needs_where_nothing_can_be_read(run, bad):
+    status, _, err = run("enter", stdin=bad)
+
+    assert status == 1 and "one JSON object" in err
+
+
+# --- Passphrases ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff\r\n", "\n" + PASSPHRASE])
+def test_empty_passphrase_file_is_said_and_not_to_be_typed_again(tmp_path, text):
+    file = tmp_path / "pass"
+    file.write_text(text)
+
+    with pytest.raises(BadSetting, match=r"first line of .* is empty") as said:
+        passphrase_in(file, "QUIETDESK_PASSPHRASE_FILE")
+
+    assert "QUIETDESK_PASSPHRASE_FILE" in str(said.value)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("piped", ["", PASSPHRASE + "\n"])
+def test_without_a_terminal_no_passphrase_is_read_or_shown(piped):
+    script = "from quietdesk.staff.commands.terminal import typed_passphrase as typed; typed('? ')"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=piped, capture_output=True, text=True, timeout=120, start_new_session=True,
+    )  # fmt: skip
+
+    assert "nobody typed a passphrase" in done.stderr.splitlines()[-1]
+    assert "echo" not in done.stderr and "\nGetPassWarning" not in done.stderr
+
+
+# --- Hints that fit ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [["a"], ["a", "a"], ["a", "stranger"]])
+@pytest.mark.parametrize("words", [["keys", "mint"], ["device", "admit", "--yes"]])
+def test_too_few_custodians_are_told_to_name_each_once(office, capsys, monkeypatch, named, words):
+    world, folder = office
+    made = {}
+    for name in ("a", "b", "stranger"):
+        made[name] = keyring.new("custodian", Trust((), 1, "demo"), PASSPHRASE, CHEAP)
+        keyring.save(folder / f"{name}.keyring", keyring.lock(made[name]))
+    believed = " ".join(b64(made[it].public_key) for it in ("a", "b"))
+    told = {"QUIETDESK_CUSTODIANS": believed, "QUIETDESK_THRESHOLD": "2"}
+    at = Here(settings.read(told | {"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    for name in named:
+        words = [*words, "--custodian", str(folder / f"{name}.keyring")]
+        words += ["--passphrase-file", str(folder / "pass")]
+    words[2:2] = [world.device.id] * ("admit" in words)
+    args = build_parser().parse_args(words)
+
+    with pytest.raises(TooFewCustodians, match=r"1 of the custodians .* and 2 must") as said:
+        args.run(at, args)
+
+    assert "--custodian" in said.value.next
+
+
+def test_device_is_admitted_by_its_digits_in_capitals_too(office, run):
+    world, folder = office
+    keyring.save(folder / "custodian.keyring", keyring.lock(world.custodian))
+    named = ("--yes", "--custodian", folder / "custodian.keyring")
+
+    assert run("device", "admit", world.device.id.upper(), *named)[0] == 0
+
+
+@pytest.mark.parametrize("digits", ["0011223344556677", "O011", "0011-2233-4455-6677"])
+def test_mistyped_digits_are_said_and_not_that_a_device_uploaded_nothing(
+    office, monkeypatch, digits
+):
+    world, _ = office
+    at = Here(settings.read({"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    args = build_parser().parse_args(["device", "admit", digits])
+
+    with pytest.raises(NoSuchDevice, match=digits.lower()) as said:
+        args.run(at, args)
+
+    assert "Compare the 16 digits" in said.value.next
+
+
+def test_mistyped_store_is_no_trouble_of_the_disk(office, tmp_path):
+    world, _ = office
+    typed = {"QUIETDESK_STORE": f"sqlite:{tmp_path / 'requets.db'}"}
+
+    with pytest.raises(NoStore, match="there is no store at") as said:
+        Here(settings.read(typed), world.city, NOON).store()
+
+    assert "--store" in said.value.next and "network" not in said.value.next
+
+
+def test_custodians_in_another_order_are_the_same_custodians():
+    one, other = Trust((b"a", b"b"), 2, "here"), Trust((b"b", b"a"), 2, "here")
+
+    assert one.same_as(other)
+    assert not one.same_as(replace(other, threshold=1))
+    assert not one.same_as(replace(other, deployment="there"))
+    assert not one.same_as(replace(other, custodians=(b"a",)))
+    assert not one.same_as(replace(other, custodians=(b"a", b"c")))
+
+
+def test_keyring_is_unlocked_whatever_order_the_custodians_are_named_in(office):
+    world, folder = office
+    spkis = (world.custodian.public_key, world.device.public_key)
+    made = keyring.new("device", Trust(spkis, 1, world.city.deployment), PASSPHRASE, CHEAP)
+    keyring.save(folder / "two.keyring", keyring.lock(made))
+    named = " ".join(map(b64, reversed(spkis)))
+    told = {"QUIETDESK_CUSTODIANS": named, "QUIETDESK_KEYRING": str(folder / "two.keyring")}
+
+    assert Here(settings.read(told), world.city, NOON).unlocked(PASSPHRASE) == made
+
+
+@pytest.mark.parametrize("doubt", [Doubt.AHEAD, Doubt.BEHIND, Doubt.MOVED])
+def test_only_where_nothing_else_tells_is_somebody_sent_to_the_sweep_that_asks(
+    office, monkeypatch, doubt
+):
+    world, _ = office
+    at = Here(settings.read({"QUIETDESK_STORE": world.spec}), world.city, NOON)
+    dates = Dates(NOON, NOON + WEEK, doubt=doubt, other=NOON + WEEK)
+    monkeypatch.setattr(Here, "dates", lambda *_: (dates, ()))
+
+    with pytest.raises(ClockNotBelieved) as said:
+        at.sure(world.store)
+
+    assert ("quietdesk sweep" in said.value.next) is (doubt is Doubt.MOVED)
+
+
 # --- This computer -------------------------------------------------------------------------------
 
 
@@ -1199,6 +1348,101 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
 
 
 @pytest.fixture
+def at_key_day(office, monkeypatch, capsys):
+    """Runs a command line as it is typed, when the keys of two weeks are due; gives its exit code,
+    output and complaints."""
+    world, folder = office
+    key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return key_day.astimezone(tz)
+
+    monkeypatch.setattr("quietdesk.staff.commands.main.datetime", Clock)
+    clock.believe(world.store, key_day - timedelta(hours=1))  # as the server does every hour
+    for name, value in {
+        "STORE": world.spec,
+        "KEYRING": str(folder / "device.keyring"),
+        "CUSTODIANS": b64(world.custodian.public_key),
+        "PASSPHRASE_FILE": str(folder / "pass"),
+    }.items():
+        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+
+    def run(*words):
+        capsys.readouterr()
+        return main(words), *capsys.readouterr()
+
+    return run
+
+
+def unusable(path, how, monkeypatch):
+    """A keyring that does not let its ended weeks be deleted."""
+
+    def refuses(error):
+        def save(*_):
+            raise error
+
+        monkeypatch.setattr(safefile, "save", save)
+
+    whole = json.loads(path.read_text())
+    match how:
+        case "cut":
+            path.write_bytes(path.read_bytes()[:300])
+        case "empty":
+            path.write_bytes(b"")
+        case "newer":
+            path.write_text(json.dumps(whole | {"v": 2}))
+        case "an odd week":
+            path.write_text(json.dumps(whole | {"boxes": whole["boxes"] | {"2026-W5O": "AAAA"}}))
+        case "full disk":
+            refuses(OSError(errno.ENOSPC, "No space left on device"))
+        case "locked":
+            refuses(KeyringBusy("another process does not let go of the keyring"))
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "newer", "an odd week", "full disk", "locked"])
+def test_keyring_that_cannot_be_used_keeps_no_key_in_the_store(
+    office, at_key_day, monkeypatch, how
+):
+    world, folder = office
+    unusable(folder / "device.keyring", how, monkeypatch)
+
+    status, out, err = at_key_day("sweep")
+
+    assert "Week 2026-W47: keys destroyed." in out
+    assert world.store.destroy_keys("main", Epoch(2026, 47)) == [], "none was left"
+    assert status == 1
+    assert "keyring" in err and "hint: " in err
+
+
+@pytest.mark.parametrize("words", [("record",), ("keys", "list"), ("openings", "list")])
+def test_what_hinders_forgetting_stops_nobody_who_needs_no_keyring(office, at_key_day, words):
+    world, folder = office
+    sweep.run(world.store, world.city, NOON + 3 * WEEK)
+    out = at_key_day(*words)[1]
+    (folder / "device.keyring").write_bytes(b"junk")
+
+    hindered = at_key_day(*words)
+
+    assert hindered[:2] == (1, out)
+    assert "keyring file is damaged" in hindered[2] and "quietdesk device new" in hindered[2]
+
+
+@pytest.mark.parametrize("words", [("pull",), ("keys", "forget"), ("desk", "--no-browser")])
+def test_what_hinders_forgetting_stops_who_needs_the_keyring_and_is_said_once(
+    office, at_key_day, words
+):
+    _, folder = office
+    (folder / "device.keyring").write_bytes(b"junk")
+
+    status, out, err = at_key_day(*words)
+
+    assert (status, out) == (1, "")
+    assert err.count("the keyring file is damaged") == 1
+
+
+@pytest.fixture
 def cheap(monkeypatch):
     """New keyrings whose passphrase is stretched no longer than a test likes to wait."""
     monkeypatch.setattr(keyring, "new", partial(keyring.new, cost=CHEAP))
@@ -1215,10 +1459,9 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     whole = path.read_bytes()
     bad = {"empty": b"", "cut": whole[:-200], "zeros": bytes(len(whole))}.get(how, b'{"v": 0}')
     path.write_bytes(bad)
-    with pytest.raises(BadKeyring) as said:
-        Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget()
-    assert str(path) in str(said.value)
-    assert said.value.next.endswith("quietdesk device new")
+    said = Here(settings.read({"QUIETDESK_KEYRING": str(path)}), world.city, NOON).forget().hindered
+    assert str(path) in str(said)
+    assert said.next.endswith("quietdesk device new")
 
     status, out, err = run("device", "new", "--deployment", "demo")
 
@@ -1228,6 +1471,44 @@ def test_damaged_keyring_is_said_and_what_the_hint_says_works(office, cheap, run
     (aside,) = folder.glob("device.keyring.damaged-*[0-9a-f]")
     assert aside.read_bytes() == bad and str(aside) in err
     assert run("pull")[0] == 0
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_device_new_replaces_what_no_passphrase_unlocks(office, cheap, run, how):
+    _, folder = office
+    path = folder / "device.keyring"
+    path.write_bytes(bad := damaged(path.read_bytes(), how))
+    assert "damaged" in run("pull")[0]
+
+    assert run("device", "new", "--deployment", "demo")[0] == 0
+
+    (aside,) = folder.glob("device.keyring.damaged-*[0-9a-f]")
+    assert aside.read_bytes() == bad
+    assert run("pull")[0] == 0
+
+
+def test_way_out_of_damage_that_only_the_passphrase_shows_works(office, cheap, run):
+    _, folder = office
+    path = folder / "device.keyring"
+    doc = json.loads(path.read_text())
+    doc["boxes"]["main"] = next(box for name, box in doc["boxes"].items() if name != "main")
+    path.write_text(json.dumps(doc))
+    for command in (["pull"], ["device", "new", "--deployment", "demo"]):
+        assert "damaged" in run(*command)[0]
+
+    path.rename(folder / "away")  # as the hint says
+
+    assert run("device", "new", "--deployment", "demo")[0] == 0
+    assert run("pull")[0] == 0
+
+
+def test_custodians_damaged_keyring_is_not_put_aside_for_a_devices(office, cheap, run):
+    world, folder = office
+    path = folder / "device.keyring"
+    path.write_bytes(theirs := damaged(keyring.lock(world.custodian), "an empty main"))
+
+    assert "it is not a device's keyring" in run("device", "new", "--deployment", "demo")[0]
+    assert path.read_bytes() == theirs
 
 
 def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, monkeypatch, capsys):
@@ -1731,7 +2012,7 @@ def test_one_passphrase_file_is_not_tried_on_two_custodians(two_custodians, monk
 
     monkeypatch.setattr("getpass.getpass", typed)
 
-    with suppress(WrongPassphrase):
+    with suppress(PassphraseUnfit):
         keys.custodians(at, paths)
     assert asked == ["Passphrase of amina.keyring: ", "Passphrase of ben.keyring: "]
     assert len(keys.custodians(at, paths[:1])) == 1  # a single one's may be that of the settings

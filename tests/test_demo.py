@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from quietdesk import openings, record, settings, sweep, weeks
-from quietdesk.errors import BadSetting, BadSignature, QuietdeskError
+from quietdesk.errors import BadCity, BadSetting, BadSignature, QuietdeskError
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo, serving
 from quietdesk.staff.custodian import ceremony
@@ -23,6 +23,7 @@ from quietdesk.store import open_store
 from quietdesk.weeks import Epoch
 from quietdesk.wire import b64
 from tests.killed import killed_at_each
+from tests.test_keyring import damaged
 from tests.world import CHEAP, BrokenStore, World
 
 START = datetime(2026, 10, 28, 15, 0, tzinfo=UTC)
@@ -242,7 +243,7 @@ def test_start_that_an_older_release_left_half_made_is_finished(city, tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["device.keyring", "custodian.keyring"])
-@pytest.mark.parametrize("how", ["gone", "empty", "cut", "another"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "another", "an empty main", "no salt"])
 def test_keyring_that_was_lost_is_said_and_the_way_out_works(city, tmp_path, name, how):
     folder = tmp_path / "var"
     folder.mkdir()
@@ -250,17 +251,21 @@ def test_keyring_that_was_lost_is_said_and_the_way_out_works(city, tmp_path, nam
     start(city, spec)
     whole = path.read_bytes()
     other = keyring.new("device", Trust((), 1, "elsewhere"), demo.PASSPHRASE, CHEAP)
-    bad = {"empty": b"", "cut": whole[:300], "another": keyring.lock(other), "gone": b""}[how]
+    bad = {"empty": b"", "cut": whole[:300], "another": keyring.lock(other), "gone": b""}
+    bad = bad[how] if how in bad else damaged(whole, how)
     path.write_bytes(bad)
     if how == "gone":
         path.unlink()
     others = {it: it.read_bytes() for it in folder.iterdir() if it.suffix == ".keyring"}
 
-    with pytest.raises(QuietdeskError, match=r"put it back, or delete .*/ to start afresh") as said:
+    with pytest.raises(
+        QuietdeskError, match=r"put it back, or stop and delete .*/ to start"
+    ) as said:
         start(city, spec)
 
-    wrong = "is gone" if how == "gone" else "is damaged, or another one,"
-    assert f"{path} {wrong}" in str(said.value)
+    wrong = "is gone" if how == "gone" else "is damaged, or another one"
+    does = {"device.keyring": "opens the requests", "custodian.keyring": "makes the keys"}[name]
+    assert f"{path} {wrong}, and with it what {does}" in str(said.value)
     assert {it: it.read_bytes() for it in folder.iterdir() if it.suffix == ".keyring"} == others
     path.write_bytes(whole)  # either: it is put back
     start(city, spec)
@@ -296,6 +301,40 @@ def test_keys_of_other_custodians_are_said_with_what_to_name(world, chosen, monk
         serving.run(chosen, Namespace(host="127.0.0.1", port=0))
 
     assert "settings" in raised.value.next and "Stop" not in raised.value.next
+
+
+@pytest.mark.parametrize("name", ["device.keyring", "custodian.keyring"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "a folder", "another passphrase"])
+def test_keyring_that_cannot_be_used_stops_neither_the_timer_nor_the_site(
+    city, tmp_path, monkeypatch, capsys, name, how
+):
+    """The site is built after the first sweep: what serves comes after that."""
+    spec, path = f"sqlite:{tmp_path / 'requests.db'}", tmp_path / name
+    start(city, spec)
+    other = keyring.new(path.stem, Trust((), 1, DEMO), "words of somebody else", CHEAP)
+    other = keyring.lock(other)
+    path.write_bytes({"cut": path.read_bytes()[:300], "another passphrase": other}.get(how, b""))
+    if how in ("gone", "a folder"):
+        path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    others = {it: it.read_bytes() for it in tmp_path.glob("*.keyring") if it != path}
+    swept, built = [], []
+    monkeypatch.setenv("QUIETDESK_CUSTODIANS", f"file:{tmp_path / 'custodians.txt'}")
+    monkeypatch.setattr(serving, "swept", lambda *_: swept.append(1) or True)
+    monkeypatch.setattr(
+        serving.subprocess, "run", lambda *_, **__: built.append(1) or Namespace(returncode=1)
+    )
+
+    with pytest.raises(BadCity, match="does not build"):
+        serving.run(settings_in(tmp_path), Namespace(host="127.0.0.1", port=0))
+
+    assert (swept, built) == ([1], [1])
+    assert {it: it.read_bytes() for it in tmp_path.glob("*.keyring") if it != path} == others
+    assert path.exists() is (how != "gone"), "no new one is made in its place"
+    err = capsys.readouterr().err
+    assert name in err or "the passphrase does not unlock" in err
+    assert "no keys are made and no times published" in err
 
 
 def test_store_that_lies_elsewhere_is_named_among_what_to_delete(chosen, city, tmp_path):

@@ -53,6 +53,10 @@ NOT_AT_THE_DESK = {
     errors.NoUpload,  # these are a custodian's, who has commands only
     errors.NoDeviceReady,
     errors.SameLabel,
+    errors.TooFewCustodians,
+    errors.NoSuchDevice,
+    errors.PassphraseUnfit,
+    errors.DemoLost,  # and this one who runs it
 }
 
 

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from inspect import signature
+from unicodedata import normalize
 
 import pytest
 
@@ -16,6 +17,7 @@ from quietdesk import hpke
 from quietdesk.errors import (
     BadKeyring,
     CannotOpen,
+    DamagedInside,
     KeyringBusy,
     KeyringChanged,
     NotSaved,
@@ -47,6 +49,17 @@ def test_keyring_is_unlocked_as_it_was_locked(device):
 def test_wrong_passphrase_does_not_unlock(device):
     with pytest.raises(WrongPassphrase):
         keyring.unlock(keyring.lock(device), PASSPHRASE + "!")
+
+
+@pytest.mark.parametrize("made", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("words", ["contraseña del mostrador", "한국어 비밀번호 여러 단어"])
+def test_passphrase_unlocks_however_a_keyboard_writes_its_letters(made, typed, words):
+    file = keyring.lock(keyring.new("device", TRUST, normalize(made, words), CHEAP))
+
+    assert keyring.unlock(file, normalize(typed, words)).trust == TRUST
+    with pytest.raises(WrongPassphrase):
+        keyring.unlock(file, words[:-1])
 
 
 def test_nothing_private_is_in_the_file(device):
@@ -100,6 +113,57 @@ def test_damaged_keyring_is_refused(device, change):
 
     with pytest.raises(BadKeyring):
         keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
+
+
+DAMAGE = {
+    "an illegal letter": lambda it: it["boxes"].update(main="*" + it["boxes"]["main"][1:]),
+    "an empty main": lambda it: it["boxes"].update(main=""),
+    "a main that is too short": lambda it: it["boxes"].update(main=it["boxes"]["main"][:36]),
+    "no text in main": lambda it: it["boxes"].update(main=7),
+    "no salt": lambda it: it["argon2id"].pop("salt"),
+    "a short salt": lambda it: it["argon2id"].update(salt="AAAA"),
+    "no lanes": lambda it: it["argon2id"].pop("lanes"),
+    "no pass": lambda it: it["argon2id"].update(iterations=0),
+    "too little memory": lambda it: it["argon2id"].update(memory_kib=1),
+    "all the memory": lambda it: it["argon2id"].update(memory_kib=2**31),
+    "memory without end": lambda it: it["argon2id"].update(memory_kib=float("inf")),
+    "no argon2id": lambda it: it.pop("argon2id"),
+    "an odd week": lambda it: it["boxes"].update({"2026-W5O": it["boxes"]["main"]}),
+    "a week that is none": lambda it: it["boxes"].update({"2026-W54": it["boxes"]["main"]}),
+    "a week without an end": lambda it: it["boxes"].update({"9999-W52": it["boxes"]["main"]}),
+}
+
+
+def damaged(locked, how):
+    doc = json.loads(locked)
+    DAMAGE[how](doc)
+    return json.dumps(doc).encode()
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_damage_is_seen_without_the_passphrase(device, how):
+    file = damaged(keyring.lock(device), how)
+
+    with pytest.raises(BadKeyring):
+        keyring.check(file)
+    for passphrase in (PASSPHRASE, "another"):
+        with pytest.raises(BadKeyring):
+            keyring.unlock(file, passphrase)
+
+
+def test_damage_that_only_the_passphrase_shows_has_a_way_out_of_its_own(device):
+    """A week opens with it, and what is beside the weeks does not."""
+    doc = json.loads(keyring.lock(device))
+    doc["boxes"]["main"] = doc["boxes"]["2026-W47"]
+    file = json.dumps(doc).encode()
+
+    keyring.check(file)
+    with pytest.raises(DamagedInside, match="damaged") as said:
+        keyring.unlock(file, PASSPHRASE)
+    assert "move it away" in said.value.next
+    with pytest.raises(WrongPassphrase) as said:
+        keyring.unlock(file, "another")
+    assert "move it away" in said.value.next
 
 
 def test_file_that_asks_for_all_the_memory_there_is_is_refused(device):
@@ -379,9 +443,12 @@ def test_another_passphrase_is_said(device):
             keyring.reread(keyring.lock(changed), device)
 
 
-def test_damaged_box_costs_its_own_week_and_no_other(device):
+@pytest.mark.parametrize("how", ["changed", "an illegal letter", "empty", "no text"])
+def test_damaged_box_costs_its_own_week_and_no_other(device, how):
     doc = json.loads(keyring.lock(device))
-    doc["boxes"]["2026-W48"] = doc["boxes"]["2026-W48"][::-1]
+    box = doc["boxes"]["2026-W48"]
+    bad = {"changed": box[::-1], "an illegal letter": "*" + box[1:], "empty": "", "no text": None}
+    doc["boxes"]["2026-W48"] = bad[how]
 
     opened = keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
 

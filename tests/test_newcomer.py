@@ -338,20 +338,6 @@ def test_second_run_finds_the_port_taken_before_it_builds(desk, tmp_path):
     assert "Building" not in run.stdout
 
 
-def test_demo_that_lost_its_device_destroys_nothing_more(desk, tmp_path):
-    folder, _, _, _ = desk
-    kept = tmp_path / "kept"
-    shutil.copytree(folder, kept)
-    (kept / "device.keyring").unlink()
-    before = (kept / "custodian.keyring").read_bytes()
-
-    run = quietdesk(kept, "run", "--port", str(free_port()))
-
-    assert run.returncode == 1
-    assert "start afresh" in run.stderr
-    assert (kept / "custodian.keyring").read_bytes() == before
-
-
 def test_terminal_that_cannot_write_a_name_shows_numbers_and_no_trace(desk):
     folder, _, _, _ = desk
     (folder / "passphrase.txt").write_text(demo.PASSPHRASE + "\n")

@@ -42,7 +42,7 @@ def test_texts_come_from_templates_modules_and_tables():
 def test_texts_of_the_desk_are_apart():
     desk = words.of_desk()
 
-    assert {"The desk was locked. Nothing was changed.", "Waiting", "Type it again.",
+    assert {"The desk was locked. Nothing was changed.", "Waiting", "Try again in a moment.",
             "Choose another time."} <= {*desk}  # fmt: skip
     assert {*desk} & {*words.of_site()} == set()
 

@@ -154,6 +154,13 @@ class WrongPassphrase(QuietdeskError):
     """The passphrase does not unlock this keyring."""
 
     code = "passphrase"
+    next = "Type it again. If it is right, put a copy of the keyring back, or move it away."
+
+
+class PassphraseUnfit(QuietdeskError):
+    """A passphrase for a new keyring is too short, or was not typed the same twice."""
+
+    code = "passphrase_unfit"
     next = "Type it again."
 
 
@@ -162,6 +169,14 @@ class BadKeyring(QuietdeskError):
 
     code = "keyring"
     next = "Put a copy of it back, or make a new one with: quietdesk device new"
+
+
+class DamagedInside(BadKeyring):
+    """The keyring file is damaged where only its passphrase shows it: `device new`, which asks for
+    none before it makes a new one, would leave that file in its place."""
+
+    code = "keyring_inside"
+    next = "Put a copy of it back, or move it away and run: quietdesk device new"
 
 
 class NoKeyring(BadKeyring):
@@ -199,6 +214,12 @@ class BadCustodian(BadKeyring):
     next = "Name the custodian’s own file with --custodian, or put a copy of it back."
 
 
+class DemoLost(QuietdeskError):
+    """A keyring of the demo is gone or damaged, and what the store holds hangs on it."""
+
+    code = "demo_lost"
+
+
 class NotSaved(QuietdeskError):
     """The keyring could not be written. The old file is whole."""
 
@@ -213,11 +234,25 @@ class KeyringBusy(NotSaved):
     next = "Close Quietdesk’s other windows on this computer, then try again."
 
 
+class TooFewCustodians(QuietdeskError):
+    """Fewer custodians are here than must sign; the same one twice is one."""
+
+    code = "too_few_custodians"
+    next = "Name each custodian’s own file once, with a --custodian for each."
+
+
 class NotAdmitted(QuietdeskError):
     """The device is not in the list that custodians signed."""
 
     code = "not_admitted"
     next = "Read its words to a custodian, who admits it."
+
+
+class NoSuchDevice(QuietdeskError):
+    """No device of that number is known in the store."""
+
+    code = "no_such_device"
+    next = "Compare the 16 digits with that computer’s. It uploads its keys with: quietdesk pull"
 
 
 class SameLabel(QuietdeskError):
@@ -299,6 +334,13 @@ class StoreUnavailable(QuietdeskError):
     next = "Check the disk and the network. Look how it stands, and repeat what is still needed."
 
 
+class NoStore(StoreUnavailable):
+    """There is no file where the store was looked for."""
+
+    code = "no_store"
+    next = "Go to Quietdesk’s folder, or name the store’s file with --store."
+
+
 class HalfPublished(StoreUnavailable):
     """The lists of openings are published, and some counts of their seats are not. `why` stopped
     it."""
@@ -371,6 +413,13 @@ class ClockNotBelieved(QuietdeskError):
 
     code = "clock_moved"
     next = "Set the date and the time. If they are right: quietdesk sweep, which asks you the day."
+
+
+class ClockDisagrees(ClockNotBelieved):
+    """This computer's clock is wrong: the store's date, or a day that has begun, says another."""
+
+    code = "clock_disagrees"
+    next = "Set the date, the time and the time zone, then try again."
 
 
 class StoreTooNew(StoreUnavailable):

@@ -7,7 +7,7 @@ The bytes are specified in docs/envelope.md.
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -36,6 +36,11 @@ class Trust:
     custodians: tuple[bytes, ...]
     threshold: int
     deployment: str
+
+    def same_as(self, other: "Trust") -> bool:
+        """Whether the same are believed, in whatever order they are named."""
+        mine, its = replace(self, custodians=()), replace(other, custodians=())
+        return mine == its and {*self.custodians} == {*other.custodians}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,11 @@ _MARKS = ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-
 def read(path: Path) -> str:
     """The text of a file, without a mark, its lines ended by LF. Raises OSError, and ValueError for
     what is neither UTF-8 nor marked as UTF-16."""
-    data = path.read_bytes()
+    return decoded(path.read_bytes())
+
+
+def decoded(data: bytes) -> str:
+    """As `read`, of the bytes of a file. Raises ValueError."""
     mark, encoding = next((it for it in _MARKS if data.startswith(it[0])), (b"", "utf-8"))
     text = data.removeprefix(mark).decode(encoding)
     if "\0" in text:  # UTF-16 without a mark, or no text at all

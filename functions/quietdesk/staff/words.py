@@ -12,6 +12,7 @@ SAID = {
     "passphrase": "The passphrase does not unlock this computer’s keyring.",
     "no_keyring": "There is no keyring on this computer.",
     "keyring": "This computer’s keyring is damaged.",
+    "keyring_inside": "This computer’s keyring is damaged.",
     "foreign_keyring": "The keyring on this computer is a custodian’s, or for another programme.",
     "keyring_too_new": "This computer’s keyring was written by a newer Quietdesk.",
     "keyring_changed": "This computer’s keyring, or its passphrase, was changed meanwhile.",
@@ -50,8 +51,10 @@ SAID = {
     "clock alone are kept until it does.",
     "clock_moved": "This computer’s clock has moved, and nothing else says what day it is. Keys "
     "that are due by it alone are kept. Set it; if it is right, run: quietdesk sweep.",
+    "clock_disagrees": "This computer’s clock is wrong.",
     "damaged_document": "A document in the store is damaged.",
     "store": "The store does not answer. It is not known whether this was done.",
+    "no_store": "There is no store of Quietdesk at that place.",
     "unsure": "The store does not answer. It is not known whether this was kept.",
     "destroyed": "the key of its week is destroyed; the person has to ask again",
     "moved": "the time outside is not the one inside; somebody may have changed it",

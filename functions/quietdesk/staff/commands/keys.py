@@ -11,13 +11,17 @@ from pathlib import Path
 from quietdesk import bundles, clock, record, weeks
 from quietdesk.errors import (
     BadBundle,
+    BadCustodian,
     BadKeyring,
     BadSetting,
     BadSignature,
     DamagedDocument,
     KeyringTooNew,
     NoKeyring,
+    NoSuchDevice,
+    NoUpload,
     QuietdeskError,
+    TooFewCustodians,
 )
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import wording
@@ -70,9 +74,10 @@ def _made(path: Path, made: Keyring, held: bytes | None) -> bytes:
 
 
 def _damaged(data: bytes) -> bool:
+    """Whether a file is a device's keyring that no passphrase unlocks."""
     try:
-        keyring.made_for(data)
-    except KeyringTooNew:
+        keyring.check(data)
+    except (KeyringTooNew, BadCustodian):  # which stay, whoever's place they are in
         return False
     except BadKeyring:
         return True
@@ -81,15 +86,21 @@ def _damaged(data: bytes) -> bool:
 
 def device_admit(at: Here, args: argparse.Namespace) -> int:
     """Admit a device whose words somebody compared."""
+    label = args.id.lower()
     with closing(at.store()) as store:
-        spki = upload.labelled(store, args.id, at.trust).spki
+        try:
+            spki = upload.labelled(store, label, at.trust).spki
+        except NoUpload as error:
+            if error.reason != "no_upload":
+                raise
+            raise NoSuchDevice(f"no device {label} has uploaded keys") from None
         words = keyring.fingerprint(spki)
-        print(f"Device {args.id}\nWords: {words}")
+        print(f"Device {label}\nWords: {words}")
         if not args.yes and not agreed("Does that device show the same words?"):
             print("The device was not admitted.", file=sys.stderr)
             return 1
         at.sure(store)
-        signers = custodians(at, args.custodian, args.passphrase_file)
+        signers = _signers(at, args)
         lost = ceremony.admit(store, at.city, at.trust, signers, spki, at.now)
     print("Admitted. It can open the weeks that are minted from now on.")
     for label in lost:
@@ -120,7 +131,7 @@ def mint(at: Here, args: argparse.Namespace) -> int:
     """Make the keys of this week and coming ones."""
     with closing(at.store()) as store:
         at.sure(store)
-        signers = custodians(at, args.custodian, args.passphrase_file)
+        signers = _signers(at, args)
         minting = ceremony.mint(store, at.city, at.trust, signers, args.weeks, at.now, wording.made)
     return wording.minted(minting, args.weeks)
 
@@ -159,6 +170,7 @@ def forget(at: Here, _: argparse.Namespace) -> int:
     """Say what is left in the keyring: the ended weeks were deleted before this began, as before
     nearly every command, or wait until it is sure that they are over. It exists for a computer's
     own timer, which hears of those by the exit code."""
+    at.unhindered()
     if not at.settings.keyring.exists():
         raise NoKeyring(f"there is no keyring at {at.settings.keyring.absolute()}")
     left = keyring.epochs(at.settings.keyring.read_bytes())
@@ -234,6 +246,18 @@ def custodians(
         elif len(chosen) > 1:
             typed = typed_passphrase(prompt)
         unlocked.append(unlock(at, path, "custodian", prompt, typed))
+    return unlocked
+
+
+def _signers(at: Here, args: argparse.Namespace) -> list[Keyring]:
+    """The custodians of a command that signs. Raises TooFewCustodians."""
+    unlocked = custodians(at, args.custodian, args.passphrase_file)
+    believed = {it.public_key for it in unlocked} & {*at.trust.custodians}
+    if len(believed) < at.trust.threshold:
+        raise TooFewCustodians(
+            f"{len(believed)} of the custodians who are believed here sign, and "
+            f"{at.trust.threshold} must"
+        )
     return unlocked
 
 

@@ -2,9 +2,11 @@
 
 Exit codes: 0 done, 1 refused or failed (one line of what, one of what to do), 2 wrong usage.
 Before it does its work, every command but `translations` deletes the keys of ended weeks from this
-device's keyring: `run` once its store is open, the others first of all.
+device's keyring: `run` once its store is open, the others first of all. What hinders that is said,
+and ends with 1; it stops nobody who needs no keyring, least of all who destroys in the store.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(args.run(chosen, args))
         here = Here(chosen, City.load(chosen.profile), now)
         # Who makes a new keyring in the place of a damaged one forgets what is in it all the same.
-        return int(args.run(here if args.run is keys.device_new else here.forget(), args))
+        return int(args.run(here, args)) if args.run is keys.device_new else _forgot(here, args)
     except QuietdeskError as error:
         complain(str(error))
         hint(error)
@@ -58,6 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _forgot(here: Here, args: argparse.Namespace) -> int:
+    """Run a command once the keys of ended weeks are deleted, or what hindered it is said."""
+    here = here.forget()
+    if here.hindered is None:
+        return int(args.run(here, args))
+    complain(str(here.hindered))
+    hint(here.hindered)
+    try:
+        args.run(here, args)
+    except QuietdeskError as error:
+        if error is not here.hindered:  # which is said already
+            raise
+    return 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from quietdesk import codes, request
+from quietdesk import codes, request, textfile
 from quietdesk.errors import Invalid, QuietdeskError, StoreUnavailable, Unsure
 from quietdesk.openings import Opening
 from quietdesk.pages import speech
@@ -130,7 +130,7 @@ def junk_erase(at: Here, args: argparse.Namespace) -> int:
 def enter(at: Here, _: argparse.Namespace) -> int:
     """Ask for somebody. The fields come from stdin, so that no process list shows them."""
     try:
-        values = json.loads(sys.stdin.read().removeprefix("\ufeff"))  # of a file from Notepad
+        values = json.loads(textfile.decoded(sys.stdin.buffer.read()))
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):

@@ -15,12 +15,20 @@ from pathlib import Path
 from quietdesk import bundles, clock, settings, weeks
 from quietdesk.city import City
 from quietdesk.clock import Doubt
-from quietdesk.errors import BadCity, BadSetting, BadSignature
+from quietdesk.errors import (
+    BadCity,
+    BadKeyring,
+    BadSetting,
+    BadSignature,
+    DemoLost,
+    NotSaved,
+    WrongPassphrase,
+)
 from quietdesk.settings import Settings
 from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.commands import demo
 from quietdesk.staff.commands.clocks import doubted
-from quietdesk.staff.commands.terminal import Here, complain
+from quietdesk.staff.commands.terminal import Here, complain, hint
 from quietdesk.staff.device.keyring import Keyring
 from quietdesk.store import Store, open_store
 
@@ -38,8 +46,9 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
     reserved = local.reserve(args.host, args.port)
     store = open_store(chosen.store, destroys=True)
     with closing(store), reserved:
+        demo_works = False
         if city.deployment == DEMO:
-            demo.set_up(chosen, city, store)
+            demo_works = _demo(partial(demo.set_up, chosen, city, store))
             demo_keys = settings.read(os.environ).custodians  # now with the demo custodian's
             chosen = replace(chosen, custodians=demo_keys)
         trust = chosen.trust(city.deployment)
@@ -55,12 +64,15 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
                 residents.look(store)
             if not believed:
                 return  # nor is anything signed by a clock that is not believed
-            if city.deployment == DEMO:
-                demo.keep_minted(chosen, store, city, trust, now)
-                demo.keep_published(chosen, store, city, trust, now)
+            if demo_works:
+                _demo(partial(demo.keep, chosen, store, city, trust, now))
 
         # Who starts it is asked, where nothing else tells that its clock is right.
-        Here(chosen, city, datetime.now(UTC)).forget().dates(store)
+        here = Here(chosen, city, datetime.now(UTC)).forget()
+        if here.hindered and (demo_works or city.deployment != DEMO):  # or it is said already
+            complain(str(here.hindered))
+            hint(here.hindered)
+        here.dates(store)
         try:
             upkeep()
             _say_if_closed(store, city, trust)
@@ -91,7 +103,7 @@ def run(chosen: Settings, args: argparse.Namespace) -> int:
         print("Ctrl-C stops.", flush=True)
         local.serve(server, upkeep)
     print("Stopped. Requests and keys are kept for the next start.")
-    return 0
+    return 1 if here.hindered else 0
 
 
 class NotBefore:
@@ -128,6 +140,21 @@ def swept(
     return not dates.doubt
 
 
+def _demo(step: Callable[[], None]) -> bool:
+    """Whether a step of the demo's upkeep was done. Its keys are not needed to serve and to
+    destroy: without them it is said what is left undone."""
+    try:
+        step()
+        return True
+    except (DemoLost, BadKeyring, NotSaved, WrongPassphrase) as error:
+        complain(str(error))
+        hint(error)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+    complain("until then no keys are made and no times published; all else goes on")
+    return False
+
+
 def _say_if_closed(store: Store, city: City, trust: Trust) -> None:
     current = weeks.epoch_at(datetime.now(UTC), city.zone)
     held = store.read(bundles.name(city.queue, current))
@@ -142,6 +169,8 @@ def desk(at: Here, args: argparse.Namespace) -> int:
     """Open the desk's pages in this computer's browser, until Ctrl-C."""
     # Which no other command needs.
     from quietdesk.staff.console import server
+
+    at.unhindered()
 
     def now() -> datetime:
         return datetime.now(UTC)

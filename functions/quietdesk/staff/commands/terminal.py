@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,15 @@ from pathlib import Path
 from quietdesk import clock, textfile
 from quietdesk.city import City
 from quietdesk.clock import Dates, Doubt, Loss
-from quietdesk.errors import BadSetting, ClockNotBelieved, QuietdeskError, WrongPassphrase
+from quietdesk.errors import (
+    BadKeyring,
+    BadSetting,
+    ClockDisagrees,
+    ClockNotBelieved,
+    NotSaved,
+    PassphraseUnfit,
+    QuietdeskError,
+)
 from quietdesk.settings import Settings
 from quietdesk.signed import Trust
 from quietdesk.staff import words
@@ -27,14 +36,16 @@ MIN_PASSPHRASE = 15  # letters; Argon2id makes each guess dear, the length makes
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where and when a command runs; `doubt` is why its clock is not believed, and `declined` that
-    whoever is there was asked, and did not say that it is right."""
+    """Where and when a command runs; `doubt` is why its clock is not believed, `declined` that
+    whoever is there was asked, and did not say that it is right, and `hindered` what kept the keys
+    of ended weeks in this device's keyring."""
 
     settings: Settings
     city: City
     now: datetime
     doubt: Doubt = Doubt.NONE
     declined: bool = False
+    hindered: BadKeyring | NotSaved | None = None
 
     @property
     def trust(self) -> Trust:
@@ -46,7 +57,14 @@ class Here:
 
     def forget(self, ask: bool = True) -> "Here":
         """Deletes the keys of ended weeks from this device's keyring, if there is one, and says
-        when this computer's clock is not believed. Where there is no other clock it may `ask`."""
+        when this computer's clock is not believed. Where there is no other clock it may `ask`. A
+        keyring that does not let it is no reason not to destroy in the store."""
+        try:
+            return self._forget(ask)
+        except (BadKeyring, NotSaved) as error:
+            return replace(self, hindered=error)
+
+    def _forget(self, ask: bool) -> "Here":
         path = self.settings.keyring
         due = forgetting.due(path, self.city, self.now, self.store, self._trust())
         if due is None:
@@ -70,7 +88,8 @@ class Here:
         StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
-            raise ClockNotBelieved(doubted(dates, (), self.city.zone)[0])
+            kind = ClockNotBelieved if dates.doubt is Doubt.MOVED else ClockDisagrees
+            raise kind(doubted(dates, (), self.city.zone)[0])
 
     def dates(self, store: Store) -> tuple[Dates, Sequence[Loss]]:
         """What is known of the time where that store is, and what waits in it for more to be known.
@@ -93,11 +112,17 @@ class Here:
         except BadSetting:  # which a command says that needs it
             return None
 
+    def unhindered(self) -> None:
+        """For who needs this device's keyring. Raises what hindered forgetting."""
+        if self.hindered is not None:
+            raise self.hindered
+
     def unlocked(self, typed: str | None = None) -> Keyring:
         """This device's keyring, for the deployment in use. Without the passphrase it asks."""
+        self.unhindered()
         device = unlock(self, self.settings.keyring, "device", "Passphrase: ", typed)
         # What the keyring was told when it was made stands above what a setting says today.
-        if device.trust != self.trust:
+        if not device.trust.same_as(self.trust):
             raise BadSetting("QUIETDESK_CUSTODIANS are not the custodians this keyring believes")
         return device
 
@@ -145,29 +170,35 @@ def passphrase(chosen: Settings, prompt: str) -> str:
 def passphrase_in(path: Path, name: str) -> str:
     """The passphrase in a file, which `name` stands for. Raises BadSetting."""
     try:
-        return textfile.read(path).split("\n", 1)[0]
+        words = textfile.read(path).split("\n", 1)[0]
     except OSError:
         raise BadSetting(f"{name} cannot be read") from None
     except ValueError:
         raise BadSetting(f"{name} is no text in UTF-8; save it as UTF-8 in your editor") from None
+    if not words:
+        raise BadSetting(f"the first line of {name} is empty")
+    return words
 
 
 def typed_passphrase(prompt: str) -> str:
     try:
-        return getpass.getpass(prompt, stream=sys.stderr)
-    except EOFError:
+        # Without a terminal getpass would warn, and then show what is typed.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt, stream=sys.stderr)
+    except (EOFError, getpass.GetPassWarning):
         raise BadSetting(
             "nobody typed a passphrase; scripts set QUIETDESK_PASSPHRASE_FILE"
         ) from None
 
 
 def new_passphrase(chosen: Settings) -> str:
-    """A passphrase for a new keyring, typed twice. Raises WrongPassphrase."""
+    """A passphrase for a new keyring, typed twice. Raises PassphraseUnfit."""
     words = passphrase(chosen, "New passphrase (five words or more are good): ")
     if len(words) < MIN_PASSPHRASE:
-        raise WrongPassphrase(f"a passphrase has at least {MIN_PASSPHRASE} letters")
+        raise PassphraseUnfit(f"a passphrase has at least {MIN_PASSPHRASE} letters")
     if chosen.passphrase_file is None and typed_passphrase("Again: ") != words:
-        raise WrongPassphrase("the two passphrases differ")
+        raise PassphraseUnfit("the two passphrases differ")
     return words
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,6 +38,7 @@ from quietdesk.errors import (
     BadCustodian,
     BadKeyring,
     CannotOpen,
+    DamagedInside,
     ForeignKeyring,
     KeyringChanged,
     KeyringTooNew,
@@ -47,10 +49,11 @@ from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.signed import Trust, key_id, signed_bytes
 from quietdesk.staff.device import safefile
 from quietdesk.staff.device.safefile import save as save  # for who arranges a file, as tests do
-from quietdesk.weeks import Epoch, over
+from quietdesk.weeks import MAX_SERVE_DAYS, Epoch, key_day, over
 from quietdesk.wire import b64, unb64
 
 WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
+_NONCE_BYTES, _TAG_BYTES = 12, 16  # of AES-256-GCM
 
 Held = TypeVar("Held", bytes, bytes | None)
 
@@ -158,22 +161,20 @@ def lock(keyring: Keyring) -> bytes:
 def unlock(data: bytes, passphrase: str) -> Keyring:
     """The keyring in a locked file. Run `forget` on the file first: a key that is still in it is
     unlocked. A week whose box is damaged is left out, and the others open. Raises WrongPassphrase
-    or BadKeyring."""
-    clear, boxes = _read(data)
-    try:
-        cost, salt = _stretching(clear)
-        if (
-            cost.memory_kib > _DEAREST.memory_kib
-            or cost.iterations > _DEAREST.iterations
-            or cost.lanes > _DEAREST.lanes
-            or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
-        ):
-            raise ValueError("too dear")
-        return _opened(clear, boxes, cost, salt, _stretch(passphrase, salt, cost))
-    except InvalidTag:
-        raise WrongPassphrase("the passphrase does not unlock this keyring") from None
-    except (ValueError, TypeError, KeyError, OverflowError):
-        raise _damaged(clear["kind"]) from None
+    or BadKeyring; DamagedInside, or BadCustodian, for damage that `check` cannot see."""
+    clear, boxes, cost, salt = _whole(data)
+    for typed in _forms(passphrase):
+        box_key = _stretch(typed, salt, cost)
+        try:
+            return _opened(clear, boxes, cost, salt, box_key)
+        except InvalidTag:
+            if not _seeds(clear, boxes, box_key):
+                continue
+            # A week opens: so the passphrase is right.
+            raise _damaged(clear["kind"], DamagedInside) from None
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise _damaged(clear["kind"], DamagedInside) from None
+    raise WrongPassphrase("the passphrase does not unlock this keyring")
 
 
 def reread(data: bytes, unlocked: Keyring) -> Keyring:
@@ -222,6 +223,13 @@ def made_for(data: bytes) -> tuple[str, str]:
     return clear["kind"], clear["deployment"]
 
 
+def check(data: bytes) -> None:
+    """Look for damage in a locked file, without the passphrase: so nobody types one in vain, and
+    who makes a new keyring knows that this one is of no use. Raises BadKeyring, for a custodian's
+    BadCustodian."""
+    _whole(data)
+
+
 def update(path: Path, change: Callable[[bytes | None], Held]) -> Held:
     """The one door of a keyring's file: as safefile.update. What `change` finds wrong with the
     keyring is said with the name of the file."""
@@ -255,6 +263,7 @@ def read(path: Path, kind: str, deployment: str) -> bytes:
             if (it, its) != (kind, deployment):
                 said = f"it is not a {kind}'s keyring for {deployment}, but a {it}'s for {its}"
                 raise ForeignKeyring(said)
+            check(data)
     except KeyringTooNew:
         raise
     except BadKeyring as error:
@@ -271,20 +280,40 @@ def fingerprint(spki: bytes) -> str:
     return str(Mnemonic("english").to_mnemonic(hashlib.sha256(spki).digest()[:16]))
 
 
+def _forms(passphrase: str) -> dict[str, None]:
+    """A passphrase as it was typed, and with its accents composed and apart: keyboards and editors
+    differ, and nobody sees it. Most have one form only."""
+    return dict.fromkeys([passphrase, normalize("NFC", passphrase), normalize("NFD", passphrase)])
+
+
 def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
+    return _argon(salt, cost).derive(passphrase.encode())
+
+
+def _argon(salt: bytes, cost: Cost) -> Argon2id:
     return Argon2id(
         salt=salt,
         length=32,
         iterations=cost.iterations,
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
-    ).derive(passphrase.encode())
+    )
 
 
 def _stretching(clear: Mapping[str, Any]) -> tuple[Cost, bytes]:
+    """Raises ValueError, TypeError, KeyError and OverflowError, also for what is too dear."""
     kdf = clear["argon2id"]
     cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
-    return cost, unb64(kdf["salt"], 16)
+    if (
+        cost.memory_kib > _DEAREST.memory_kib
+        or cost.iterations > _DEAREST.iterations
+        or cost.lanes > _DEAREST.lanes
+        or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
+    ):
+        raise ValueError("too dear")
+    salt = unb64(kdf["salt"], 16)
+    _argon(salt, cost)  # which knows what is too little
+    return cost, salt
 
 
 def _opened(
@@ -292,15 +321,24 @@ def _opened(
 ) -> Keyring:
     """Raises InvalidTag when that key does not open it, and ValueError, TypeError or KeyError."""
     main = json.loads(_unbox(box_key, _aad(clear, "main"), boxes["main"]))
-    seeds = {}
-    for name, box in boxes.items():
-        # A damaged box costs its own week: as one that is not there, it gets a fresh key.
-        with suppress(InvalidTag):
-            if name != "main":
-                seeds[Epoch.parse(name)] = _unbox(box_key, _aad(clear, name), box)
+    seeds = _seeds(clear, boxes, box_key)
     custodians = tuple(unb64(spki) for spki in main["custodians"])
     trust = Trust(custodians, int(main["threshold"]), clear["deployment"])
     return Keyring(clear["kind"], unb64(main["signing_key"]), trust, seeds, cost, salt, box_key)
+
+
+def _seeds(
+    clear: Mapping[str, Any], boxes: Mapping[str, Any], box_key: bytes
+) -> dict[Epoch, bytes]:
+    """Raises ValueError for what is not the name of a week."""
+    seeds = {}
+    for name, box in boxes.items():
+        epoch = None if name == "main" else Epoch.parse(name)
+        # A damaged box costs its own week: as one that is not there, it gets a fresh key.
+        with suppress(InvalidTag, ValueError):
+            if epoch is not None:
+                seeds[epoch] = _unbox(box_key, _aad(clear, name), box)
+    return seeds
 
 
 def _private(der: bytes) -> ec.EllipticCurvePrivateKey:
@@ -316,13 +354,13 @@ def _aad(clear: Mapping[str, Any], name: str) -> bytes:
 
 
 def _box(key: bytes, aad: bytes, plaintext: bytes) -> str:
-    nonce = secrets.token_bytes(12)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
     return b64(nonce + AESGCM(key).encrypt(nonce, plaintext, aad))
 
 
 def _unbox(key: bytes, aad: bytes, box: object) -> bytes:
     data = unb64(box)
-    return AESGCM(key).decrypt(data[:12], data[12:], aad)
+    return AESGCM(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], aad)
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -342,9 +380,25 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return clear, boxes
 
 
-def _damaged(kind: str) -> BadKeyring:
+def _whole(data: bytes) -> tuple[dict[str, Any], dict[str, Any], Cost, bytes]:
+    """A locked file without damage that shows from outside: what is in clear, its boxes, and how
+    its passphrase is stretched. Raises BadKeyring."""
+    clear, boxes = _read(data)
+    try:
+        cost, salt = _stretching(clear)
+        if len(unb64(boxes["main"])) <= _NONCE_BYTES + _TAG_BYTES:
+            raise ValueError("an empty box")
+        for name in boxes:
+            if name != "main":
+                key_day(Epoch.parse(name), MAX_SERVE_DAYS)  # as `forget`, which wants an end
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise _damaged(clear["kind"]) from None
+    return clear, boxes, cost, salt
+
+
+def _damaged(kind: str, how: type[BadKeyring] = BadKeyring) -> BadKeyring:
     said = "the keyring file is damaged"
-    return BadCustodian(said) if kind == "custodian" else BadKeyring(said)
+    return BadCustodian(said) if kind == "custodian" else how(said)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from quietdesk.errors import (
     DamagedDocument,
     KeyDestroyed,
     NoSeats,
+    NoStore,
     StoreUnavailable,
     TracesRemain,
 )
@@ -58,7 +59,7 @@ class Sqlite:
 
     def __init__(self, path: Path, create: bool = True, destroys: bool = False):
         if not create and not path.exists():
-            raise StoreUnavailable(f"there is no store at {path.absolute()}")
+            raise NoStore(f"there is no store at {path.absolute()}")
         self._path = path
         self._room = Room(path)
         self._thread = threading.local()
