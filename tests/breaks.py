@@ -241,7 +241,7 @@ BREAKS: tuple[Break, ...] = (
           "if any(type(count) is not int for",
           ("tests/test_sweep.py::test_damaged_note_of_the_run_before_hinders_nothing_and_is_written_anew",)),
     Break("odd-seq-stops-rows", "no odd seq of a document hinders destruction",
-          "functions/quietdesk/store/sqlite/__init__.py",
+          "functions/quietdesk/store/sqlite/rows.py",
           " and isinstance(seq, int) and 0 < seq < _MAX_SEQ)",
           " and isinstance(seq, int))",
           ("tests/test_sweep.py::test_document_of_an_odd_seq_hinders_no_destruction_and_is_said",)),
@@ -841,7 +841,7 @@ BREAKS: tuple[Break, ...] = (
     # --- Keyrings and custodians --------------------------------------------------------------
 
     Break("passphrase-cheap-to-guess", "each guess of a passphrase costs 256 MiB",
-          "functions/quietdesk/staff/device/keyring.py",
+          "functions/quietdesk/staff/device/passphrase.py",
           "COST = Cost(256 * 1024, 3, 4)",
           "COST = Cost(64 * 1024, 3, 4)",
           ("tests/test_keyring.py::test_the_cost_in_use_is_256_mib",)),
@@ -1482,7 +1482,7 @@ BREAKS: tuple[Break, ...] = (
           ("tests/test_clock.py::test_a_damaged_signed_document_proves_nothing_and_hides_no_other",)),
     Break("damaged-document-stays", "a damaged document is written anew",
           "functions/quietdesk/store/sqlite/__init__.py",
-          "(0 if row is None or _damaged(*row) else row[1])",
+          "(0 if row is None or damaged(*row) else row[1])",
           "(row[1] if row else 0)",
           ("tests/test_clock.py::test_a_damaged_clock_document_stops_no_sweep_and_is_written_anew",)),
     Break("signed-ahead-outvotes-a-person", "what was signed by a wrong clock counts no more once somebody set it right",
@@ -2042,7 +2042,7 @@ BREAKS: tuple[Break, ...] = (
           ("tests/test_commands.py::test_keyring_is_unlocked_whatever_order_the_custodians_are_named_in",)),
     Break("passphrase-of-one-keyboard-only", "a passphrase unlocks however its accents are written",
           "functions/quietdesk/staff/device/keyring.py",
-          "for typed in _forms(passphrase):",
+          "for typed in forms(passphrase):",
           "for typed in [passphrase]:",
           ("tests/test_keyring.py::test_passphrase_unlocks_however_a_keyboard_writes_its_letters",)),
 )

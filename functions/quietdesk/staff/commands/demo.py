@@ -13,7 +13,8 @@ from quietdesk.signed import DEMO, Trust
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk.publisher import Publisher
 from quietdesk.staff.device import keyring, safefile, upload
-from quietdesk.staff.device.keyring import COST, Cost, Keyring
+from quietdesk.staff.device.keyring import Keyring
+from quietdesk.staff.device.passphrase import COST, Cost
 from quietdesk.store import Store
 from quietdesk.wire import b64
 

@@ -17,14 +17,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from unicodedata import normalize
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -48,6 +46,7 @@ from quietdesk.errors import (
 from quietdesk.hpke import Kid, PrivateKey
 from quietdesk.signed import Trust, key_id, signed_bytes
 from quietdesk.staff.device import safefile
+from quietdesk.staff.device.passphrase import COST, Cost, forms, stretch, stretching
 from quietdesk.staff.device.safefile import save as save  # for who arranges a file, as tests do
 from quietdesk.weeks import MAX_SERVE_DAYS, Epoch, key_day, over
 from quietdesk.wire import b64, unb64
@@ -56,19 +55,6 @@ WRAP_WEEKS_AHEAD = 10  # wrap keys a device holds ready for coming weeks
 _NONCE_BYTES, _TAG_BYTES = 12, 16  # of AES-256-GCM
 
 Held = TypeVar("Held", bytes, bytes | None)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Argon2id parameters: memory in KiB, passes, lanes."""
-
-    memory_kib: int
-    iterations: int
-    lanes: int
-
-
-COST = Cost(256 * 1024, 3, 4)  # about a second on a desk computer; RFC 9106 asks for no less
-_DEAREST = Cost(2 * 1024 * 1024, 16, 16)  # a file that asks for more is refused, not obeyed
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,7 +116,7 @@ def new(kind: str, trust: Trust, passphrase: str, cost: Cost = COST) -> Keyring:
         Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
     )
     salt = secrets.token_bytes(16)
-    return Keyring(kind, der, trust, {}, cost, salt, _stretch(passphrase, salt, cost))
+    return Keyring(kind, der, trust, {}, cost, salt, stretch(passphrase, salt, cost))
 
 
 def lock(keyring: Keyring) -> bytes:
@@ -163,8 +149,8 @@ def unlock(data: bytes, passphrase: str) -> Keyring:
     unlocked. A week whose box is damaged is left out, and the others open. Raises WrongPassphrase
     or BadKeyring; DamagedInside, or BadCustodian, for damage that `check` cannot see."""
     clear, boxes, cost, salt = _whole(data)
-    for typed in _forms(passphrase):
-        box_key = _stretch(typed, salt, cost)
+    for typed in forms(passphrase):
+        box_key = stretch(typed, salt, cost)
         try:
             return _opened(clear, boxes, cost, salt, box_key)
         except InvalidTag:
@@ -183,7 +169,7 @@ def reread(data: bytes, unlocked: Keyring) -> Keyring:
     BadKeyring."""
     clear, boxes = _read(data)
     try:
-        cost, salt = _stretching(clear)
+        cost, salt = stretching(clear)
         was = (unlocked.kind, unlocked.id, unlocked.trust.deployment, unlocked.cost, unlocked.salt)
         if (clear["kind"], clear["id"], clear["deployment"], cost, salt) != was:
             raise KeyringChanged("another keyring lies there than the one that was unlocked")
@@ -280,42 +266,6 @@ def fingerprint(spki: bytes) -> str:
     return str(Mnemonic("english").to_mnemonic(hashlib.sha256(spki).digest()[:16]))
 
 
-def _forms(passphrase: str) -> dict[str, None]:
-    """A passphrase as it was typed, and with its accents composed and apart: keyboards and editors
-    differ, and nobody sees it. Most have one form only."""
-    return dict.fromkeys([passphrase, normalize("NFC", passphrase), normalize("NFD", passphrase)])
-
-
-def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
-    return _argon(salt, cost).derive(passphrase.encode())
-
-
-def _argon(salt: bytes, cost: Cost) -> Argon2id:
-    return Argon2id(
-        salt=salt,
-        length=32,
-        iterations=cost.iterations,
-        lanes=cost.lanes,
-        memory_cost=cost.memory_kib,
-    )
-
-
-def _stretching(clear: Mapping[str, Any]) -> tuple[Cost, bytes]:
-    """Raises ValueError, TypeError, KeyError and OverflowError, also for what is too dear."""
-    kdf = clear["argon2id"]
-    cost = Cost(int(kdf["memory_kib"]), int(kdf["iterations"]), int(kdf["lanes"]))
-    if (
-        cost.memory_kib > _DEAREST.memory_kib
-        or cost.iterations > _DEAREST.iterations
-        or cost.lanes > _DEAREST.lanes
-        or cost.memory_kib * cost.iterations > _DEAREST.memory_kib  # seconds, not minutes
-    ):
-        raise ValueError("too dear")
-    salt = unb64(kdf["salt"], 16)
-    _argon(salt, cost)  # which knows what is too little
-    return cost, salt
-
-
 def _opened(
     clear: Mapping[str, Any], boxes: Mapping[str, Any], cost: Cost, salt: bytes, box_key: bytes
 ) -> Keyring:
@@ -385,7 +335,7 @@ def _whole(data: bytes) -> tuple[dict[str, Any], dict[str, Any], Cost, bytes]:
     its passphrase is stretched. Raises BadKeyring."""
     clear, boxes = _read(data)
     try:
-        cost, salt = _stretching(clear)
+        cost, salt = stretching(clear)
         if len(unb64(boxes["main"])) <= _NONCE_BYTES + _TAG_BYTES:
             raise ValueError("an empty box")
         for name in boxes:

@@ -29,7 +29,7 @@ from quietdesk.store import typed
 from quietdesk.store.documents import OF_DESTRUCTION, Version
 from quietdesk.store.sqlite import schema
 from quietdesk.store.sqlite.room import Room, may_be_full
-from quietdesk.store.sqlite.rows import COLUMNS, bytes_of, envelope_of
+from quietdesk.store.sqlite.rows import COLUMNS, bytes_of, damaged, envelope_of
 from quietdesk.weeks import Epoch
 
 BUSY_SECONDS = 5.0
@@ -40,7 +40,6 @@ PAGE = 200  # envelopes a read transaction, so that a long pull does not keep wr
 ERASED = 500  # rows a transaction that erases them: 5 MB in the WAL, and others wait 50 ms
 
 _LIVE = "visit IS NOT NULL"  # a stub has no parts
-_MAX_SEQ = 2**53  # no document is published as often: a greater number is damage
 
 T = TypeVar("T")
 
@@ -292,7 +291,7 @@ class Sqlite:
             ).fetchone()
         if row is None:
             return None
-        if _damaged(*row):
+        if damaged(*row):
             raise DamagedDocument("a document in the store is damaged")
         return row[0], row[1]
 
@@ -470,14 +469,10 @@ def _publish(db: sqlite3.Connection, name: str, it: Version) -> None:
     """A public document over the one of that seq; a damaged one has none, so that it is written
     anew as if it were not there. Raises Conflict."""
     row = db.execute("SELECT data, seq FROM public WHERE name = ?", (name,)).fetchone()
-    if (0 if row is None or _damaged(*row) else row[1]) != it.before:
+    if (0 if row is None or damaged(*row) else row[1]) != it.before:
         raise Conflict("somebody else published first")
     if it.after != it.before:
         db.execute("INSERT OR REPLACE INTO public VALUES (?, ?, ?)", (name, it.data, it.after))
-
-
-def _damaged(data: object, seq: object) -> bool:
-    return not (isinstance(data, bytes) and isinstance(seq, int) and 0 < seq < _MAX_SEQ)
 
 
 def _count(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:

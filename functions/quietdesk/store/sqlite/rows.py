@@ -10,6 +10,14 @@ COLUMNS = (
 )
 
 
+_MAX_SEQ = 2**53  # no document is published as often: a greater number is damage
+
+
+def damaged(data: object, seq: object) -> bool:
+    """Whether that is no public document with its seq."""
+    return not (isinstance(data, bytes) and isinstance(seq, int) and 0 < seq < _MAX_SEQ)
+
+
 def envelope_of(row: tuple[object, ...]) -> Envelope:
     """The envelope in a row of COLUMNS."""
     (
