@@ -551,7 +551,7 @@ def test_keyring_never_makes_its_opener_work_for_long(locked, cost):
         asked_for.append(cost)
         return bytes(32)
 
-    with patch.object(keyring, "_stretch", stretch):
+    with patch.object(keyring, "stretch", stretch):
         with pytest.raises((BadKeyring, WrongPassphrase)):
             keyring.unlock(json.dumps(doc).encode(), PASSPHRASE)
 
