@@ -1741,6 +1741,17 @@ BREAKS: tuple[Break, ...] = (
           '"Keys": keys[start : start + BATCH_GET], "ConsistentRead": True}',
           '"Keys": keys[start : start + BATCH_GET]}',
           ("tests/test_store_dynamodb.py::test_every_read_sees_what_was_written_just_before[ministack]",)),
+    Break("sealed-to-a-destroyed-key", "nothing is sealed to a week whose key is destroyed",
+          "functions/quietdesk/staff/desk/placing.py",
+          "            self._store.server_half(kid)  # a clock that is behind would",
+          "            pass  # a clock that is behind would",
+          ("tests/test_desk.py::test_nothing_is_sealed_to_a_week_whose_key_is_destroyed_whatever_the_clock_says",)),
+    Break("silence-stops-the-sweep", "the sweep destroys although nobody can be told",
+          "functions/quietdesk/staff/commands/terminal.py",
+          "    with suppress(OSError):\n        print(",
+          "    if True:\n        print(",
+          ("tests/test_commands.py::test_sweep_destroys_although_nobody_can_be_told",)),
+
     # --- Publishing in one step ---------------------------------------------------------------
 
     Break("counts-not-looked-at", "a count that does not agree with its list is said and mended",

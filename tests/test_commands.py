@@ -21,6 +21,7 @@ from quietdesk.errors import (
     BadSetting,
     ClockNotBelieved,
     Conflict,
+    KeyDestroyed,
     KeyringBusy,
     NoDeviceReady,
     NoStore,
@@ -39,7 +40,7 @@ from quietdesk.request import Rest
 from quietdesk.signed import Trust, signed_document
 from quietdesk.staff.commands import keys, openings, requests, terminal
 from quietdesk.staff.commands.keys import custodians
-from quietdesk.staff.commands.main import main
+from quietdesk.staff.commands.main import _forgot, main
 from quietdesk.staff.commands.parser import build_parser
 from quietdesk.staff.commands.terminal import Here, passphrase_in
 from quietdesk.staff.custodian import ceremony
@@ -1158,6 +1159,27 @@ def test_sweep_that_is_hindered_keeps_that_its_clock_went_on(run, office, monkey
         assert "damaged" in str(status)
 
     assert clock.last_believed(world.store) == NOON + timedelta(hours=40)
+
+
+def test_sweep_destroys_although_nobody_can_be_told(office, monkeypatch):
+    """The log lies on the full disk, or who read it is gone."""
+    world, folder = office
+    (folder / "device.keyring").write_bytes(b"junk")  # of which there is something to say
+    later = NOON + 2 * WEEK
+    clock.believe(world.store, later)
+    told = {"QUIETDESK_STORE": world.spec, "QUIETDESK_KEYRING": str(folder / "device.keyring")}
+    at = Here(settings.read(told), world.city, later)
+
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, suppress(OSError):
+        patched.setattr("sys.stderr", Full())
+        _forgot(at, build_parser().parse_args(["sweep"]))
+
+    with pytest.raises(KeyDestroyed):
+        world.store.server_half(world.bundle().keys["visit"][0])
 
 
 def test_record_that_was_changed_is_not_in_order(run, office):

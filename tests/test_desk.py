@@ -22,6 +22,7 @@ from quietdesk.errors import (
     ClockNotBelieved,
     Conflict,
     Invalid,
+    KeyDestroyed,
     NoKeyNow,
     NoKeyYet,
     NoSeats,
@@ -39,6 +40,7 @@ from quietdesk.signed import signed_document
 from quietdesk.staff.commands import naming
 from quietdesk.staff.custodian import ceremony
 from quietdesk.staff.desk import queue
+from quietdesk.staff.desk.placing import Placing
 from quietdesk.staff.device import keyring, upload
 from quietdesk.staff.device.opener import Opened, Unopened
 from quietdesk.store import sqlite
@@ -1013,6 +1015,19 @@ def test_every_bad_one_is_named_and_every_good_one_opens(world):
     names = sorted(item.request.name for item in pulled if isinstance(item, Opened))
     assert names == ["forged", "one", "two"]
     assert sum(isinstance(item, Unopened) for item in pulled) == 3
+
+
+def test_nothing_is_sealed_to_a_week_whose_key_is_destroyed_whatever_the_clock_says(world):
+    asks(world)
+    item = only(world)
+    world.store.destroy_keys("main", Epoch(2026, 47))  # as a right clock had it done
+
+    with pytest.raises(KeyDestroyed):
+        world.desk().wait(item, NOON)
+    with pytest.raises(KeyDestroyed):
+        Placing(world.store, world.city, world.trust).enter(ASKED, NOON, codes.new())
+
+    assert [it.id for it in world.store.pull("main", [Epoch(2026, 47)], NOON)] == [item.envelope.id]
 
 
 # --- Naming one, and saying nothing --------------------------------------------------------------

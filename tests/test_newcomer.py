@@ -150,7 +150,8 @@ def test_wrong_passphrase_says_what_and_what_to_do(desk):
     assert run.returncode == 1
     assert run.stderr.splitlines() == [
         "quietdesk: the passphrase does not unlock this keyring",
-        "quietdesk: hint: type it again",
+        "quietdesk: hint: type it again. If it is right, put a copy of the keyring back, or move it"
+        " away",
     ]
 
 
@@ -387,7 +388,7 @@ def test_keys_of_another_custodian_are_said_at_the_start(tmp_path):
         (["--store", "sqlite:/proc/nowhere/x.db", "done", "00112233"], "there is no store at"),
         (["done", "zzzz"], "at least the first 8 digits"),
         (["done", "zzzzzzzz"], "no request has that id"),
-        (["device", "admit", "abc"], "has not uploaded its keys"),
+        (["device", "admit", "abc"], "no device abc has uploaded keys"),
         (["keys", "mint", "--weeks", "many"], "a number from 1 to 11 is needed"),
         (
             ["keys", "mint", "--custodian", "/nowhere"],

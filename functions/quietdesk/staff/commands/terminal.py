@@ -4,7 +4,7 @@ import getpass
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -209,8 +209,10 @@ def agreed(question: str) -> bool:
 
 
 def complain(text: str) -> None:
-    """Say what went wrong: a line of talk."""
-    print(f"quietdesk: {text}", file=sys.stderr)
+    """Say what went wrong: a line of talk. Where nobody can be told (a log on a full disk, a pipe
+    that was closed), the work goes on: the exit code says that there was something."""
+    with suppress(OSError):
+        print(f"quietdesk: {text}", file=sys.stderr, flush=True)
 
 
 def say_not_ready(pulled: Outcome) -> None:

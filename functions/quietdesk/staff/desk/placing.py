@@ -288,7 +288,10 @@ class Placing:
         if held is None:
             now_or_later = NoKeyNow if epoch == weeks.epoch_at(now, self._city.zone) else NoKeyYet
             raise now_or_later(f"there is no key for week {epoch} yet")
-        return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
+        bundle = bundles.verify(held[0], self._trust, self._city.queue, now, epoch)
+        for kid, _ in bundle.keys.values():
+            self._store.server_half(kid)  # a clock that is behind would seal to what is destroyed
+        return bundle
 
 
 def _refused(envelope: Envelope, key: bytes) -> bool:
