@@ -1006,7 +1006,7 @@ BREAKS: tuple[Break, ...] = (
            "tests/test_envelopes.py::test_seed_of_a_key_that_custodians_did_not_sign_is_refused")),
     Break("desk-seals-to-any-key", "the desk seals to keys that custodians signed only",
           "functions/quietdesk/staff/desk/placing.py",
-          "return bundles.verify(held[0], self._trust, self._city.queue, now, epoch)",
+          "bundle = bundles.verify(held[0], self._trust, self._city.queue, now, epoch)",
           "import json\n"
           "\n"
           "        from quietdesk.wire import unb64\n"
