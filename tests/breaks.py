@@ -1009,10 +1009,11 @@ BREAKS: tuple[Break, ...] = (
           "bundle = bundles.verify(held[0], self._trust, self._city.queue, now, epoch)",
           "import json\n"
           "\n"
+          "        from quietdesk.hpke import Kid\n"
           "        from quietdesk.wire import unb64\n"
           "\n"
           '        body = json.loads(unb64(json.loads(held[0])["body"]))\n'
-          '        own = {it["part"]: (it["kid"], unb64(it["pk"])) for it in body["keys"]}\n'
+          '        own = {it["part"]: (Kid.parse(it["kid"]), unb64(it["pk"])) for it in body["keys"]}\n'
           '        return Bundle(self._city.queue, "", epoch, 0, 0, own)',
           ("tests/test_desk.py::test_desk_seals_to_no_key_that_custodians_did_not_sign",)),
     Break("two-openings", "the opening outside is the one inside",
