@@ -301,6 +301,7 @@ def test_where_the_store_tells_its_date_a_wrong_clock_hides_nothing_and_seals_no
     assert (pulled.returncode, kept.returncode) == (1, 1)
     assert "No requests are waiting" not in pulled.stdout
     assert "1 requests are over or too far ahead" in pulled.stderr
+    assert "asks you the day" not in pulled.stderr  # nobody is asked where the store tells it
     assert "Answered" not in kept.stdout
     assert "this computer's clock is wrong: 15 days after the store's date" in kept.stderr
 

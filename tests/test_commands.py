@@ -162,6 +162,7 @@ def test_what_a_clock_that_is_ahead_hides_is_counted(office, run, more):
     assert status == 1
     assert "No requests are waiting" not in out
     assert "2 requests are over or too far ahead" in told
+    assert "asks you the day" in told
     assert "that clock is not believed" in told
 
 

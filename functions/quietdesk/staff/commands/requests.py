@@ -29,7 +29,7 @@ def pull(at: Here, args: argparse.Namespace) -> int:
     with at_the_queue(at) as (_, pulled):
         queue = pulled.queue
         items = list(queue.items.values())
-        hidden = at.hidden()
+        hidden, why = at.hidden()
         if args.json:
             for item in items:
                 print(
@@ -44,7 +44,7 @@ def pull(at: Here, args: argparse.Namespace) -> int:
         none_opens = bool(queue.shut) and not items
         if none_opens:
             wording.opens_none(pulled.proofs)
-        wording.hidden(hidden)
+        wording.hidden(hidden, why)
     return 1 if none_opens or hidden else 0
 
 

@@ -88,8 +88,7 @@ class Here:
         StoreUnavailable."""
         dates, _ = self.dates(store)
         if dates.doubt:
-            kind = ClockNotBelieved if dates.doubt is Doubt.MOVED else ClockDisagrees
-            raise kind(doubted(dates, (), self.city.zone)[0])
+            raise _kind(dates)(doubted(dates, (), self.city.zone)[0])
 
     def dates(self, store: Store) -> tuple[Dates, Sequence[Loss]]:
         """What is known of the time where that store is, and what waits in it for more to be known.
@@ -99,12 +98,13 @@ class Here:
             return clock.believe(store, self.now), ()
         return dates, waits
 
-    def hidden(self) -> int:
+    def hidden(self) -> tuple[int, type[ClockNotBelieved]]:
         """How many requests this computer's clock hides, where it is not believed: it calls them
-        over, or their week too far ahead. Raises StoreUnavailable."""
+        over, or their week too far ahead; and in which way it is not. Raises StoreUnavailable."""
         with closing(self.store()) as store:
             dates, _ = clock.to_sweep(store, self.city, self.trust, self.now)
-            return opener.hidden(store, self.city, self.now) if dates.doubt else 0
+            count = opener.hidden(store, self.city, self.now) if dates.doubt else 0
+            return count, _kind(dates)
 
     def _trust(self) -> Trust | None:
         try:
@@ -130,6 +130,11 @@ class Here:
         """The work on the queue of a store, with an unlocked device or without."""
         trust = device.trust if device else self.trust
         return Work(store, self.city, trust, lambda: self.now, device)
+
+
+def _kind(dates: Dates) -> type[ClockNotBelieved]:
+    """In which way a clock is not believed: where another one tells the day, nobody is asked."""
+    return ClockNotBelieved if dates.doubt is Doubt.MOVED else ClockDisagrees
 
 
 @contextmanager

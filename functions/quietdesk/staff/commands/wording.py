@@ -106,12 +106,12 @@ def unopened(shut: Sequence[Unopened], total: int) -> None:
             hint(items[0].reason)
 
 
-def hidden(count: int) -> None:
+def hidden(count: int, why: type[ClockNotBelieved]) -> None:
     """Say how many requests a clock that is not believed hides, if it hides any."""
     if count:
         complain(f"by this computer's clock {count} requests are over or too far ahead")
         complain("that clock is not believed, and no request is erased by it alone")
-        hint(ClockNotBelieved(""))
+        hint(why(""))
 
 
 def shut(item: Unopened) -> dict[str, object]:
