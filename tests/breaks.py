@@ -942,7 +942,7 @@ BREAKS: tuple[Break, ...] = (
           "functions/quietdesk/staff/device/upload.py",
           "if key_id(spki).hex() != label:",
           "if not spki:",
-          ("tests/test_ceremony.py::test_upload_under_another_devices_name_is_refused",)),
+          ("tests/test_ceremony.py::test_upload_that_another_device_signed_is_refused_whichever_it_names",)),
     Break("label-believed-at-minting", "halves go to whole keys that custodians signed",
           "functions/quietdesk/staff/custodian/ceremony.py",
           "upload.of(store, device.spki, trust)",

@@ -70,19 +70,24 @@ def office(open_world, tmp_path):
     return open_world, folder
 
 
+def settings_of(office, keyring="device.keyring"):
+    """The settings of an office."""
+    world, folder = office
+    return {
+        "QUIETDESK_STORE": world.spec,
+        "QUIETDESK_KEYRING": str(folder / keyring),
+        "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
+        "QUIETDESK_PASSPHRASE_FILE": str(folder / "pass"),
+    }
+
+
 @pytest.fixture
 def run(office, capsys, monkeypatch):
     """Runs a command line at NOON, and gives its exit code, output and complaints."""
-    world, folder = office
+    world, _ = office
 
     def run(*words, stdin="", now=NOON, keyring="device.keyring"):
-        told = {
-            "QUIETDESK_STORE": world.spec,
-            "QUIETDESK_KEYRING": str(folder / keyring),
-            "QUIETDESK_CUSTODIANS": b64(world.custodian.public_key),
-            "QUIETDESK_PASSPHRASE_FILE": str(folder / "pass"),
-        }
-        at = Here(settings.read(os.environ | told), world.city, now)
+        at = Here(settings.read(os.environ | settings_of(office, keyring)), world.city, now)
         typed = stdin if isinstance(stdin, bytes) else stdin.encode()
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8"))
         args = build_parser().parse_args([*map(str, words)])
@@ -1374,7 +1379,7 @@ def test_any_command_first_deletes_the_keys_of_ended_weeks(office, monkeypatch, 
 def at_key_day(office, monkeypatch, capsys):
     """Runs a command line as it is typed, when the keys of two weeks are due; gives its exit code,
     output and complaints."""
-    world, folder = office
+    world, _ = office
     key_day = weeks.destroyed_at(Epoch(2026, 47), world.city.zone, world.city.serve_days)
 
     class Clock(datetime):
@@ -1384,13 +1389,8 @@ def at_key_day(office, monkeypatch, capsys):
 
     monkeypatch.setattr("quietdesk.staff.commands.main.datetime", Clock)
     clock.believe(world.store, key_day - timedelta(hours=1))  # as the server does every hour
-    for name, value in {
-        "STORE": world.spec,
-        "KEYRING": str(folder / "device.keyring"),
-        "CUSTODIANS": b64(world.custodian.public_key),
-        "PASSPHRASE_FILE": str(folder / "pass"),
-    }.items():
-        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+    for name, value in settings_of(office).items():
+        monkeypatch.setenv(name, value)
 
     def run(*words):
         capsys.readouterr()
@@ -1536,15 +1536,10 @@ def test_custodians_damaged_keyring_is_not_put_aside_for_a_devices(office, cheap
 
 def test_hint_of_a_damaged_keyring_works_from_the_first_word_on(office, cheap, monkeypatch, capsys):
     """Every command forgets first; the one that makes a new keyring does not stumble over it."""
-    world, folder = office
+    _, folder = office
     (folder / "device.keyring").write_bytes(b"junk")
-    for name, value in {
-        "STORE": world.spec,
-        "KEYRING": str(folder / "device.keyring"),
-        "CUSTODIANS": b64(world.custodian.public_key),
-        "PASSPHRASE_FILE": str(folder / "pass"),
-    }.items():
-        monkeypatch.setenv(f"QUIETDESK_{name}", value)
+    for name, value in settings_of(office).items():
+        monkeypatch.setenv(name, value)
 
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
 

@@ -220,8 +220,7 @@ def loss(store: Store | None, city: City, epoch: Epoch) -> Loss:
     if store is not None:
         with suppress(StoreUnavailable):
             requests = sum(1 for _ in store.pull(city.queue, [epoch], NEVER))
-    at = weeks.destroyed_at(epoch, city.zone, city.serve_days)
-    return Loss(epoch, at.astimezone(city.zone).date(), requests)
+    return Loss(epoch, weeks.key_day(epoch, city.serve_days), requests)
 
 
 def losses(store: Store, city: City, trust: Trust, dates: Dates) -> list[Loss]:

@@ -2,8 +2,12 @@
 
 import pytest
 
+from quietdesk.openings import Opening
 from tests.serving import serving
 from tests.world import NOON, make_world
+
+PHONE = {"viewport": {"width": 360, "height": 740}}
+OPENING = "corona.2026-11-24.1000"  # which every test may take
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,21 @@ def visit(browser):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def published(programme):
+    """Times that residents may take, while the tests of a module run."""
+    programme.publisher().publish(NOON, taking=True)
+    programme.store.set_seats({Opening.parse(OPENING): 100})
+    yield
+    programme.publisher().publish(NOON, taking=False)
+
+
+@pytest.fixture
+def page(visit, url):
+    """The form on a phone, with its times."""
+    opened = visit(**PHONE)
+    opened.goto(f"{url}/en/request/")
+    opened.wait_for_selector("#times details")
+    return opened

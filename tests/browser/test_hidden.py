@@ -6,11 +6,10 @@ from playwright.sync_api import expect
 
 from quietdesk import codes
 from quietdesk.openings import Opening
+from tests.browser.conftest import OPENING
 from tests.shots import fill_in
 from tests.world import NOON
 
-PHONE = {"viewport": {"width": 360, "height": 740}}
-OPENING = "corona.2026-11-24.1000"
 NAME, NUMBER = "Zubaydaqnok", "7185559876"
 SAID = "Tuesday, November 24"
 
@@ -20,21 +19,7 @@ EVERYTHING = """() => [
   ...[...document.querySelectorAll('input')].flatMap((it) => [it.value, it.defaultValue]),
 ].join('\\n')"""
 
-
-@pytest.fixture(scope="module", autouse=True)
-def published(programme):
-    programme.publisher().publish(NOON, taking=True)
-    programme.store.set_seats({Opening.parse(OPENING): 100})
-    yield
-    programme.publisher().publish(NOON, taking=False)
-
-
-@pytest.fixture
-def page(visit, url):
-    opened = visit(**PHONE)
-    opened.goto(f"{url}/en/request/")
-    opened.wait_for_selector("#times details")
-    return opened
+pytestmark = pytest.mark.usefixtures("published")
 
 
 @pytest.fixture

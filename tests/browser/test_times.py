@@ -8,27 +8,11 @@ from playwright.sync_api import expect
 from quietdesk import codes
 from quietdesk.openings import Opening
 from quietdesk.pages import EXIT
+from tests.browser.conftest import OPENING, PHONE
 from tests.shots import fill_in
 from tests.world import ASKED, NOON
 
-PHONE = {"viewport": {"width": 360, "height": 740}}
-OPENING = "corona.2026-11-24.1000"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def published(programme):
-    programme.publisher().publish(NOON, taking=True)
-    programme.store.set_seats({Opening.parse(OPENING): 100})  # many tests take it
-    yield
-    programme.publisher().publish(NOON, taking=False)
-
-
-@pytest.fixture
-def page(visit, url):
-    opened = visit(**PHONE)
-    opened.goto(f"{url}/en/request/")
-    opened.wait_for_selector("#times details")
-    return opened
+pytestmark = pytest.mark.usefixtures("published")
 
 
 def take(page, opening=OPENING):
