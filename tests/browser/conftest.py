@@ -42,7 +42,7 @@ def visit(browser):
 
 
 @pytest.fixture(scope="module")
-def published(programme):
+def taking(programme):
     """Times that residents may take, while the tests of a module run."""
     programme.publisher().publish(NOON, taking=True)
     programme.store.set_seats({Opening.parse(OPENING): 100})

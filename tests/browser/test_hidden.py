@@ -19,7 +19,7 @@ EVERYTHING = """() => [
   ...[...document.querySelectorAll('input')].flatMap((it) => [it.value, it.defaultValue]),
 ].join('\\n')"""
 
-pytestmark = pytest.mark.usefixtures("published")
+pytestmark = pytest.mark.usefixtures("taking")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.browser.conftest import OPENING, PHONE
 from tests.shots import fill_in
 from tests.world import ASKED, NOON
 
-pytestmark = pytest.mark.usefixtures("published")
+pytestmark = pytest.mark.usefixtures("taking")
 
 
 def take(page, opening=OPENING):
