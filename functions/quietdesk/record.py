@@ -235,12 +235,13 @@ def head(queue: str, lines: Sequence[Line], deployment: str, number: int, day: d
     )
 
 
-def verify(lines: Sequence[Line], signed_head: bytes, trust: Trust, queue: str) -> None:
-    """Raises BadRecord or BadSignature unless at least the lines under the signed head are as
-    custodians saw them."""
+def verify(lines: Sequence[Line], signed_head: bytes, trust: Trust, queue: str) -> int:
+    """How many of the lines, from the first on, are as custodians saw them when they signed the
+    head. Raises BadRecord or BadSignature where those are not."""
     count, hashed = read_head(signed_head, trust, queue).says
     if count > len(lines) or hashed != (lines[count - 1].hash() if count else ""):
         raise BadRecord("the record is not the one that custodians signed")
+    return count
 
 
 def read_head(raw: bytes, trust: Trust, queue: str) -> Paper[tuple[int, str]]:
