@@ -20,7 +20,7 @@ SPREAD = --numprocesses auto --maxprocesses 4 --dist worksteal
 run: $(VENV)/run.stamp ## Start everything on this machine: http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/quietdesk run --port $(PORT)
 
-check: $(VENV)/dev.stamp ## Check style, types and all that needs no other process: a minute
+check: $(VENV)/dev.stamp ## Check style, types and all that needs no other process: a minute and a half
 	@$(MAKE) --no-print-directory --jobs 2 core lint
 
 core: $(VENV)/dev.stamp
