@@ -685,6 +685,26 @@ def test_enter_reads_fields_from_stdin_and_prints_the_code(office, run):
     assert leaks(everything, ["Zubrowkaplant", code]) == []
 
 
+def test_enter_that_is_interrupted_says_its_code(office, run, monkeypatch, capsys):
+    """Who waits for a store that hangs presses Ctrl-C: it may be kept by then, with its seat."""
+    put = Sqlite.put
+
+    def interrupted(self, envelope):
+        put(self, envelope)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sqlite, "put", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run("enter", stdin=json.dumps(ASKED))
+
+    out = capsys.readouterr().out
+    assert "It is not known whether this was kept" in out
+    code = codes.parse(re.search(r"Code: (\S+)", out)[1])
+    found = [it for it in office[0].desk().pull(NOON) if it.envelope.lane == "K"]
+    assert [it.envelope.id for it in found] == [codes.derive(code, "demo").id]
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_enter_whose_answer_is_lost_is_kept_once_and_its_code_is_not(
     office, run, monkeypatch, lost

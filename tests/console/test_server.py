@@ -292,6 +292,19 @@ def test_idle_desk_is_locked_even_before_its_timer_looks(staff, world, clock):
     assert "Marisol" not in staff.get().body
 
 
+def test_clock_that_is_put_back_keeps_no_idle_desk_open(staff, world, clock):
+    staff.unlock()
+    clock.now -= timedelta(hours=9)
+    staff.console.tick()
+    assert not staff.console.locked
+    left = f'data-left="{world.city.lock_minutes * 60}"'
+    assert left in staff.get("/look").body
+
+    clock.now += timedelta(minutes=world.city.lock_minutes)
+    staff.console.tick()
+    assert staff.console.locked
+
+
 @pytest.mark.parametrize(("path", "method", "stays"), [
     ("/", "GET", True), ("/openings", "GET", True), ("/touch", "POST", True),
     ("/look", "GET", False), ("/sending", "GET", False),

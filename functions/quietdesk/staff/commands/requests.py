@@ -145,8 +145,10 @@ def enter(at: Here, _: argparse.Namespace) -> int:
         code = codes.new()
         try:
             entered = work.enter(typed, code).entered
-        except Unsure as error:
+        except (Unsure, KeyboardInterrupt) as error:
             print(f"Code: {code}\nIt is not known whether this was kept. Look with the code.")
+            if not isinstance(error, Unsure):
+                raise
             raise StoreUnavailable(str(error)) from None  # sent again, it would have another code
         except Invalid as error:
             words = speech.Words(at.city, "en")

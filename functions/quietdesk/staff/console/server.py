@@ -142,6 +142,8 @@ class Console:
         """Lock when nobody has touched the desk for so long, and on a key day: no open desk keeps
         what is destroyed."""
         desk, now = self._desk, self._clock()
+        if desk:
+            desk.touched = min(desk.touched, now)  # a clock that was put back keeps nothing open
         if desk and (now - desk.touched >= self._idle or now >= desk.key_day):
             with self._swapping:
                 if self._desk is desk:  # and not one that was unlocked meanwhile
